@@ -1,0 +1,1 @@
+//! A whole Kubernetes cluster in one process, assembled from the crates of kubekit.

@@ -1,0 +1,1 @@
+//! How packets get to Pods: rule sets for Services, their appliers, and CNI.

@@ -1,0 +1,1 @@
+//! The node agent: pod workers, the container runtime seam, status, leases and streaming.

@@ -1,0 +1,1 @@
+//! How objects are reconciled: client, watcher, reflector, work queue, controller, leader election, events.

@@ -1,0 +1,22 @@
+//! Where objects *live*: a revisioned key-value store with compare-and-swap, consistent lists and gap-free watches.
+//!
+//! Start at [`Store`], whose documentation is the contract. Memory and disk backends implement it over one
+//! MVCC index. The crate knows neither kinds nor HTTP: keys are strings, values are opaque bytes, and selectors are
+//! answered from [`Attributes`], which the caller extracts.
+
+mod attributes;
+mod entry;
+mod error;
+mod event;
+mod request;
+mod store;
+
+pub use attributes::{Attributes, Extractor, Operator, Requirement, Selector};
+pub use entry::{Entry, Value};
+pub use error::{Error, Result};
+pub use event::{Event, EventKind, Watch};
+pub use request::{ListRequest, Listing, Op, Precondition, ReadAt, Remaining, Txn, TxnOutcome, WatchRequest};
+pub use store::Store;
+
+/// A revision: the count of transactions that the store has committed. It is the `resourceVersion` of Kubernetes.
+pub type Revision = u64;
