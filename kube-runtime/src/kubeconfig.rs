@@ -1,0 +1,5 @@
+//! Kubeconfig files.
+
+/// A kubeconfig file.
+#[derive(Clone, Debug, Default)]
+pub struct Kubeconfig {}
