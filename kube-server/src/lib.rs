@@ -6,6 +6,7 @@ mod body;
 pub mod identity;
 pub mod keys;
 pub mod node;
+mod query;
 pub mod request_info;
 
 pub use body::{Body, BoxError};
