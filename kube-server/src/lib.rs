@@ -1,12 +1,35 @@
 //! The Kubernetes API server as a [`tower::Service`] over `http`, for use in a process or behind hyper and TLS.
+//!
+//! Start at [`ApiServer`]. A request is identified, limited and authorized in `server`, finds its verb in `dispatch`, and
+//! is served by the `registry` over the store.
 
+pub mod admission;
 pub mod authentication;
 pub mod authorization;
 mod body;
+mod bootstrap;
+mod bootstrap_roles;
+mod builder;
+mod codec;
+mod dispatch;
+mod endpoints;
+mod environment;
 pub mod identity;
+mod impersonation;
 pub mod keys;
+mod maintenance;
+mod negotiate;
 pub mod node;
 mod query;
+mod registry;
+mod request;
 pub mod request_info;
+mod response;
+mod reviews;
+mod server;
+mod streaming;
+mod token_request;
 
 pub use body::{Body, BoxError};
+pub use builder::{Builder, Config};
+pub use server::{ApiServer, InProcess};

@@ -1,0 +1,149 @@
+//! What an API server is made of, and how it is put together.
+
+use crate::admission::Admission;
+use crate::authentication::Authenticator;
+use crate::authorization::Authorizer;
+use crate::bootstrap;
+use crate::node::NodeConnector;
+use crate::registry::Registry;
+use crate::server::{ApiServer, Server};
+use ipnet::IpNet;
+use kubekit_core::environment::{Random, WallClock};
+use kubekit_core::status::ApiError;
+use kubekit_store::Store;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The settings of an API server; the defaults are those of kube-apiserver.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Ranges of cluster IPs; the family of the first is the default family. One, or one of each family.
+    pub service_cidrs: Vec<IpNet>,
+    /// Range of node ports, both ends included.
+    pub node_ports: RangeInclusive<u16>,
+    /// How long Events are kept.
+    pub event_ttl: Duration,
+    /// How long a request may take; watches and streams are exempt.
+    pub request_timeout: Duration,
+    /// The largest request body that is read, in bytes.
+    pub body_bytes_max: usize,
+    /// Requests that change something and are served at the same time.
+    pub mutating_in_flight_max: usize,
+    /// Requests that change nothing and are served at the same time; watches and streams are exempt.
+    pub read_only_in_flight_max: usize,
+    /// How long history is kept for watches and pages of lists.
+    pub history: Duration,
+    /// Whether requests without credentials are served as `system:anonymous`, as far as authorization lets them.
+    pub anonymous: bool,
+    /// Name of the cluster's DNS domain.
+    pub cluster_domain: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            service_cidrs: vec!["10.96.0.0/12".parse().expect("a valid network")],
+            node_ports: 30000..=32767,
+            event_ttl: Duration::from_secs(3600),
+            request_timeout: Duration::from_secs(60),
+            body_bytes_max: 3 * 1024 * 1024,
+            mutating_in_flight_max: 200,
+            read_only_in_flight_max: 400,
+            history: Duration::from_secs(300),
+            anonymous: false,
+            cluster_domain: "cluster.local".to_owned(),
+        }
+    }
+}
+
+/// Puts an [`ApiServer`] together.
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    config: Config,
+    authenticators: Vec<Arc<dyn Authenticator>>,
+    authorizers: Vec<Arc<dyn Authorizer>>,
+    admission: Vec<Arc<dyn Admission>>,
+    connector: Option<Arc<dyn NodeConnector>>,
+    clock: Arc<dyn WallClock>,
+    random: Arc<dyn Random>,
+}
+
+impl Builder {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            config: Config::default(),
+            authenticators: Vec::new(),
+            authorizers: Vec::new(),
+            admission: Vec::new(),
+            connector: None,
+            clock: Arc::new(crate::environment::SystemClock),
+            random: Arc::new(crate::environment::SystemRandom),
+        }
+    }
+
+    /// Replaces all settings.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Changes settings in place.
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Adds an authenticator; they are asked in order, and the first that finds a user wins.
+    pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.authenticators.push(authenticator);
+        self
+    }
+
+    /// Adds an authorizer before RBAC; they are asked in order, and the first opinion wins.
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizers.push(authorizer);
+        self
+    }
+
+    /// Adds an admission plugin after those built in.
+    pub fn admission(mut self, plugin: Arc<dyn Admission>) -> Self {
+        self.admission.push(plugin);
+        self
+    }
+
+    /// How node agents are reached; without one, logs, exec, attach and port-forward answer 503.
+    pub fn connector(mut self, connector: Arc<dyn NodeConnector>) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// The wall clock; by default that of the system.
+    pub fn clock(mut self, clock: Arc<dyn WallClock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Randomness for uids and generated names; by default that of the system.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Writes the objects that every cluster has where they are absent, rebuilds what is allocated from what is stored,
+    /// and gives the server.
+    ///
+    /// # Errors
+    /// When the store fails, or a setting cannot be.
+    pub async fn build(self) -> Result<ApiServer, ApiError> {
+        let registry = Registry::new(self.store, self.clock, self.random, &self.config, self.admission)?;
+        let server =
+            Arc::new(Server::new(self.config, registry, self.authenticators, self.authorizers, self.connector));
+        bootstrap::run(&server).await?;
+        Ok(ApiServer::of(server))
+    }
+}

@@ -1,0 +1,296 @@
+//! The server as a service: identify, limit, authorize, dispatch.
+
+use crate::authentication::Authenticator;
+use crate::authorization::{Authorizer, Decision};
+use crate::body::{self, Body, BoxError};
+use crate::builder::{Builder, Config};
+use crate::identity::UserInfo;
+use crate::node::NodeConnector;
+use crate::registry::Registry;
+use crate::request::{Request, Response};
+use crate::request_info::RequestInfo;
+use crate::{dispatch, impersonation, response};
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use kubekit_core::status::{ApiError, Reason};
+use kubekit_store::Store;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The Kubernetes API server: a [`tower::Service`] for HTTP requests with any body. Clones share one server.
+///
+/// ```no_run
+/// # async fn example(store: std::sync::Arc<dyn kubekit_store::Store>) -> Result<(), Box<dyn std::error::Error>> {
+/// let server = kubekit_server::ApiServer::builder(store).build().await?;
+/// let service = server.as_user(kubekit_server::identity::UserInfo::admin());
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ApiServer {
+    server: Arc<Server>,
+}
+
+impl ApiServer {
+    /// Begins to build a server over a store, which must have been opened with [`crate::extractor`].
+    pub fn builder(store: Arc<dyn Store>) -> Builder {
+        Builder::new(store)
+    }
+
+    pub(crate) fn of(server: Arc<Server>) -> Self {
+        Self { server }
+    }
+
+    /// The service as this user sees it: for clients in the same process, which need no credentials.
+    pub fn as_user(&self, user: UserInfo) -> InProcess {
+        InProcess { server: Arc::clone(&self.server), user: Arc::new(user) }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.server.config
+    }
+
+    /// Publishes where the server listens: the EndpointSlice and the Endpoints of the Service `kubernetes`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn publish_address(&self, address: std::net::SocketAddr) -> Result<(), ApiError> {
+        crate::bootstrap::publish_address(&self.server, address).await
+    }
+
+    /// Does what must be done from time to time (forgets history) until `shutdown`.
+    pub async fn run(&self, shutdown: tokio_util::sync::CancellationToken) {
+        crate::maintenance::run(&self.server, shutdown).await;
+    }
+
+    #[expect(dead_code, reason = "for the listener")]
+    pub(crate) fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+}
+
+impl<B> tower::Service<http::Request<B>> for ApiServer
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let server = Arc::clone(&self.server);
+        serve(server, request.map(body::erase))
+    }
+}
+
+/// An [`ApiServer`] as one user sees it, without credentials on the wire.
+#[derive(Clone, Debug)]
+pub struct InProcess {
+    server: Arc<Server>,
+    user: Arc<UserInfo>,
+}
+
+impl<B> tower::Service<http::Request<B>> for InProcess
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let mut request = request.map(body::erase);
+        request.extensions_mut().insert(UserInfo::clone(&self.user));
+        serve(Arc::clone(&self.server), request)
+    }
+}
+
+/// What the clones of an [`ApiServer`] share.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) config: Config,
+    pub(crate) registry: Registry,
+    pub(crate) authenticators: Vec<Arc<dyn Authenticator>>,
+    pub(crate) authorizers: Vec<Arc<dyn Authorizer>>,
+    pub(crate) connector: Option<Arc<dyn NodeConnector>>,
+    mutating: Semaphore,
+    read_only: Semaphore,
+}
+
+fn serve(server: Arc<Server>, request: http::Request<Body>) -> BoxFuture<'static, Result<Response, Infallible>> {
+    async move {
+        let (parts, body) = request.into_parts();
+        let handled = AssertUnwindSafe(server.handle(parts, body)).catch_unwind().await;
+        Ok(handled.unwrap_or_else(|_| {
+            tracing::error!("a request made the server panic");
+            let text = "This request caused apiserver to panic. Look in the logs for details.";
+            response::plain_error(&ApiError::new(Reason::InternalError, text))
+        }))
+    }
+    .boxed()
+}
+
+impl Server {
+    pub(crate) fn new(
+        config: Config,
+        registry: Registry,
+        authenticators: Vec<Arc<dyn Authenticator>>,
+        authorizers: Vec<Arc<dyn Authorizer>>,
+        connector: Option<Arc<dyn NodeConnector>>,
+    ) -> Self {
+        let mutating = Semaphore::new(config.mutating_in_flight_max);
+        let read_only = Semaphore::new(config.read_only_in_flight_max);
+        Self { config, registry, authenticators, authorizers, connector, mutating, read_only }
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.registry.store
+    }
+
+    async fn handle(self: &Arc<Self>, mut parts: Parts, body: Body) -> Response {
+        let info = RequestInfo::parse(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default());
+        let user = match self.identify(&mut parts, &info).await {
+            Ok(user) => user,
+            Err(error) => return response::plain_error(&error),
+        };
+        let mut request = Request::new(parts, info, user, Bytes::new());
+        match self.admit(&mut request, body).await {
+            Ok(response) => response,
+            Err(error) => response::error(&request, &error),
+        }
+    }
+
+    async fn admit(self: &Arc<Self>, request: &mut Request, body: Body) -> Result<Response, ApiError> {
+        let long_running = is_long_running(&request.info);
+        let _permit = self.permit(request, long_running)?;
+        self.authorize(&request.user, &request.info)?;
+        if long_running {
+            return dispatch::stream(self, request, body).await;
+        }
+        let work = async {
+            request.body = self.read_body(body).await?;
+            dispatch::serve(self, request).await
+        };
+        match tokio::time::timeout(self.config.request_timeout, work).await {
+            Ok(result) => result,
+            Err(_) => Err(ApiError::new(
+                Reason::Timeout,
+                "Timeout: request did not complete within requested timeout - context deadline exceeded",
+            )),
+        }
+    }
+
+    /// The user: one put into the extensions by a caller in this process, else what the authenticators find.
+    async fn identify(&self, parts: &mut Parts, info: &RequestInfo) -> Result<UserInfo, ApiError> {
+        let mut found = parts.extensions.remove::<UserInfo>();
+        for authenticator in &self.authenticators {
+            if found.is_some() {
+                break;
+            }
+            found = authenticator.authenticate(parts).await?;
+        }
+        match found {
+            Some(user) => impersonation::impersonate(self, parts, user),
+            None if self.config.anonymous || is_public(&info.path) => Ok(UserInfo {
+                name: "system:anonymous".to_owned(),
+                groups: vec!["system:unauthenticated".to_owned()],
+                ..UserInfo::default()
+            }),
+            None => Err(ApiError::new(Reason::Unauthorized, "Unauthorized")),
+        }
+    }
+
+    /// Whether the user may do this: the first authorizer with an opinion decides.
+    pub(crate) fn authorize(&self, user: &UserInfo, info: &RequestInfo) -> Result<(), ApiError> {
+        if is_public(&info.path) && !info.is_resource || user.groups.iter().any(|group| group == "system:masters") {
+            return Ok(());
+        }
+        let mut reasons = Vec::new();
+        for authorizer in &self.authorizers {
+            match authorizer.authorize(user, info) {
+                Decision::Allow(_) => return Ok(()),
+                Decision::Deny(reason) => {
+                    reasons = vec![reason];
+                    break;
+                }
+                Decision::NoOpinion(reason) => reasons.push(reason),
+            }
+        }
+        reasons.retain(|reason| !reason.is_empty());
+        Err(response::not_allowed(user, info, &reasons.join(", ")))
+    }
+
+    fn permit(&self, request: &Request, long_running: bool) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
+        if long_running || request.user.groups.iter().any(|group| group == "system:masters") {
+            return Ok(None);
+        }
+        let read_only = matches!(request.info.verb.as_str(), "get" | "list" | "watch" | "head" | "options");
+        let semaphore = if read_only { &self.read_only } else { &self.mutating };
+        match semaphore.try_acquire() {
+            Ok(permit) => Ok(Some(permit)),
+            Err(_) => {
+                let mut error = ApiError::new(Reason::TooManyRequests, "Too many requests, please try again later.");
+                error.details.retry_after_seconds = 1;
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_body(&self, mut body: Body) -> Result<Bytes, ApiError> {
+        let limit = self.config.body_bytes_max;
+        let mut first = Bytes::new();
+        let mut whole = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame =
+                frame.map_err(|error| ApiError::bad_request(format!("unable to read the request body: {error}")))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if first.len().max(whole.len()) + data.len() > limit {
+                let text = format!("Request entity too large: limit is {limit}");
+                return Err(ApiError::new(Reason::RequestEntityTooLarge, text));
+            }
+            if first.is_empty() {
+                // Most bodies are one frame, which needs no copy.
+                first = data;
+                continue;
+            }
+            if whole.is_empty() {
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(if whole.is_empty() { first } else { whole.into() })
+    }
+}
+
+/// Paths that tell nothing about the cluster but that it lives and its version.
+fn is_public(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    path == "/version"
+        || ["/healthz", "/livez", "/readyz"]
+            .iter()
+            .any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// Watches and streams: exempt from time and concurrency limits, and their body is not read ahead.
+fn is_long_running(info: &RequestInfo) -> bool {
+    info.is_resource
+        && (info.verb == "watch"
+            || matches!(info.subresource.as_str(), "log" | "exec" | "attach" | "portforward" | "proxy"))
+}
