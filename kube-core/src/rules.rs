@@ -9,6 +9,11 @@ use crate::field::ErrorList;
 use serde_json::Value;
 use std::fmt::Debug;
 
+/// The rules of a built-in kind (the same for all its API versions), or `None` for a kind that has none of its own.
+pub fn of(_group: &str, _kind: &str) -> Option<&'static dyn Rules> {
+    None
+}
+
 /// The rules of one kind. Pure: no I/O, no clock, no randomness.
 pub trait Rules: Sync + Debug {
     /// Fills in what the author of an object left out. Idempotent.

@@ -1,6 +1,16 @@
 //! Every built-in kind: its names, scope, verbs, subresources, columns, and where its rules are.
+//!
+//! [`builtin`] lists them, [`find`] and [`find_kind`] look one up, [`groups`] is the order in which discovery shows
+//! API groups. The rows are in `table`; the rules and columns come from [`crate::rules`] and [`crate::columns`].
 
-use crate::rules::Rules;
+mod groups;
+mod table;
+
+pub use groups::{Group, groups};
+
+use crate::rules::{Generic, Rules};
+use crate::schema::{self, Type};
+use std::sync::LazyLock;
 
 /// Whether objects of a kind live in namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,4 +94,53 @@ impl Resource {
     pub fn is_namespaced(&self) -> bool {
         self.scope == Scope::Namespaced
     }
+
+    /// The type of its objects.
+    ///
+    /// # Panics
+    /// Never: every kind of the catalog is in the schema table, which a test holds.
+    pub fn schema_type(&self) -> &'static Type {
+        schema::lookup(self.schema).expect("every kind of the catalog has a type")
+    }
+
+    /// The subresource with this name.
+    pub fn subresource(&self, name: &str) -> Option<&'static Subresource> {
+        self.subresources.iter().find(|s| s.name == name)
+    }
+
+    /// Whether this verb is served.
+    pub fn has_verb(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
+    }
 }
+
+/// Every built-in kind in every version served, in discovery's order of groups, sorted by plural within a version.
+pub fn builtin() -> &'static [Resource] {
+    &BUILTIN
+}
+
+/// The kind with this plural. `group` is empty for the core group.
+pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+    BUILTIN.iter().find(|r| r.plural == plural && r.group == group && r.version == version)
+}
+
+/// The resource that serves this kind.
+pub fn find_kind(group: &str, version: &str, kind: &str) -> Option<&'static Resource> {
+    BUILTIN.iter().find(|r| r.kind == kind && r.group == group && r.version == version)
+}
+
+static BUILTIN: LazyLock<Vec<Resource>> = LazyLock::new(|| table::ROWS.iter().map(table::Row::resource).collect());
+
+static WITH_STATUS: Generic = Generic { status: true };
+static WITHOUT_STATUS: Generic = Generic { status: false };
+
+fn rules_of(group: &str, kind: &str, subresources: &[Subresource]) -> &'static dyn Rules {
+    crate::rules::of(group, kind).unwrap_or(if subresources.iter().any(|s| s.name == "status") {
+        &WITH_STATUS
+    } else {
+        &WITHOUT_STATUS
+    })
+}
+
+#[cfg(test)]
+mod tests;

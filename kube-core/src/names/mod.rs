@@ -1,0 +1,39 @@
+//! Generated names: `generateName` and a random suffix.
+
+use crate::environment::Random;
+
+/// A name that begins with `base`, cut so that it stays a label of 63 bytes, and ends in five random characters.
+/// Source: `k8s.io/apiserver/pkg/storage/names`.
+pub fn generate(base: &str, random: &dyn Random) -> String {
+    // Vowels and look-alikes are left out, so that no words come up.
+    const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    const SUFFIX: usize = 5;
+    const BASE_MAX: usize = 63 - SUFFIX;
+    let mut end = base.len().min(BASE_MAX);
+    while !base.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut name = String::with_capacity(end + SUFFIX);
+    name.push_str(&base[..end]);
+    for _ in 0..SUFFIX {
+        let pick = usize::try_from(random.next_u64() % 27).unwrap_or_default();
+        name.push(char::from(ALPHABET[pick]));
+    }
+    name
+}
+
+/// A random (version 4) UUID: the uid of a new object.
+pub fn uid(random: &dyn Random) -> String {
+    let (high, low) = (random.next_u64(), random.next_u64());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0x0fff,
+        low >> 48 & 0x3fff | 0x8000,
+        low & 0xffff_ffff_ffff
+    )
+}
+
+#[cfg(test)]
+mod tests;
