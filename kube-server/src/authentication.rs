@@ -1,10 +1,30 @@
 //! Who sent a request.
+//!
+//! Start at [`Union`], which asks every authenticator. A caller in the same process that is trusted with an identity puts
+//! a [`UserInfo`] into the request's extensions; that wins over all of them.
+
+mod anonymous;
+mod bearer;
+mod service_account;
+#[cfg(test)]
+mod tests;
+mod union;
+mod x509;
+
+pub use anonymous::Anonymous;
+pub use bearer::StaticTokens;
+pub(crate) use bearer::WEBSOCKET_TOKEN_PREFIX;
+pub use service_account::ServiceAccountTokens;
+pub use union::Union;
+pub use x509::ClientCertificates;
+pub(crate) use x509::roots;
 
 use crate::identity::UserInfo;
 use async_trait::async_trait;
-use kubekit_core::status::ApiError;
+use kubekit_core::status::{ApiError, Reason};
 
-/// The verified client certificate chain of a TLS connection (DER, leaf first), put into request extensions by the listener.
+/// The client certificate chain of a TLS connection (DER, leaf first), put into request extensions by the listener. The
+/// client has proved that it holds the leaf's key; who signed the chain is for [`ClientCertificates`] to judge.
 #[derive(Clone, Debug)]
 pub struct PeerCertificates(pub std::sync::Arc<[Vec<u8>]>);
 
@@ -16,4 +36,9 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// 401 when the request carries a credential of this kind that is not valid.
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<UserInfo>, ApiError>;
+}
+
+/// The one answer to bad credentials: it does not say what is wrong with them.
+pub(crate) fn unauthorized() -> ApiError {
+    ApiError::new(Reason::Unauthorized, "Unauthorized")
 }

@@ -20,6 +20,7 @@ pub mod keys;
 mod maintenance;
 mod negotiate;
 pub mod node;
+pub mod pki;
 mod query;
 mod registry;
 mod request;
@@ -29,6 +30,7 @@ mod reviews;
 mod server;
 mod streaming;
 mod token_request;
+pub mod tokens;
 
 pub use body::{Body, BoxError};
 pub use builder::{Builder, Config};
