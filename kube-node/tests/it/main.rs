@@ -1,1 +1,4 @@
 //! Integration tests of this crate, one binary.
+
+mod clock;
+mod simulated;
