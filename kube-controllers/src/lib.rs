@@ -1,1 +1,12 @@
 //! The built-in Kubernetes controllers, one module each.
+//!
+//! Every controller is a folder of one shape: `decide.rs` holds its rules as synchronous functions over observed
+//! objects, without I/O, clock or randomness; `run.rs` watches, calls them, and carries their effects out through the
+//! API with preconditions. Names, reasons, events and back-offs are those of `kube-controller-manager` 1.36.
+
+pub mod owners;
+pub mod pods;
+pub mod replicaset;
+
+#[cfg(test)]
+mod objects;
