@@ -5,11 +5,12 @@
 
 use crate::error::Error;
 use crate::status;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Full};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::sync::Arc;
@@ -291,14 +292,26 @@ async fn failure(operation: &str, answer: Response<AnswerBody>) -> Error {
     }
 }
 
-async fn read(operation: &str, body: AnswerBody) -> Result<Bytes, Error> {
-    match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::TooLarge { operation: operation.to_owned(), limit_bytes: ANSWER_BYTES_MAX })
+/// Reads an answer whole, frame by frame: `Limited` would make every future above this one one that the compiler cannot
+/// prove `Send` (rust-lang/rust#102211).
+async fn read(operation: &str, mut body: AnswerBody) -> Result<Bytes, Error> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(source) => return Err(Error::Service { operation: operation.to_owned(), source }),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > ANSWER_BYTES_MAX - whole.len() {
+            return Err(Error::TooLarge { operation: operation.to_owned(), limit_bytes: ANSWER_BYTES_MAX });
         }
-        Err(source) => Err(Error::Service { operation: operation.to_owned(), source }),
+        // An answer of one frame, which most are, is not copied.
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
     }
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]
