@@ -4,9 +4,16 @@
 //! objects, without I/O, clock or randomness; `run.rs` watches, calls them, and carries their effects out through the
 //! API with preconditions. Names, reasons, events and back-offs are those of `kube-controller-manager` 1.36.
 
+mod claims;
+mod context;
+pub mod deployment;
 pub mod owners;
 pub mod pods;
 pub mod replicaset;
+pub mod selectors;
+
+pub use claims::{Claimed, claim};
+pub use context::Context;
 
 #[cfg(test)]
 mod objects;

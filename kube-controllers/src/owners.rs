@@ -3,8 +3,10 @@
 //! Source: `k8s.io/kubernetes/pkg/controller/controller_ref_manager.go`. The decision is pure; the shell carries it out
 //! with a patch that names the object's uid, after a live read has shown that the controller still exists.
 
+use std::sync::Arc;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kubekit_runtime::{Object, controller_of};
+use kubekit_runtime::{Object, Reader, controller_of};
 use serde_json::{Value, json};
 
 /// What a controller does about an object that it might own.
@@ -23,6 +25,28 @@ pub enum Claim {
 /// Whether the object is managed by the controller with this uid.
 pub fn is_controlled_by<K: Object>(object: &K, uid: &str) -> bool {
     controller_of(object).is_some_and(|r| r.uid == uid)
+}
+
+/// The index of dependents by their controller; see [`index`].
+pub const INDEX: &str = "controller";
+
+/// Files an object under the uid of its controller; an orphan under its namespace, as `orphan/default`.
+pub fn index<K: Object>(object: &K) -> Vec<String> {
+    vec![match controller_of(object) {
+        Some(owner) => owner.uid.clone(),
+        None => orphans(object.namespace()),
+    }]
+}
+
+fn orphans(namespace: &str) -> String {
+    format!("orphan/{namespace}")
+}
+
+/// What `controller` may own: what it owns already, and the orphans of its namespace.
+pub fn candidates<C: Object, K: Object>(reader: &Reader<K>, controller: &C) -> Vec<Arc<K>> {
+    let mut candidates = reader.by_index(INDEX, controller.uid());
+    candidates.extend(reader.by_index(INDEX, &orphans(controller.namespace())));
+    candidates
 }
 
 /// What `controller` does about `object`, given whether its selector matches.

@@ -43,8 +43,12 @@ pub fn fenceposts(deployment: &Deployment) -> (i32, i32) {
         return (0, 0);
     }
     let wanted = wanted(deployment);
-    let rolling =
-        deployment.spec.as_ref().and_then(|s| s.strategy.as_ref()).and_then(|s| s.rolling_update.clone()).unwrap_or_default();
+    let rolling = deployment
+        .spec
+        .as_ref()
+        .and_then(|s| s.strategy.as_ref())
+        .and_then(|s| s.rolling_update.clone())
+        .unwrap_or_default();
     let quarter = || IntOrString::String("25%".into());
     let surge = resolve(&rolling.max_surge.unwrap_or_else(quarter), wanted, Round::Up);
     let unavailable = resolve(&rolling.max_unavailable.unwrap_or_else(quarter), wanted, Round::Down);

@@ -38,7 +38,8 @@ pub fn reconcile_old(deployment: &Deployment, old: &[&ReplicaSet], new: Option<&
         return sizes;
     }
     clean_up_unhealthy(old, &mut sizes, most);
-    let available: i32 = old.iter().map(|set| replicas::available(set)).sum::<i32>() + new.map_or(0, replicas::available);
+    let available: i32 =
+        old.iter().map(|set| replicas::available(set)).sum::<i32>() + new.map_or(0, replicas::available);
     take(&mut sizes, available - floor);
     sizes
 }

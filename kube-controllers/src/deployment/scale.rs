@@ -4,8 +4,8 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 
-use super::revision::{DESIRED_REPLICAS, MAX_REPLICAS, number_annotation};
 use super::replicas;
+use super::revision::{DESIRED_REPLICAS, MAX_REPLICAS, number_annotation};
 
 /// Whether `spec.replicas` changed since the active ReplicaSets were last scaled.
 pub fn is_scaling_event(deployment: &Deployment, sets: &[&ReplicaSet]) -> bool {
@@ -70,7 +70,8 @@ fn spread(deployment: &Deployment, sets: &[&ReplicaSet], sizes: &mut [Option<i32
     let to_add = allowed - total;
     // Larger first; of equals the newer grows first and the older shrinks first.
     active.sort_by(|&a, &b| {
-        let by_age = created(sets[b]).cmp(&created(sets[a])).then_with(|| sets[b].metadata.name.cmp(&sets[a].metadata.name));
+        let by_age =
+            created(sets[b]).cmp(&created(sets[a])).then_with(|| sets[b].metadata.name.cmp(&sets[a].metadata.name));
         let by_age = if to_add > 0 { by_age } else { by_age.reverse() };
         replicas::of(sets[b]).cmp(&replicas::of(sets[a])).then(by_age)
     });
