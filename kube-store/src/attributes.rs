@@ -9,15 +9,33 @@ pub struct Attributes(Box<[(Box<str>, Box<str>)]>);
 
 impl Attributes {
     /// Attributes from pairs in any order; of two pairs with one name the last one wins.
-    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut map = std::collections::BTreeMap::new();
-        map.extend(pairs);
-        Self(map.into_iter().map(|(name, value)| (name.into_boxed_str(), value.into_boxed_str())).collect())
+    pub fn new(pairs: impl IntoIterator<Item = (impl Into<Box<str>>, impl Into<Box<str>>)>) -> Self {
+        let mut pairs: Vec<(Box<str>, Box<str>)> = pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
+        // The sort is stable, so that the last of equal names is the one to keep.
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                std::mem::swap(&mut later.1, &mut earlier.1);
+            }
+            same
+        });
+        Self(pairs.into_boxed_slice())
     }
 
     /// The value under `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok().map(|i| &*self.0[i].1)
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no pairs.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// All pairs, sorted by name.
@@ -26,7 +44,8 @@ impl Attributes {
     }
 }
 
-/// Reads the attributes of an object out of its key and bytes. Called once per write, by the store.
+/// Reads the attributes of an object out of its key and bytes. The store calls it once for each write that does not
+/// bring its attributes along, before it takes any lock. It must be a pure function, and cheap.
 #[derive(Clone)]
 pub struct Extractor(Arc<dyn Fn(&str, &[u8]) -> Attributes + Send + Sync>);
 

@@ -5,6 +5,7 @@
 //! answered from [`Attributes`], which the caller extracts.
 
 mod attributes;
+mod config;
 mod entry;
 mod error;
 mod event;
@@ -12,6 +13,7 @@ mod request;
 mod store;
 
 pub use attributes::{Attributes, Extractor, Operator, Requirement, Selector};
+pub use config::{Config, History, WallClock};
 pub use entry::{Entry, Value};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind, Watch};

@@ -1,6 +1,6 @@
 //! The shapes of requests and answers.
 
-use crate::{Entry, Revision, Selector, Value};
+use crate::{Attributes, Entry, Revision, Selector, Value};
 use std::fmt;
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ pub enum Op {
     Put {
         /// The new value.
         value: Value,
+        /// What selectors see of it; `None` asks the store's [`Extractor`](crate::Extractor). The two must agree.
+        attributes: Option<Attributes>,
         /// Time to live in seconds, at least 1.
         ttl_seconds: Option<u32>,
     },
