@@ -1,14 +1,18 @@
 //! Where objects *live*: a revisioned key-value store with compare-and-swap, consistent lists and gap-free watches.
 //!
-//! Start at [`Store`], whose documentation is the contract. Memory and disk backends implement it over one
-//! MVCC index. The crate knows neither kinds nor HTTP: keys are strings, values are opaque bytes, and selectors are
-//! answered from [`Attributes`], which the caller extracts.
+//! Start at [`Store`], whose documentation is the contract. [`Memory`] and [`Disk`] implement it over one MVCC index.
+//! The crate knows neither kinds nor HTTP: keys are strings, values are opaque bytes, and selectors are answered from
+//! [`Attributes`], which the caller extracts.
 
 mod attributes;
 mod config;
+mod engine;
 mod entry;
 mod error;
 mod event;
+mod index;
+mod limits;
+mod memory;
 mod request;
 mod store;
 
@@ -17,8 +21,10 @@ pub use config::{Config, History, WallClock};
 pub use entry::{Entry, Value};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind, Watch};
+pub use limits::{ATTRIBUTE_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use memory::Memory;
 pub use request::{ListRequest, Listing, Op, Precondition, ReadAt, Remaining, Txn, TxnOutcome, WatchRequest};
-pub use store::Store;
+pub use store::{EMPTY_REVISION, Store};
 
 /// A revision: the count of transactions that the store has committed. It is the `resourceVersion` of Kubernetes.
 pub type Revision = u64;
