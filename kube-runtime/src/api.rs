@@ -8,7 +8,7 @@ use crate::patch::Patch;
 use crate::watch::WatchEvent;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use http::Method;
+use http::{Method, Request};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, Status};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,8 @@ impl<K: Object> Api<K> {
     ///
     /// [`Error::is_not_found`] if there is none; see [`Error`].
     pub async fn get(&self, name: &str) -> Result<K, Error> {
-        self.get_subresource(name, "").await
+        let path = self.path(&self.namespace, name, "")?;
+        self.object(empty_request(Method::GET, &path, K::ACCEPT)?).await
     }
 
     /// One object, or none.
@@ -130,7 +131,7 @@ impl<K: Object> Api<K> {
         let mut query = Query::default();
         params.query(&mut query);
         let path = query.append_to(self.resource.path(&self.namespace));
-        let mut list: ObjectList<K> = self.client.request(empty_request(Method::GET, &path)?).await?;
+        let mut list: ObjectList<K> = self.client.request(empty_request(Method::GET, &path, K::ACCEPT_LIST)?).await?;
         for object in &mut list.items {
             object.served_as(&self.resource);
         }
@@ -155,7 +156,7 @@ impl<K: Object> Api<K> {
         let mut query = Query::default();
         params.query(&mut query);
         let path = query.append_to(self.resource.path(self.namespace_of(object)));
-        self.send(Method::POST, &path, JSON, |operation| encode(operation, object)).await
+        self.object(body_request(Method::POST, &path, K::ACCEPT, object)?).await
     }
 
     /// Replaces an object. If it has a resourceVersion, only the object of that version.
@@ -176,7 +177,7 @@ impl<K: Object> Api<K> {
         let mut query = Query::default();
         params.query(&mut query);
         let path = query.append_to(self.path(self.namespace_of(object), object.name(), "")?);
-        self.send(Method::PUT, &path, JSON, |operation| encode(operation, object)).await
+        self.object(body_request(Method::PUT, &path, K::ACCEPT, object)?).await
     }
 
     /// Replaces the status of an object, and nothing else.
@@ -186,7 +187,7 @@ impl<K: Object> Api<K> {
     /// As [`Api::replace`].
     pub async fn replace_status(&self, object: &K) -> Result<K, Error> {
         let path = self.path(self.namespace_of(object), object.name(), "status")?;
-        self.send(Method::PUT, &path, JSON, |operation| encode(operation, object)).await
+        self.object(body_request(Method::PUT, &path, K::ACCEPT, object)?).await
     }
 
     /// Changes a part of an object; server-side apply also creates it.
@@ -195,7 +196,7 @@ impl<K: Object> Api<K> {
     ///
     /// [`Error::is_conflict`] if another field manager owns a field; see [`Error`].
     pub async fn patch<T: Serialize>(&self, name: &str, params: &PatchParams, patch: &Patch<T>) -> Result<K, Error> {
-        self.patch_subresource(name, "", params, patch).await
+        self.object(self.patch_request(name, "", params, patch, K::ACCEPT)?).await
     }
 
     /// Changes a part of an object's status.
@@ -209,7 +210,7 @@ impl<K: Object> Api<K> {
         params: &PatchParams,
         patch: &Patch<T>,
     ) -> Result<K, Error> {
-        self.patch_subresource(name, "status", params, patch).await
+        self.object(self.patch_request(name, "status", params, patch, K::ACCEPT)?).await
     }
 
     /// Deletes an object.
@@ -219,7 +220,7 @@ impl<K: Object> Api<K> {
     /// [`Error::is_conflict`] if a precondition does not hold; see [`Error`].
     pub async fn delete(&self, name: &str, params: &DeleteParams) -> Result<Deletion<K>, Error> {
         let path = self.path(&self.namespace, name, "")?;
-        let request = json_request(Method::DELETE, &path, JSON, params.body().to_string().into_bytes())?;
+        let request = json_request(Method::DELETE, &path, JSON, K::ACCEPT, params.body().to_string().into_bytes())?;
         let operation = format!("{} {path}", Method::DELETE);
         let bytes = self.client.request_bytes(request).await?;
         decode_deletion(&bytes, &self.resource).map_err(|source| Error::Decode { operation, source })
@@ -234,7 +235,7 @@ impl<K: Object> Api<K> {
         let mut query = Query::default();
         list.query(&mut query);
         let path = query.append_to(self.resource.path(&self.namespace));
-        let request = json_request(Method::DELETE, &path, JSON, params.body().to_string().into_bytes())?;
+        let request = json_request(Method::DELETE, &path, JSON, JSON, params.body().to_string().into_bytes())?;
         self.client.request_bytes(request).await.map(drop)
     }
 
@@ -251,7 +252,7 @@ impl<K: Object> Api<K> {
         params.query(&mut query);
         let path = self.resource.path(&self.namespace);
         let operation = format!("watch {path}");
-        let request = empty_request(Method::GET, &query.append_to(path))?;
+        let request = empty_request(Method::GET, &query.append_to(path), K::ACCEPT)?;
         let lines = self.client.request_lines(request, LINE_BYTES_MAX).await?;
         let resource = self.resource.clone();
         Ok(lines.map(move |line| {
@@ -267,7 +268,7 @@ impl<K: Object> Api<K> {
     /// See [`Error`].
     pub async fn get_subresource<O: DeserializeOwned>(&self, name: &str, subresource: &str) -> Result<O, Error> {
         let path = self.path(&self.namespace, name, subresource)?;
-        self.client.request(empty_request(Method::GET, &path)?).await
+        self.client.request(empty_request(Method::GET, &path, JSON)?).await
     }
 
     /// Creates a subresource: a `binding`, an `eviction`, a `token`.
@@ -282,7 +283,7 @@ impl<K: Object> Api<K> {
         input: &I,
     ) -> Result<O, Error> {
         let path = self.path(&self.namespace, name, subresource)?;
-        self.send(Method::POST, &path, JSON, |operation| encode(operation, input)).await
+        self.client.request(body_request(Method::POST, &path, JSON, input)?).await
     }
 
     /// Replaces a subresource: a `scale`.
@@ -297,7 +298,7 @@ impl<K: Object> Api<K> {
         input: &I,
     ) -> Result<O, Error> {
         let path = self.path(&self.namespace, name, subresource)?;
-        self.send(Method::PUT, &path, JSON, |operation| encode(operation, input)).await
+        self.client.request(body_request(Method::PUT, &path, JSON, input)?).await
     }
 
     /// Changes a part of a subresource; empty is the object itself.
@@ -312,24 +313,31 @@ impl<K: Object> Api<K> {
         params: &PatchParams,
         patch: &Patch<T>,
     ) -> Result<O, Error> {
+        self.client.request(self.patch_request(name, subresource, params, patch, JSON)?).await
+    }
+
+    fn patch_request<T: Serialize>(
+        &self,
+        name: &str,
+        subresource: &str,
+        params: &PatchParams,
+        patch: &Patch<T>,
+        accept: &'static str,
+    ) -> Result<Request<Bytes>, Error> {
         let mut query = Query::default();
         params.query(&mut query);
         let path = query.append_to(self.path(&self.namespace, name, subresource)?);
-        self.send(Method::PATCH, &path, patch.content_type(), |operation| {
-            patch.encode().map_err(|source| Error::Encode { operation, source })
-        })
-        .await
+        let body = patch
+            .encode()
+            .map_err(|source| Error::Encode { operation: format!("{} {path}", Method::PATCH), source })?;
+        json_request(Method::PATCH, &path, patch.content_type(), accept, body)
     }
 
-    async fn send<O: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: &str,
-        body: impl FnOnce(String) -> Result<Vec<u8>, Error>,
-    ) -> Result<O, Error> {
-        let body = body(format!("{method} {path}"))?;
-        self.client.request(json_request(method, path, content_type, body)?).await
+    /// Sends a request whose answer is an object of the kind.
+    async fn object(&self, request: Request<Bytes>) -> Result<K, Error> {
+        let mut object: K = self.client.request(request).await?;
+        object.served_as(&self.resource);
+        Ok(object)
     }
 
     /// Where to create or replace an object: in its namespace, unless this is for one.
@@ -356,8 +364,15 @@ impl<K: Object> Api<K> {
     }
 }
 
-fn encode<I: Serialize>(operation: String, input: &I) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(input).map_err(|source| Error::Encode { operation, source })
+fn body_request<I: Serialize>(
+    method: Method,
+    path: &str,
+    accept: &'static str,
+    input: &I,
+) -> Result<Request<Bytes>, Error> {
+    let body =
+        serde_json::to_vec(input).map_err(|source| Error::Encode { operation: format!("{method} {path}"), source })?;
+    json_request(method, path, JSON, accept, body)
 }
 
 /// A `Status` where the object is gone, else the object.

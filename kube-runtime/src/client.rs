@@ -234,29 +234,37 @@ impl Client {
     }
 }
 
-/// A request with a body of JSON; `content_type` says of which sort.
+/// A request with a body of JSON, of which sort `content_type` says, for an answer of the type `accept`.
 ///
 /// # Errors
 ///
 /// If the path is no URI.
-pub fn json_request(method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Result<Request<Bytes>, Error> {
+pub fn json_request(
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    accept: &'static str,
+    body: Vec<u8>,
+) -> Result<Request<Bytes>, Error> {
     Request::builder()
         .method(method)
         .uri(path)
+        .header(ACCEPT, HeaderValue::from_static(accept))
         .header(CONTENT_TYPE, content_type)
         .body(Bytes::from(body))
         .map_err(|error| Error::Request(format!("{path}: {error}")))
 }
 
-/// A request without a body.
+/// A request without a body, for an answer of the type `accept`.
 ///
 /// # Errors
 ///
 /// If the path is no URI.
-pub fn empty_request(method: Method, path: &str) -> Result<Request<Bytes>, Error> {
+pub fn empty_request(method: Method, path: &str, accept: &'static str) -> Result<Request<Bytes>, Error> {
     Request::builder()
         .method(method)
         .uri(path)
+        .header(ACCEPT, HeaderValue::from_static(accept))
         .body(Bytes::new())
         .map_err(|error| Error::Request(format!("{path}: {error}")))
 }

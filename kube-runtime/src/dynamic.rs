@@ -58,6 +58,41 @@ impl Object for DynamicObject {
     }
 }
 
+/// The metadata of an object of any kind; reading it costs the server and the client less than the whole object. Sending it
+/// makes no sense, except in a patch of metadata.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartialObject {
+    /// `apps/v1`: of the object, not of the answer.
+    #[serde(default)]
+    pub api_version: String,
+    /// `Deployment`: of the object, not of the answer.
+    #[serde(default)]
+    pub kind: String,
+    /// The metadata.
+    #[serde(default)]
+    pub metadata: ObjectMeta,
+}
+
+impl Object for PartialObject {
+    const ACCEPT: &'static str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    const ACCEPT_LIST: &'static str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+
+    /// Answers say `PartialObjectMetadata`.
+    fn served_as(&mut self, resource: &ApiResource) {
+        self.api_version = resource.api_version().into_owned();
+        self.kind = resource.kind.clone().into_owned();
+    }
+}
+
 impl<'de> Deserialize<'de> for DynamicObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut data = Map::deserialize(deserializer)?;

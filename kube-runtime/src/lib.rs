@@ -41,7 +41,7 @@ pub use backoff::{Backoff, BackoffPolicy};
 pub use change::{Change, Changes};
 pub use client::{Body, BoxError, Client};
 pub use controller::{Action, Controller};
-pub use dynamic::DynamicObject;
+pub use dynamic::{DynamicObject, PartialObject};
 pub use error::Error;
 pub use events::{EventType, Recorder};
 pub use expectations::Expectations;

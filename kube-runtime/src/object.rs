@@ -23,6 +23,18 @@ pub struct ApiResource {
     pub namespaced: bool,
 }
 
+impl From<&kubekit_core::catalog::Resource> for ApiResource {
+    fn from(resource: &kubekit_core::catalog::Resource) -> Self {
+        Self {
+            group: resource.group.into(),
+            version: resource.version.into(),
+            kind: resource.kind.into(),
+            plural: resource.plural.into(),
+            namespaced: resource.is_namespaced(),
+        }
+    }
+}
+
 impl ApiResource {
     /// `apps/v1`, or `v1` in the core group.
     pub fn api_version(&self) -> Cow<'static, str> {
@@ -81,6 +93,11 @@ impl fmt::Display for ObjectKey {
 /// An object: whatever has metadata and travels as JSON. Every kind of `k8s_openapi` is one, and so is
 /// [`DynamicObject`](crate::DynamicObject); a type for a custom resource implements this and [`TypedObject`].
 pub trait Object: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What an answer with one object, or a watch, may be. A type with metadata only asks for that.
+    const ACCEPT: &'static str = "application/json";
+    /// What an answer with a list may be.
+    const ACCEPT_LIST: &'static str = "application/json";
+
     /// The metadata.
     fn meta(&self) -> &ObjectMeta;
 

@@ -1,23 +1,52 @@
 //! A work queue as client-go's: no item is in it twice, none is worked on twice at a time, failures back off.
 
-use std::fmt::Debug;
+mod limiter;
+mod state;
+
+pub use limiter::RateLimit;
+
+use limiter::Limiter;
+use parking_lot::Mutex;
+use state::{Next, State};
+use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// A queue of items (keys) to work on. Clones share it.
-#[derive(Clone, Debug)]
-pub struct WorkQueue<T> {
-    marker: std::marker::PhantomData<T>,
+pub struct WorkQueue<T: Clone + Eq + Hash> {
+    inner: Arc<Inner<T>>,
+}
+
+struct Inner<T> {
+    state: Mutex<(State<T>, Limiter<T>)>,
+    /// One permit for each item that has become ready, and for each wait that has become shorter.
+    ready: Notify,
+}
+
+impl<T: Clone + Eq + Hash> Clone for WorkQueue<T> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<T: Clone + Eq + Hash> fmt::Debug for WorkQueue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkQueue").field("len", &self.len()).finish_non_exhaustive()
+    }
 }
 
 /// An item that is being worked on. While this exists, nobody else gets the item; if the item is added meanwhile, it is
 /// queued again when this is dropped.
 #[derive(Debug)]
-pub struct Work<T> {
+pub struct Work<T: Clone + Eq + Hash> {
     item: T,
+    queue: WorkQueue<T>,
 }
 
-impl<T> std::ops::Deref for Work<T> {
+impl<T: Clone + Eq + Hash> std::ops::Deref for Work<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -25,51 +54,58 @@ impl<T> std::ops::Deref for Work<T> {
     }
 }
 
-/// How failures are delayed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RateLimit {
-    /// An item's first failure; each further one doubles it. 5 ms.
-    pub min: Duration,
-    /// However many failures. 1000 s.
-    pub max: Duration,
-    /// Over all items: retries a second, and how many may come at once. None is no limit.
-    pub bucket: Option<(f64, u32)>,
+impl<T: Clone + Eq + Hash> Drop for Work<T> {
+    fn drop(&mut self) {
+        let inner = &self.queue.inner;
+        if inner.state.lock().0.done(&self.item) {
+            inner.ready.notify_one();
+        }
+    }
 }
 
-impl<T: Clone + Eq + Hash + Debug> WorkQueue<T> {
+impl<T: Clone + Eq + Hash> WorkQueue<T> {
     /// An empty queue; failures are delayed from 5 ms to 1000 s.
     pub fn new() -> Self {
-        Self::with_rate_limit(RateLimit { min: Duration::from_millis(5), max: Duration::from_secs(1000), bucket: None })
+        Self::with_rate_limit(RateLimit::default())
     }
 
     /// An empty queue.
     pub fn with_rate_limit(limit: RateLimit) -> Self {
-        todo!("{limit:?}")
+        let state = Mutex::new((State::default(), Limiter::new(limit)));
+        Self { inner: Arc::new(Inner { state, ready: Notify::new() }) }
     }
 
     /// Queues an item unless it is queued already.
     pub fn add(&self, item: T) {
-        todo!("{item:?}")
+        if self.inner.state.lock().0.add(item) {
+            self.inner.ready.notify_one();
+        }
     }
 
     /// Queues an item after `delay`; of several delays of one item the earliest counts.
     pub fn add_after(&self, item: T, delay: Duration) {
-        todo!("{item:?} {delay:?}")
+        if delay.is_zero() {
+            return self.add(item);
+        }
+        if self.inner.state.lock().0.add_at(item, Instant::now() + delay) {
+            self.inner.ready.notify_one();
+        }
     }
 
     /// Queues an item that failed, after its back-off.
     pub fn add_rate_limited(&self, item: T) {
-        todo!("{item:?}")
+        let delay = self.inner.state.lock().1.failed(&item, Instant::now());
+        self.add_after(item, delay);
     }
 
     /// The item went well: its next failure is its first.
     pub fn forget(&self, item: &T) {
-        todo!("{item:?}")
+        self.inner.state.lock().1.forget(item);
     }
 
     /// How often the item has failed since it was forgotten.
     pub fn failures(&self, item: &T) -> u32 {
-        todo!("{item:?}")
+        self.inner.state.lock().1.failures(item)
     }
 
     /// The next item; none when the queue is shut down and empty.
@@ -78,17 +114,41 @@ impl<T: Clone + Eq + Hash + Debug> WorkQueue<T> {
     ///
     /// Dropping the future loses no item.
     pub async fn get(&self) -> Option<Work<T>> {
-        todo!()
+        loop {
+            let ready = self.inner.ready.notified();
+            let next = self.inner.state.lock().0.next(Instant::now());
+            match next {
+                Next::Item { item, more } => {
+                    if more {
+                        self.inner.ready.notify_one();
+                    }
+                    return Some(Work { item, queue: self.clone() });
+                }
+                Next::End => {
+                    // Those who wait beside this one wait for the end too.
+                    self.inner.ready.notify_one();
+                    return None;
+                }
+                Next::Wait(None) => ready.await,
+                Next::Wait(Some(deadline)) => {
+                    tokio::select! {
+                        () = ready => {}
+                        () = tokio::time::sleep_until(deadline) => {}
+                    }
+                }
+            }
+        }
     }
 
     /// Takes no more items; what is queued can still be got, what is delayed is dropped.
     pub fn shut_down(&self) {
-        todo!()
+        self.inner.state.lock().0.shut_down();
+        self.inner.ready.notify_one();
     }
 
     /// How many items are ready to be got.
     pub fn len(&self) -> usize {
-        todo!()
+        self.inner.state.lock().0.len()
     }
 
     /// Whether none is ready to be got.
@@ -97,8 +157,11 @@ impl<T: Clone + Eq + Hash + Debug> WorkQueue<T> {
     }
 }
 
-impl<T: Clone + Eq + Hash + Debug> Default for WorkQueue<T> {
+impl<T: Clone + Eq + Hash> Default for WorkQueue<T> {
     fn default() -> Self {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

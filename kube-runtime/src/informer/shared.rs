@@ -1,0 +1,155 @@
+//! The cache with those who wait for it, and the loop that feeds it.
+
+use super::Cache;
+use crate::change::{Change, Mailbox};
+use crate::error::Error;
+use crate::object::{ApiResource, Object};
+use crate::watcher::Event;
+use futures::{Stream, StreamExt as _};
+use parking_lot::{Mutex, RwLock};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Shared<K> {
+    pub(crate) resource: ApiResource,
+    state: RwLock<State<K>>,
+    phase: watch::Sender<Phase>,
+    failure: Mutex<Option<String>>,
+}
+
+/// One lock for both, so that a subscriber gets each change once: in what is present, or after it.
+struct State<K> {
+    cache: Cache<K>,
+    subscribers: Vec<Weak<Mailbox<K>>>,
+    stopped: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Phase {
+    synced: bool,
+    stopped: bool,
+}
+
+impl<K: Object> Shared<K> {
+    pub(crate) fn new(resource: ApiResource) -> Self {
+        Self {
+            resource,
+            state: RwLock::new(State { cache: Cache::new(), subscribers: Vec::new(), stopped: false }),
+            phase: watch::Sender::new(Phase::default()),
+            failure: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&Cache<K>) -> R) -> R {
+        read(&self.state.read().cache)
+    }
+
+    pub(crate) fn write<R>(&self, write: impl FnOnce(&mut Cache<K>) -> R) -> R {
+        write(&mut self.state.write().cache)
+    }
+
+    pub(crate) fn subscribe(&self) -> Arc<Mailbox<K>> {
+        let mailbox = Arc::new(Mailbox::new());
+        let mut state = self.state.write();
+        for object in state.cache.iter() {
+            mailbox.put(Change::Applied { old: None, new: Arc::clone(object) });
+        }
+        if state.stopped {
+            mailbox.close();
+        } else {
+            state.subscribers.push(Arc::downgrade(&mailbox));
+        }
+        mailbox
+    }
+
+    pub(crate) async fn wait_synced(&self) -> bool {
+        let mut phase = self.phase.subscribe();
+        phase.wait_for(|phase| phase.synced || phase.stopped).await.is_ok_and(|phase| phase.synced)
+    }
+
+    pub(crate) fn is_synced(&self) -> bool {
+        self.phase.borrow().synced
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+
+    /// Feeds the cache with what the watcher tells, until one of the tokens is cancelled.
+    pub(crate) async fn run(
+        &self,
+        events: impl Stream<Item = Result<Event<K>, Error>>,
+        shutdown: CancellationToken,
+        unused: CancellationToken,
+    ) {
+        let mut events = pin!(events);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                () = unused.cancelled() => break,
+                event = events.next() => match event {
+                    Some(Ok(event)) => self.apply(event),
+                    Some(Err(error)) => self.failed(&error),
+                    None => break,
+                },
+            }
+        }
+        let mut state = self.state.write();
+        state.stopped = true;
+        for subscriber in state.subscribers.drain(..).filter_map(|weak| weak.upgrade()) {
+            subscriber.close();
+        }
+        drop(state);
+        self.phase.send_modify(|phase| phase.stopped = true);
+    }
+
+    fn apply(&self, event: Event<K>) {
+        let first_list = matches!(event, Event::Restarted(_)) && !self.is_synced();
+        if !matches!(event, Event::Watching) {
+            let mut guard = self.state.write();
+            let State { cache, subscribers, .. } = &mut *guard;
+            // Upgraded once an event, not once a change: a list brings thousands.
+            let mut mailboxes = Vec::with_capacity(subscribers.len());
+            subscribers.retain(|weak| {
+                weak.upgrade().is_some_and(|mailbox| {
+                    mailboxes.push(mailbox);
+                    true
+                })
+            });
+            let mut tell = |change: Change<K>| {
+                for mailbox in &mailboxes {
+                    mailbox.put(change.clone());
+                }
+            };
+            match event {
+                Event::Restarted(objects) => cache.replace(objects.into_iter().map(slim).collect(), &mut tell),
+                Event::Applied(object) => cache.apply(slim(object), &mut tell),
+                Event::Deleted(object) => cache.delete(slim(object), &mut tell),
+                Event::Watching => {}
+            }
+        }
+        if first_list {
+            self.phase.send_modify(|phase| phase.synced = true);
+        }
+        *self.failure.lock() = None;
+    }
+
+    /// Said aloud once, until it goes well again or fails in another way.
+    fn failed(&self, error: &Error) {
+        let text = error.chain();
+        let mut failure = self.failure.lock();
+        if failure.as_deref() != Some(&text) {
+            tracing::warn!(resource = %self.resource.plural, error = %text, "watch failed; trying again");
+            *failure = Some(text);
+        }
+    }
+}
+
+/// Without what no reconciler reads.
+fn slim<K: Object>(mut object: K) -> K {
+    object.meta_mut().managed_fields = None;
+    object
+}
