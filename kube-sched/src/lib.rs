@@ -1,1 +1,39 @@
-//! A synchronous scheduling engine with plugins, queue and preemption, and a driver that connects it to an API server.
+//! Which node: the scheduling framework of Kubernetes as a synchronous engine.
+//!
+//! The engine knows neither async nor Kubernetes' API types. Put nodes and pods into a [`Cluster`], choose a
+//! [`Profile`], and ask a [`Scheduler`] where a [`Pod`] goes:
+//!
+//! ```
+//! use kubekit_sched::{Cluster, Node, Pod, Profile, Resources, Scheduler};
+//!
+//! let mut cluster = Cluster::new();
+//! cluster.add_node(Node::new("n1", Resources::new(4_000, 8 << 30, 110)));
+//! let scheduler = Scheduler::new(Profile::default(), 42);
+//! let pod = Pod::new("web").request(Resources::new(500, 1 << 30, 0));
+//! let placement = scheduler.schedule(&cluster, &pod).expect("one node with room");
+//! assert_eq!(placement.node, "n1");
+//! cluster.add_pod(pod.on(placement.node)).expect("the node exists");
+//! ```
+//!
+//! With the feature `k8s`, [`Pod`] and [`Node`] are made from `k8s-openapi` objects; with `driver`, a driver connects
+//! the engine to an API server. Start reading at [`Scheduler`]; the extension points are in [`framework`].
+
+mod cluster;
+#[cfg(feature = "driver")]
+pub mod driver;
+pub mod framework;
+#[cfg(feature = "k8s")]
+pub mod k8s;
+mod model;
+pub mod plugins;
+pub mod queue;
+mod scheduler;
+
+pub use cluster::{Cluster, ClusterError, NodeInfo};
+pub use framework::{FitError, Profile, Refusal};
+pub use model::{
+    Effect, HostPort, Labels, NamespaceScope, Node, NodeSelector, NodeSelectorTerm, Operator, Pod, PodAffinityTerm,
+    PreferredNodeTerm, Protocol, Requirement, Resources, Selector, SpreadConstraint, Taint, Toleration, Weighted,
+    WhenUnsatisfiable,
+};
+pub use scheduler::{Placement, Scheduler};

@@ -1,0 +1,112 @@
+//! PreFilter and Filter: which nodes a pod may go to.
+
+use super::{ClusterEvent, Hint, Refusal};
+use crate::cluster::{Cluster, NodeInfo};
+use crate::model::Pod;
+use std::fmt::Debug;
+
+/// What [`Filter::pre_filter`] found before any node was looked at.
+#[derive(Clone, Debug)]
+pub enum PreFilter<S> {
+    /// The plugin has no say about this pod.
+    Skip,
+    /// Look at every node with this state.
+    Run(S),
+    /// Look at these nodes only.
+    Only(Vec<String>, S),
+    /// No node will do.
+    Refuse(Refusal),
+}
+
+/// Decides which nodes a pod may go to. PreFilter and Filter are one trait, since they share the state.
+pub trait Filter: Send + Sync + Debug + 'static {
+    /// What is computed once per pod.
+    type State: Clone + Send + Sync + Debug;
+
+    /// The plugin's name, as in profiles and diagnoses.
+    fn name(&self) -> &'static str;
+
+    /// Called once per pod, before any node.
+    fn pre_filter(&self, cluster: &Cluster, pod: &Pod) -> PreFilter<Self::State>;
+
+    /// Whether the pod may go to the node.
+    ///
+    /// # Errors
+    /// The refusal, when it may not.
+    fn filter(&self, state: &Self::State, pod: &Pod, node: &NodeInfo) -> Result<(), Refusal>;
+
+    /// Preemption asks what would be if `other` were on `node`.
+    fn add_pod(&self, _state: &mut Self::State, _pod: &Pod, _other: &Pod, _node: &NodeInfo, _cluster: &Cluster) {}
+
+    /// Preemption asks what would be if `other` were not on `node`.
+    fn remove_pod(&self, _state: &mut Self::State, _pod: &Pod, _other: &Pod, _node: &NodeInfo, _cluster: &Cluster) {}
+
+    /// Whether an event may make a pod schedulable that this plugin refused (queueing hint, KEP-4247).
+    fn hint(&self, _event: &ClusterEvent, _pod: &Pod) -> Hint {
+        Hint::Queue
+    }
+}
+
+/// A filter whose state type is erased.
+pub(crate) trait DynFilter: Send + Sync + Debug {
+    fn name(&self) -> &'static str;
+    fn start<'a>(&'a self, cluster: &Cluster, pod: &Pod) -> Started<'a>;
+    fn hint(&self, event: &ClusterEvent, pod: &Pod) -> Hint;
+}
+
+pub(crate) enum Started<'a> {
+    Skip,
+    Run(Box<dyn FilterCycle + 'a>),
+    Only(Vec<String>, Box<dyn FilterCycle + 'a>),
+    Refuse(Refusal),
+}
+
+/// A filter at work on one pod.
+pub(crate) trait FilterCycle: Send + Sync {
+    fn filter(&self, pod: &Pod, node: &NodeInfo) -> Result<(), Refusal>;
+    fn add_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster);
+    fn remove_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster);
+    fn fork(&self) -> Box<dyn FilterCycle + '_>;
+}
+
+struct Cycle<'a, F: Filter> {
+    plugin: &'a F,
+    state: F::State,
+}
+
+impl<F: Filter> DynFilter for F {
+    fn name(&self) -> &'static str {
+        Filter::name(self)
+    }
+
+    fn start<'a>(&'a self, cluster: &Cluster, pod: &Pod) -> Started<'a> {
+        match self.pre_filter(cluster, pod) {
+            PreFilter::Skip => Started::Skip,
+            PreFilter::Run(state) => Started::Run(Box::new(Cycle { plugin: self, state })),
+            PreFilter::Only(nodes, state) => Started::Only(nodes, Box::new(Cycle { plugin: self, state })),
+            PreFilter::Refuse(refusal) => Started::Refuse(refusal),
+        }
+    }
+
+    fn hint(&self, event: &ClusterEvent, pod: &Pod) -> Hint {
+        Filter::hint(self, event, pod)
+    }
+}
+
+impl<F: Filter> FilterCycle for Cycle<'_, F> {
+    fn filter(&self, pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
+        self.plugin.filter(&self.state, pod, node)
+    }
+
+    fn add_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster) {
+        self.plugin.add_pod(&mut self.state, pod, other, node, cluster);
+    }
+
+    fn remove_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster) {
+        self.plugin.remove_pod(&mut self.state, pod, other, node, cluster);
+    }
+
+    fn fork(&self) -> Box<dyn FilterCycle + '_> {
+        Box::new(Cycle { plugin: self.plugin, state: self.state.clone() })
+    }
+}

@@ -1,0 +1,65 @@
+//! Why no node took a pod, as data and in kube-scheduler's words.
+
+use super::{Code, Nomination, Refusal};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// Why no node took a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FitError {
+    /// Number of nodes there were.
+    pub nodes: usize,
+    /// Per node, in order of names, the plugin that refused it and why.
+    pub refusals: Vec<(Arc<str>, Refusal)>,
+    /// A plugin that refused every node at once, before any was looked at.
+    pub pre_filter: Option<Refusal>,
+    /// A node that is to be cleared for the pod.
+    pub nomination: Option<Nomination>,
+    /// Why no node can be cleared.
+    pub post_filter: Option<String>,
+}
+
+impl FitError {
+    /// The names of the plugins that refused.
+    pub fn plugins(&self) -> BTreeSet<&'static str> {
+        self.pre_filter.iter().chain(self.refusals.iter().map(|(_, refusal)| refusal)).map(|r| r.plugin).collect()
+    }
+
+    /// Whether a plugin failed, rather than refused.
+    pub fn is_error(&self) -> bool {
+        self.pre_filter.iter().chain(self.refusals.iter().map(|(_, r)| r)).any(|r| r.code == Code::Error)
+    }
+}
+
+/// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s). preemption: …`
+impl fmt::Display for FitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.nodes == 0 {
+            return f.write_str("no nodes available to schedule pods");
+        }
+        write!(f, "0/{} nodes are available:", self.nodes)?;
+        if let Some(refusal) = &self.pre_filter {
+            write!(f, " {}.", refusal.reasons.join(", "))?;
+        } else {
+            write!(f, "{}", histogram(self.refusals.iter().flat_map(|(_, r)| r.reasons.iter().map(|r| &**r))))?;
+        }
+        match &self.post_filter {
+            Some(message) => write!(f, " {message}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for FitError {}
+
+/// ` 1 Insufficient cpu, 2 Too many pods.`, sorted as text as kube-scheduler does; nothing without reasons.
+pub(crate) fn histogram<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for reason in reasons {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let mut parts: Vec<String> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    parts.sort();
+    if parts.is_empty() { String::new() } else { format!(" {}.", parts.join(", ")) }
+}

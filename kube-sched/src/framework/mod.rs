@@ -1,0 +1,28 @@
+//! The extension points of the Kubernetes scheduling framework, under its names, one trait each.
+//!
+//! A plugin implements the traits of the points where it has a say and is put into a [`Profile`]. What a plugin computes
+//! once per pod is its own typed state; there is no map of anything. Source: KEP-624.
+
+mod bind;
+mod enqueue;
+mod filter;
+mod fit_error;
+mod post_filter;
+mod profile;
+mod refusal;
+mod reserve;
+mod score;
+
+pub use bind::{PostBind, PreBind};
+pub use enqueue::{ClusterEvent, EventKind, Hint, PreEnqueue, QueueSort};
+pub use filter::{Filter, PreFilter};
+pub use fit_error::FitError;
+pub use post_filter::{Attempt, Nomination, PostFilter};
+pub use profile::{Profile, ProfileBuilder};
+pub use refusal::{Code, Reason, Refusal};
+pub use reserve::{Permit, PermitDecision, Reserve};
+pub use score::{MAX_NODE_SCORE, Score};
+
+pub(crate) use fit_error::histogram;
+pub(crate) use filter::{DynFilter, FilterCycle, Started};
+pub(crate) use score::{DynScore, normalize_by_max};

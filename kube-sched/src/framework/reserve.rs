@@ -1,0 +1,42 @@
+//! Reserve and Permit: the last words before a pod is bound.
+
+use super::Refusal;
+use crate::cluster::Cluster;
+use crate::model::Pod;
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// Keeps account of what a placement takes besides the node's resources.
+pub trait Reserve: Send + Sync + Debug {
+    /// The plugin's name.
+    fn name(&self) -> &'static str;
+
+    /// The pod is about to go to the node.
+    ///
+    /// # Errors
+    /// The refusal, when the account does not allow it; every plugin's [`Reserve::unreserve`] is then called.
+    fn reserve(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<(), Refusal>;
+
+    /// The placement came to nothing. Must be idempotent, and must not fail.
+    fn unreserve(&self, cluster: &Cluster, pod: &Pod, node: &str);
+}
+
+/// What [`Permit`] decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PermitDecision {
+    /// Bind now.
+    Allow,
+    /// Wait until the plugin allows it, at most this long.
+    Wait(Duration),
+    /// Do not bind.
+    Deny(Refusal),
+}
+
+/// Delays or denies a binding, as gang scheduling needs.
+pub trait Permit: Send + Sync + Debug {
+    /// The plugin's name.
+    fn name(&self) -> &'static str;
+
+    /// Whether the pod may be bound to the node now.
+    fn permit(&self, cluster: &Cluster, pod: &Pod, node: &str) -> PermitDecision;
+}

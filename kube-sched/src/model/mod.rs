@@ -1,0 +1,19 @@
+//! The compact pod and node: what scheduling can see of them, and nothing else.
+
+mod affinity;
+mod labels;
+mod node;
+mod pod;
+mod resources;
+mod selector;
+mod spread;
+mod taint;
+
+pub use affinity::{NamespaceScope, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PreferredNodeTerm, Weighted};
+pub use labels::Labels;
+pub use node::Node;
+pub use pod::{HostPort, Pod, Protocol};
+pub use resources::Resources;
+pub use selector::{Operator, Requirement, Selector};
+pub use spread::{SpreadConstraint, WhenUnsatisfiable};
+pub use taint::{Effect, Taint, Toleration};

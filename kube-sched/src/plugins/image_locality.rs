@@ -1,0 +1,49 @@
+//! ImageLocality: nodes that hold the pod's images start it sooner.
+//!
+//! Score: the sum over images of size·(nodes that hold it / nodes), clamped to 23 MiB and 1000 MiB per container, and
+//! linear between them.
+
+use crate::cluster::{Cluster, NodeInfo};
+use crate::framework::{MAX_NODE_SCORE, Score};
+use crate::model::Pod;
+
+const MIN_BYTES: i64 = 23 << 20;
+const MAX_BYTES_PER_CONTAINER: i64 = 1000 << 20;
+
+/// Prefers nodes that hold the pod's images.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageLocality;
+
+impl Score for ImageLocality {
+    /// Per image of the pod, the share of nodes that hold it.
+    type State = Vec<(String, f64)>;
+
+    fn name(&self) -> &'static str {
+        "ImageLocality"
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of nodes are far below 2^52")]
+    fn pre_score(&self, cluster: &Cluster, pod: &Pod, _feasible: &[&NodeInfo]) -> Option<Self::State> {
+        let nodes = cluster.len() as f64;
+        let held: Vec<(String, f64)> = pod
+            .images
+            .iter()
+            .map(|image| (image.clone(), cluster.nodes_with_image(image) as f64 / nodes))
+            .filter(|(_, share)| *share > 0.0)
+            .collect();
+        (!held.is_empty()).then_some(held)
+    }
+
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the rule is stated in doubles, truncated")]
+    fn score(&self, state: &Self::State, pod: &Pod, node: &NodeInfo) -> i64 {
+        let sum: i64 = state
+            .iter()
+            .filter_map(|(image, share)| {
+                let (_, bytes) = node.node().images.iter().find(|(name, _)| name == image)?;
+                Some((*bytes as f64 * share) as i64)
+            })
+            .sum();
+        let max = MAX_BYTES_PER_CONTAINER * i64::from(pod.containers.max(1));
+        MAX_NODE_SCORE * (sum.clamp(MIN_BYTES, max) - MIN_BYTES) / (max - MIN_BYTES)
+    }
+}

@@ -1,0 +1,35 @@
+//! Kubernetes' default plugins that need only pods and nodes, one file each.
+//!
+//! Every file has the same shape: the plugin, its state, its extension points, and the source of its rule. Reasons are
+//! kube-scheduler's words.
+
+mod default_preemption;
+mod image_locality;
+mod inter_pod_affinity;
+mod node_affinity;
+mod node_name;
+mod node_ports;
+mod node_resources_balanced;
+mod node_resources_fit;
+mod node_unschedulable;
+mod pod_topology_spread;
+mod priority_sort;
+mod scheduling_gates;
+mod taint_toleration;
+
+pub use default_preemption::DefaultPreemption;
+pub use image_locality::ImageLocality;
+pub use inter_pod_affinity::InterPodAffinity;
+pub use node_affinity::NodeAffinity;
+pub use node_name::NodeName;
+pub use node_ports::NodePorts;
+pub use node_resources_balanced::NodeResourcesBalancedAllocation;
+pub use node_resources_fit::{NodeResourcesFit, ScoringStrategy};
+pub use node_unschedulable::NodeUnschedulable;
+pub use pod_topology_spread::PodTopologySpread;
+pub use priority_sort::PrioritySort;
+pub use scheduling_gates::SchedulingGates;
+pub use taint_toleration::TaintToleration;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! NodeName: a pod that names its node goes nowhere else.
+
+use crate::cluster::{Cluster, NodeInfo};
+use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::model::Pod;
+
+/// Refuses every node but the one that the pod names.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeName;
+
+impl Filter for NodeName {
+    type State = ();
+
+    fn name(&self) -> &'static str {
+        "NodeName"
+    }
+
+    fn pre_filter(&self, _cluster: &Cluster, pod: &Pod) -> PreFilter<()> {
+        if pod.node.is_none() { PreFilter::Skip } else { PreFilter::Run(()) }
+    }
+
+    fn filter(&self, (): &(), pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
+        if pod.node.as_ref().is_none_or(|name| *name == node.node().name) {
+            return Ok(());
+        }
+        Err(Refusal::unresolvable(self.name(), "node(s) didn't match the requested node name"))
+    }
+
+    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
+        if event.kind == EventKind::NodeAdd { Hint::Queue } else { Hint::Skip }
+    }
+}
