@@ -1,9 +1,7 @@
 //! One decision: filter, then score, then choose.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{
-    Attempt, FilterCycle, FitError, MAX_NODE_SCORE, PermitDecision, Profile, Refusal, Started,
-};
+use crate::framework::{Attempt, FilterCycle, FitError, MAX_NODE_SCORE, PermitDecision, Profile, Refusal, Started};
 use crate::model::Pod;
 use std::sync::Arc;
 
@@ -156,7 +154,13 @@ impl Scheduler {
         Ok((cycles, only))
     }
 
-    fn post_filter<'a>(&'a self, cluster: &'a Cluster, pod: &'a Pod, cycles: Vec<Box<dyn FilterCycle + 'a>>, error: &mut FitError) {
+    fn post_filter<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        pod: &'a Pod,
+        cycles: Vec<Box<dyn FilterCycle + 'a>>,
+        error: &mut FitError,
+    ) {
         let attempt = Attempt { cluster, pod, cycles, refusals: &error.refusals };
         let mut messages = Vec::new();
         let mut nomination = None;
@@ -251,7 +255,8 @@ fn run_filters(
 /// FNV-1a over the seed, the pod and the node: cheap, stable over releases and platforms.
 fn tie_break(seed: u64, pod: &str, node: &str) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(pod.bytes()).chain([0]).chain(node.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     // The low bits of FNV mix well and the high ones do not; fold them so that a comparison sees all.
     hash ^ (hash << 32)
 }

@@ -50,10 +50,7 @@ fn a_pod_cannot_be_on_two_nodes() {
     cluster.add_node(node("a"));
     cluster.add_node(node("b"));
     cluster.add_pod(pod("p", "a", 1)).unwrap();
-    assert_eq!(
-        cluster.add_pod(pod("p", "b", 1)),
-        Err(ClusterError::Elsewhere { uid: "p".into(), node: "a".into() })
-    );
+    assert_eq!(cluster.add_pod(pod("p", "b", 1)), Err(ClusterError::Elsewhere { uid: "p".into(), node: "a".into() }));
     assert!(matches!(cluster.add_pod(Pod::new("q")), Err(ClusterError::NotBound { .. })));
 }
 

@@ -23,6 +23,6 @@ pub use refusal::{Code, Reason, Refusal};
 pub use reserve::{Permit, PermitDecision, Reserve};
 pub use score::{MAX_NODE_SCORE, Score};
 
-pub(crate) use fit_error::histogram;
 pub(crate) use filter::{DynFilter, FilterCycle, Started};
+pub(crate) use fit_error::histogram;
 pub(crate) use score::{DynScore, normalize_by_max};

@@ -81,7 +81,10 @@ pub struct WhatIf<'a> {
 
 impl Debug for WhatIf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WhatIf").field("pod", &self.pod.name).field("node", &self.node.node().name).finish_non_exhaustive()
+        f.debug_struct("WhatIf")
+            .field("pod", &self.pod.name)
+            .field("node", &self.node.node().name)
+            .finish_non_exhaustive()
     }
 }
 

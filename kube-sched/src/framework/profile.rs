@@ -1,6 +1,8 @@
 //! A profile: which plugins have a say, and with what weight.
 
-use super::{DynFilter, DynScore, Filter, Permit, PostBind, PostFilter, PreBind, PreEnqueue, QueueSort, Reserve, Score};
+use super::{
+    DynFilter, DynScore, Filter, Permit, PostBind, PostFilter, PreBind, PreEnqueue, QueueSort, Reserve, Score,
+};
 use crate::plugins;
 use std::sync::Arc;
 

@@ -68,10 +68,9 @@ impl NamespaceScope {
         self.names.iter().any(|n| n == name)
             || match &self.selector {
                 Selector::Nothing => false,
-                selector => namespaces.get(name).map_or_else(
-                    || selector.matches(&Labels::default()),
-                    |labels| selector.matches(labels),
-                ),
+                selector => namespaces
+                    .get(name)
+                    .map_or_else(|| selector.matches(&Labels::default()), |labels| selector.matches(labels)),
             }
     }
 }

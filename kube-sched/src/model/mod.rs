@@ -12,6 +12,8 @@ mod taint;
 pub use affinity::{NamespaceScope, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PreferredNodeTerm, Weighted};
 pub use labels::Labels;
 pub use node::Node;
+#[cfg(feature = "k8s")]
+pub(crate) use pod::{ASSUMED_CPU_MILLI, ASSUMED_MEMORY_BYTES};
 pub use pod::{HostPort, Pod, Protocol};
 pub use resources::Resources;
 pub use selector::{Operator, Requirement, Selector};

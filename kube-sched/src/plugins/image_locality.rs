@@ -34,7 +34,11 @@ impl Score for ImageLocality {
         (!held.is_empty()).then_some(held)
     }
 
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the rule is stated in doubles, truncated")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "the rule is stated in doubles, truncated"
+    )]
     fn score(&self, state: &Self::State, pod: &Pod, node: &NodeInfo) -> i64 {
         let sum: i64 = state
             .iter()

@@ -116,7 +116,9 @@ impl Filter for InterPodAffinity {
             }
         }
         let meets = |term: &PodAffinityTerm| {
-            labels.get(&term.topology_key).is_some_and(|value| Terms::any(&state.anti_affinity, &term.topology_key, value))
+            labels
+                .get(&term.topology_key)
+                .is_some_and(|value| Terms::any(&state.anti_affinity, &term.topology_key, value))
         };
         if pod.anti_affinity.iter().any(meets) {
             return Err(Refusal::unschedulable(Filter::name(self), REASON_ANTI_AFFINITY));
@@ -178,7 +180,14 @@ impl Score for InterPodAffinity {
 }
 
 impl InterPodAffinity {
-    fn weigh(&self, weights: &mut HashMap<(String, String), i64>, pod: &Pod, other: &Pod, node: &NodeInfo, namespaces: &Namespaces) {
+    fn weigh(
+        &self,
+        weights: &mut HashMap<(String, String), i64>,
+        pod: &Pod,
+        other: &Pod,
+        node: &NodeInfo,
+        namespaces: &Namespaces,
+    ) {
         let mut add = |key: &str, weight: i64| {
             if weight != 0
                 && let Some(value) = node.node().labels.get(key)

@@ -26,10 +26,9 @@ impl Filter for NodeAffinity {
             None => PreFilter::Run(()),
             Some(affinity) => match named_nodes(affinity) {
                 None => PreFilter::Run(()),
-                Some(names) if names.is_empty() => PreFilter::Refuse(Refusal::unresolvable(
-                    Filter::name(self),
-                    "pod affinity terms conflict",
-                )),
+                Some(names) if names.is_empty() => {
+                    PreFilter::Refuse(Refusal::unresolvable(Filter::name(self), "pod affinity terms conflict"))
+                }
                 Some(names) => PreFilter::Only(names.into_iter().collect(), ()),
             },
         }

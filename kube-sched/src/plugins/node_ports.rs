@@ -21,7 +21,10 @@ impl Filter for NodePorts {
 
     fn filter(&self, (): &(), pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
         if pod.host_ports.iter().any(|port| node.host_ports().iter().any(|taken| taken.conflicts(port))) {
-            return Err(Refusal::unschedulable(self.name(), "node(s) didn't have free ports for the requested pod ports"));
+            return Err(Refusal::unschedulable(
+                self.name(),
+                "node(s) didn't have free ports for the requested pod ports",
+            ));
         }
         Ok(())
     }

@@ -22,7 +22,11 @@ impl Score for NodeResourcesBalancedAllocation {
         (pod.requests.cpu_milli != 0 || pod.requests.memory_bytes != 0).then_some(())
     }
 
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the rule is stated in doubles, truncated")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "the rule is stated in doubles, truncated"
+    )]
     fn score(&self, (): &(), pod: &Pod, node: &NodeInfo) -> i64 {
         let (used, all) = (node.requested(), &node.node().allocatable);
         let share = |requested: i64, allocatable: i64| (requested as f64 / allocatable as f64).min(1.0);

@@ -4,7 +4,9 @@
 //! the pod and the assumed amounts of containers that request nothing; the weighted integer mean of cpu and memory.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Code, EventKind, Filter, Hint, MAX_NODE_SCORE, PreFilter, Reason, Refusal, Score};
+use crate::framework::{
+    ClusterEvent, Code, EventKind, Filter, Hint, MAX_NODE_SCORE, PreFilter, Reason, Refusal, Score,
+};
 use crate::model::{Pod, Resources};
 
 /// Which nodes are best.
@@ -51,7 +53,9 @@ impl Filter for NodeResourcesFit {
 
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
         match event.kind {
-            EventKind::NodeAdd | EventKind::NodeAllocatable | EventKind::PodDelete | EventKind::PodUpdate => Hint::Queue,
+            EventKind::NodeAdd | EventKind::NodeAllocatable | EventKind::PodDelete | EventKind::PodUpdate => {
+                Hint::Queue
+            }
             _ => Hint::Skip,
         }
     }

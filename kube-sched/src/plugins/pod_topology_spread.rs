@@ -149,7 +149,11 @@ impl Score for PodTopologySpread {
         Some(SoftDomains(state))
     }
 
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the rule is stated in doubles, rounded")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "the rule is stated in doubles, rounded"
+    )]
     fn score(&self, state: &SoftDomains, pod: &Pod, node: &NodeInfo) -> i64 {
         let mut sum = 0.0;
         for (constraint, (weight, counts)) in constraints(pod, WhenUnsatisfiable::ScheduleAnyway).zip(&state.0) {

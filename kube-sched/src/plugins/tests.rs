@@ -80,12 +80,7 @@ fn least_allocated_is_the_integer_mean_of_free_shares() {
     check_score(NodeResourcesFit::default(), &cluster([node("a")], []), &p, &[37]);
     // A container that requests nothing counts as 100m and 200 MiB: 97 and 97.
     check_score(NodeResourcesFit::default(), &cluster([node("a")], []), &Pod::new("p"), &[97]);
-    check_score(
-        NodeResourcesFit { strategy: ScoringStrategy::MostAllocated },
-        &cluster([node("a")], []),
-        &p,
-        &[62],
-    );
+    check_score(NodeResourcesFit { strategy: ScoringStrategy::MostAllocated }, &cluster([node("a")], []), &p, &[62]);
     check_score(NodeResourcesFit::default(), &cluster([Node::new("a", Resources::default())], []), &p, &[0]);
 }
 
@@ -114,7 +109,12 @@ fn taints_repel_what_does_not_tolerate_them() {
     };
     check_filter(TaintToleration, &state, &Pod::new("p"), &["plain", "prefer"]);
     check_filter(TaintToleration, &state, &tolerate(None, None, None), &["execute", "plain", "prefer", "schedule"]);
-    check_filter(TaintToleration, &state, &tolerate(Some("k"), Some("v"), Some(Effect::NoSchedule)), &["plain", "prefer", "schedule"]);
+    check_filter(
+        TaintToleration,
+        &state,
+        &tolerate(Some("k"), Some("v"), Some(Effect::NoSchedule)),
+        &["plain", "prefer", "schedule"],
+    );
     check_filter(TaintToleration, &state, &tolerate(Some("k"), Some("other"), None), &["plain", "prefer"]);
     check_score(TaintToleration, &state, &Pod::new("p"), &[100, 100, 0, 100]);
     check_score(TaintToleration, &state, &tolerate(Some("k"), None, None), &[100, 100, 100, 100]);
@@ -177,7 +177,8 @@ fn node_affinity_reads_labels_names_and_integers() {
 fn preferred_nodes_are_scaled_to_the_best() {
     let state = cluster([node("a").label("zone", "x"), node("b").label("zone", "y"), node("c")], []);
     let mut pod = Pod::new("p");
-    let term = |zone: &str| NodeSelectorTerm { labels: vec![Requirement::new("zone", Operator::In, [zone])], names: vec![] };
+    let term =
+        |zone: &str| NodeSelectorTerm { labels: vec![Requirement::new("zone", Operator::In, [zone])], names: vec![] };
     pod.preferred_nodes =
         vec![PreferredNodeTerm { weight: 10, term: term("x") }, PreferredNodeTerm { weight: 40, term: term("y") }];
     check_score(NodeAffinity, &state, &pod, &[25, 100, 0]);
@@ -207,7 +208,8 @@ fn spread(max_skew: i64, when: WhenUnsatisfiable) -> SpreadConstraint {
 
 #[test]
 fn hard_spread_bounds_the_skew() {
-    let state = cluster([zoned("a", "x"), zoned("b", "y"), node("c")], [web("1").on("a"), web("2").on("a"), web("3").on("b")]);
+    let state =
+        cluster([zoned("a", "x"), zoned("b", "y"), node("c")], [web("1").on("a"), web("2").on("a"), web("3").on("b")]);
     let with = |constraint| {
         let mut pod = web("p");
         pod.spread.push(constraint);
@@ -289,7 +291,8 @@ fn namespace_selectors_reach_other_namespaces() {
 
 #[test]
 fn preferred_pods_are_scaled_between_least_and_most() {
-    let state = cluster([zoned("a", "x"), zoned("b", "y"), node("c")], [web("1").on("a"), web("2").on("a"), web("3").on("b")]);
+    let state =
+        cluster([zoned("a", "x"), zoned("b", "y"), node("c")], [web("1").on("a"), web("2").on("a"), web("3").on("b")]);
     let mut pod = Pod::new("p");
     pod.preferred_pods.push(Weighted { weight: 10, term: term(&[("app", "web")]) });
     check_score(InterPodAffinity::default(), &state, &pod, &[100, 50, 0]);

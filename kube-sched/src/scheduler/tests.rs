@@ -42,7 +42,8 @@ fn the_emptier_node_wins() {
 #[test]
 fn ties_are_a_function_of_seed_and_pod_and_reach_every_node() {
     let cluster = cluster((0..8).map(|i| node(&format!("n{i}"), 4000)));
-    let pick = |seed, name: &str| Scheduler::new(Profile::default(), seed).schedule(&cluster, &pod(name, 1)).unwrap().node;
+    let pick =
+        |seed, name: &str| Scheduler::new(Profile::default(), seed).schedule(&cluster, &pod(name, 1)).unwrap().node;
     assert_eq!(pick(1, "p"), pick(1, "p"));
     let seen: std::collections::BTreeSet<String> = (0..200).map(|i| pick(1, &format!("p{i}"))).collect();
     assert_eq!(seen.len(), 8);

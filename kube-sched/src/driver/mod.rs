@@ -1,0 +1,205 @@
+//! Connects the engine to an API server: watches pods and nodes, decides, binds, and says why a pod cannot be placed.
+//!
+//! One task owns the state and decides; bindings and other writes are in flight beside it, at most
+//! [`Config::writes_in_flight_max`] at a time. A pod counts on its node from the decision on (it is *assumed*), so that
+//! the next decision sees it; a binding that fails gives the room back. Two drivers at once never bind one pod twice: the
+//! API server refuses the second binding. Start reading at [`Driver::run`]; what the driver knows is in `state`.
+
+mod state;
+mod write;
+
+use crate::framework::Profile;
+use crate::queue::QueueConfig;
+use futures::{FutureExt, Stream, StreamExt};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use kubekit_runtime::environment::Environment;
+use kubekit_runtime::{Change, Client, Informer, Informers, Recorder};
+use state::{State, Step};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use write::{Writer, Written};
+
+/// How a driver works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The plugins. Pods choose the driver by the profile's name (`spec.schedulerName`).
+    pub profile: Profile,
+    /// Decides ties.
+    pub seed: u64,
+    /// Bounds of back-off and waiting.
+    pub queue: QueueConfig,
+    /// How many writes may be under way.
+    pub writes_in_flight_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { profile: Profile::default(), seed: 0, queue: QueueConfig::default(), writes_in_flight_max: 128 }
+    }
+}
+
+/// A scheduler for an API server.
+#[derive(Debug)]
+pub struct Driver {
+    client: Client,
+    config: Config,
+    environment: Environment,
+}
+
+/// How many changes are taken in, and how many decisions made, before the other gets its turn.
+const CHANGES_PER_TURN: usize = 1024;
+const DECISIONS_PER_TURN: usize = 64;
+
+enum Observed {
+    Pod(Change<Pod>),
+    Node(Change<Node>),
+    Namespace(Change<Namespace>),
+}
+
+impl Driver {
+    /// A driver that acts as this client's user, `system:kube-scheduler` as a rule.
+    pub fn new(client: Client, config: Config, environment: Environment) -> Self {
+        Self { client, config, environment }
+    }
+
+    /// Schedules until `shutdown`; returns when every write under way has ended.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let informers = Informers::with_environment(self.client.clone(), self.environment.clone());
+        let pods = informers.informer::<Pod>();
+        let nodes = informers.informer::<Node>();
+        let namespaces = informers.informer::<Namespace>();
+        let (recorder, events) =
+            Recorder::new(self.client.clone(), self.config.profile.name(), String::new(), self.environment.clone());
+        // Events of the last decisions are sent after the deciding has ended.
+        let background = CancellationToken::new();
+        let work = async {
+            self.work(&pods, &nodes, &namespaces, recorder, &shutdown).await;
+            background.cancel();
+        };
+        tokio::join!(work, informers.run(background.clone()), events.run(background.clone()));
+    }
+
+    async fn work(
+        &self,
+        pods: &Informer<Pod>,
+        nodes: &Informer<Node>,
+        namespaces: &Informer<Namespace>,
+        recorder: Recorder,
+        shutdown: &CancellationToken,
+    ) {
+        let mut changes = pin!(futures::stream::select(
+            pods.subscribe().map(Observed::Pod),
+            futures::stream::select(
+                nodes.subscribe().map(Observed::Node),
+                namespaces.subscribe().map(Observed::Namespace)
+            ),
+        ));
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            // A decision on half of the pods would overcommit nodes.
+            () = async { pods.wait_synced().await; nodes.wait_synced().await; namespaces.wait_synced().await; } => {}
+        }
+        let start = Instant::now();
+        let mut state = State::new(self.config.profile.clone(), self.config.seed, self.config.queue);
+        let writer = Writer::new(self.client.clone(), recorder, self.environment.clone(), pods.reader());
+        let mut writes = JoinSet::new();
+        while observe_ready(&mut state, &mut changes, usize::MAX, start).is_some_and(|taken| taken > 0) {}
+        loop {
+            if observe_ready(&mut state, &mut changes, CHANGES_PER_TURN, start).is_none() {
+                break;
+            }
+            while let Some(written) = writes.try_join_next() {
+                finish(&mut state, written, start.elapsed());
+            }
+            if self.decide(&mut state, &writer, &mut writes, start) > 0 {
+                tokio::task::yield_now().await;
+                if shutdown.is_cancelled() {
+                    break;
+                }
+                continue;
+            }
+            let room = writes.len() < self.config.writes_in_flight_max;
+            let deadline = state.next_deadline().filter(|_| room);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                change = changes.next() => match change {
+                    Some(change) => observe(&mut state, change, start.elapsed()),
+                    None => break,
+                },
+                Some(written) = writes.join_next() => finish(&mut state, written, start.elapsed()),
+                () = sleep_until(start, deadline) => {}
+            }
+        }
+        // Bindings that were sent are waited for: an abandoned one would be neither bound nor reported.
+        while writes.join_next().await.is_some() {}
+    }
+
+    /// Makes decisions while there are pods to try and room for writes; gives their number.
+    fn decide(&self, state: &mut State, writer: &Writer, writes: &mut JoinSet<Written>, start: Instant) -> usize {
+        let mut decisions = 0;
+        while decisions < DECISIONS_PER_TURN && writes.len() < self.config.writes_in_flight_max {
+            let Some(step) = state.next_step(start.elapsed()) else { break };
+            decisions += 1;
+            match step {
+                Step::Bind { pod, node } => {
+                    writes.spawn(writer.clone().bind(pod, node));
+                }
+                Step::Report { pod, error } => {
+                    writes.spawn(writer.clone().report(pod, error));
+                }
+            }
+        }
+        decisions
+    }
+}
+
+async fn sleep_until(start: Instant, deadline: Option<Duration>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(start + deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Takes in the changes that are there; `None` when the informers have stopped.
+fn observe_ready(
+    state: &mut State,
+    changes: &mut (impl Stream<Item = Observed> + Unpin),
+    max: usize,
+    start: Instant,
+) -> Option<usize> {
+    let mut taken = 0;
+    while taken < max {
+        match changes.next().now_or_never() {
+            Some(Some(change)) => observe(state, change, start.elapsed()),
+            Some(None) => return None,
+            None => break,
+        }
+        taken += 1;
+    }
+    Some(taken)
+}
+
+fn observe(state: &mut State, change: Observed, now: Duration) {
+    match change {
+        Observed::Pod(Change::Applied { new, .. }) => state.pod_applied(&new, now),
+        Observed::Pod(Change::Deleted(pod)) => state.pod_deleted(&pod, now),
+        Observed::Node(Change::Applied { new, .. }) => state.node_applied(&new, now),
+        Observed::Node(Change::Deleted(node)) => state.node_deleted(&node),
+        Observed::Namespace(Change::Applied { new, .. }) => state.namespace_applied(&new, now),
+        Observed::Namespace(Change::Deleted(namespace)) => state.namespace_deleted(&namespace),
+    }
+}
+
+fn finish(state: &mut State, written: Result<Written, tokio::task::JoinError>, now: Duration) {
+    match written {
+        Ok(Written::Bound { pod, node }) => state.bound(&pod, &node),
+        Ok(Written::BindFailed { pod, node }) => state.bind_failed(&pod, &node, now),
+        Ok(Written::Reported) => {}
+        Err(error) => tracing::error!(%error, "a write of the scheduler ended abnormally"),
+    }
+}

@@ -1,0 +1,28 @@
+//! Conversions from Kubernetes' objects to what scheduling sees of them.
+//!
+//! They never fail: an API server has validated the objects, and what it would refuse (a quantity that does not parse) counts
+//! as absent here, so that one bad object cannot stop all scheduling.
+
+mod affinity;
+mod node;
+mod pod;
+mod requests;
+
+pub use node::node;
+pub use pod::pod;
+pub use requests::{pod_requests, resources};
+
+/// Labels of a namespace or anything else.
+pub fn labels(map: Option<&std::collections::BTreeMap<String, String>>) -> crate::Labels {
+    map.map_or_else(crate::Labels::default, crate::Labels::new)
+}
+
+/// `nginx` and `docker.io/library/nginx:latest` are one image: without a tag or digest, `:latest` is meant.
+/// Source: `normalizedImageName` of kube-scheduler.
+fn normalised_image(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if last.contains(':') || last.contains('@') { name.to_owned() } else { format!("{name}:latest") }
+}
+
+#[cfg(test)]
+mod tests;
