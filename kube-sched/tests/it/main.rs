@@ -1,1 +1,3 @@
-//! Integration tests of this crate, one binary.
+//! Integration tests of the engine through its public face.
+
+mod embed;
