@@ -2,8 +2,17 @@
 //!
 //! Source: `k8s.io/apimachinery/pkg/api/resource`.
 
-use std::fmt;
-use std::str::FromStr;
+mod canonical;
+mod parse;
+
+pub use parse::ParseQuantityError;
+
+use std::cmp::Ordering;
+
+/// Parts of a unit: quantities are exact to a nano.
+const NANOS: i128 = 1_000_000_000;
+/// The largest amount, in nanos: 2⁶³ - 1 units, as in Kubernetes.
+const LARGEST: i128 = (i64::MAX as i128) * NANOS;
 
 /// The family of suffixes in which a quantity is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,17 +26,20 @@ pub enum Format {
 }
 
 /// An exact amount, to a nano (smaller parts are rounded up, away from zero).
+///
+/// ```
+/// use kubekit_core::quantity::Quantity;
+/// let cpu: Quantity = "0.5".parse()?;
+/// assert_eq!(cpu.to_string(), "500m");
+/// assert_eq!(cpu.milli_value(), 500);
+/// # Ok::<(), kubekit_core::quantity::ParseQuantityError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Quantity {
-    /// In units of 10⁻⁹.
+    /// In units of 10⁻⁹, within ±[`LARGEST`].
     nanos: i128,
     format: Format,
 }
-
-/// Text that is no quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
-pub struct ParseQuantityError;
 
 impl Quantity {
     /// Nothing.
@@ -35,22 +47,39 @@ impl Quantity {
 
     /// A whole number of units.
     pub const fn from_units(units: i64, format: Format) -> Self {
-        Self { nanos: units as i128 * 1_000_000_000, format }
+        Self { nanos: units as i128 * NANOS, format }
     }
 
     /// A number of thousandths.
     pub const fn from_millis(millis: i64, format: Format) -> Self {
-        Self { nanos: millis as i128 * 1_000_000, format }
+        Self { nanos: millis as i128 * (NANOS / 1000), format }
     }
 
-    /// The amount in units, rounded up (away from zero), within `i64`.
+    /// The amount in units, rounded up (away from zero).
     pub fn value(&self) -> i64 {
-        todo!()
+        self.scaled(NANOS)
     }
 
-    /// The amount in thousandths, rounded up (away from zero), within `i64`.
+    /// The amount in thousandths, rounded up (away from zero), within the bounds of `i64`.
     pub fn milli_value(&self) -> i64 {
-        todo!()
+        self.scaled(NANOS / 1000)
+    }
+
+    /// The amount in billionths, within the bounds of `i64`.
+    pub fn nano_value(&self) -> i64 {
+        self.scaled(1)
+    }
+
+    fn scaled(&self, unit: i128) -> i64 {
+        let rounded = round_away(self.nanos, unit) / unit;
+        i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// The amount in units, to the precision of a double.
+    pub fn to_f64(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "an approximation is what is asked for")]
+        let nanos = self.nanos as f64;
+        nanos / 1e9
     }
 
     /// The family of suffixes.
@@ -68,18 +97,29 @@ impl Quantity {
         self.nanos < 0
     }
 
-    /// The sum, within bounds; a zero takes the other's format.
+    /// The sum, within ±(2⁶³ - 1); a zero takes the other's format.
     #[must_use]
     pub fn add(self, other: Self) -> Self {
-        let _ = other;
-        todo!()
+        self.combined(other, self.nanos + other.nanos)
     }
 
-    /// The difference, within bounds; a zero takes the other's format.
+    /// The difference, within ±(2⁶³ - 1); a zero takes the other's format.
     #[must_use]
     pub fn sub(self, other: Self) -> Self {
-        let _ = other;
-        todo!()
+        self.combined(other, self.nanos - other.nanos)
+    }
+
+    fn combined(self, other: Self, nanos: i128) -> Self {
+        let format = if self.is_zero() { other.format } else { self.format };
+        Self { nanos: nanos.clamp(-LARGEST, LARGEST), format }
+    }
+}
+
+/// The multiple of `unit` at or next to `nanos`, away from zero.
+fn round_away(nanos: i128, unit: i128) -> i128 {
+    match nanos % unit {
+        0 => nanos,
+        rest => nanos - rest + unit * nanos.signum(),
     }
 }
 
@@ -92,29 +132,16 @@ impl PartialEq for Quantity {
 impl Eq for Quantity {}
 
 impl PartialOrd for Quantity {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Quantity {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Self) -> Ordering {
         self.nanos.cmp(&other.nanos)
     }
 }
 
-impl FromStr for Quantity {
-    type Err = ParseQuantityError;
-
-    fn from_str(text: &str) -> Result<Self, ParseQuantityError> {
-        let _ = text;
-        todo!()
-    }
-}
-
-impl fmt::Display for Quantity {
-    /// The canonical form.
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -33,10 +33,16 @@ pub struct Type {
 impl Type {
     /// The field with this JSON name. Names match exactly, case included.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
-        if self.fields.len() <= 6 {
-            return self.fields.iter().find(|f| f.name == name);
+        self.position(name).map(|i| &self.fields[i])
+    }
+
+    /// The index of a field in `fields`.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        // Comparing lengths first makes a scan of a few fields cheaper than a search.
+        if self.fields.len() <= 8 {
+            return self.fields.iter().position(|f| f.name == name);
         }
-        self.fields.binary_search_by(|f| f.name.cmp(name)).ok().map(|i| &self.fields[i])
+        self.fields.binary_search_by(|f| f.name.cmp(name)).ok()
     }
 
     /// The field with this protobuf number.

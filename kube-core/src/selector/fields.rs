@@ -26,8 +26,13 @@ impl FieldSelector {
     /// # Errors
     /// What is wrong, in Kubernetes' words.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let _ = text;
-        todo!()
+        let mut requirements = Vec::new();
+        for term in terms(text).into_iter().filter(|term| !term.is_empty()) {
+            let (field, equal, value) = split(term)
+                .ok_or_else(|| ParseError(format!("invalid selector: '{text}'; can't understand '{term}'")))?;
+            requirements.push(FieldRequirement { field: field.to_owned(), equal, value: unescape(value)? });
+        }
+        Ok(Self { requirements })
     }
 
     /// Whether an object is selected; `field` gives the value of a field, absent ones being empty.
@@ -52,7 +57,63 @@ impl FieldSelector {
 }
 
 impl fmt::Display for FieldSelector {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, requirement) in self.requirements.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            let sign = if requirement.equal { "=" } else { "!=" };
+            write!(f, "{comma}{}{sign}{}", requirement.field, escape(&requirement.value))?;
+        }
+        Ok(())
     }
+}
+
+/// Splits at commas that no backslash escapes.
+fn terms(text: &str) -> Vec<&str> {
+    let (mut terms, mut start, mut escaped) = (Vec::new(), 0, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            ',' => {
+                terms.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    terms.push(&text[start..]);
+    terms
+}
+
+fn split(term: &str) -> Option<(&str, bool, &str)> {
+    let at = term.find('=')?;
+    let (left, right) = (&term[..at], &term[at + 1..]);
+    match (left.strip_suffix('!'), right.strip_prefix('=')) {
+        (Some(field), _) => Some((field, false, right)),
+        (None, Some(value)) => Some((left, true, value)),
+        (None, None) => Some((left, true, right)),
+    }
+}
+
+fn unescape(value: &str) -> Result<String, ParseError> {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(c @ ('\\' | ',' | '=')) => out.push(c),
+                Some(c) => {
+                    return Err(ParseError(format!("invalid field selector: invalid escape sequence: \\{c}")));
+                }
+                None => return Err(ParseError("invalid field selector: invalid escape sequence: \\".to_owned())),
+            },
+            ',' | '=' => return Err(ParseError(format!("invalid field selector: unescaped character in value: '{c}'"))),
+            c => out.push(c),
+        }
+    }
+    Ok(out)
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=")
 }

@@ -1,7 +1,9 @@
-//! Label selectors: `app=web,tier in (a,b),!canary` and the object form.
+//! Label selectors: what they ask, and the object form.
 
 use super::ParseError;
-use crate::field::{ErrorList, Path};
+use super::text;
+use crate::field::{self, ErrorList, Path};
+use crate::meta::syntax;
 use serde_json::Value;
 use std::fmt;
 
@@ -29,8 +31,30 @@ pub struct Requirement {
     pub key: String,
     /// What is asked.
     pub operator: Operator,
-    /// The values, sorted.
+    /// The values, sorted and distinct.
     pub values: Vec<String>,
+}
+
+impl Requirement {
+    pub(super) fn new(key: &str, operator: Operator, mut values: Vec<String>) -> Self {
+        values.sort_unstable();
+        values.dedup();
+        Self { key: key.to_owned(), operator, values }
+    }
+
+    /// Whether a label with this value (`None`: absent) fulfils it.
+    pub fn matches(&self, value: Option<&str>) -> bool {
+        let among = |value: &str| self.values.iter().any(|v| v == value);
+        let compare = |value: &str| Some((value.parse::<i64>().ok()?, self.values.first()?.parse::<i64>().ok()?));
+        match self.operator {
+            Operator::In => value.is_some_and(among),
+            Operator::NotIn => !value.is_some_and(among),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+            Operator::GreaterThan => value.and_then(compare).is_some_and(|(a, b)| a > b),
+            Operator::LessThan => value.and_then(compare).is_some_and(|(a, b)| a < b),
+        }
+    }
 }
 
 /// A label selector: every requirement must hold; none at all matches everything.
@@ -40,13 +64,17 @@ pub struct LabelSelector {
 }
 
 impl LabelSelector {
-    /// Parses the text form of a query parameter.
+    pub(super) fn new(mut requirements: Vec<Requirement>) -> Self {
+        requirements.sort_by(|a, b| a.key.cmp(&b.key));
+        Self { requirements }
+    }
+
+    /// Parses the text form of a query parameter: `app=web,tier in (a,b),!canary`.
     ///
     /// # Errors
     /// What is wrong, in Kubernetes' words.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let _ = text;
-        todo!()
+        text::parse(text).map(Self::new)
     }
 
     /// Reads the object form (`matchLabels`, `matchExpressions`). Keys and values are checked.
@@ -54,20 +82,34 @@ impl LabelSelector {
     /// # Errors
     /// One error per field below `path` that breaks a rule.
     pub fn from_object(selector: &Value, path: &Path) -> Result<Self, ErrorList> {
-        let _ = (selector, path);
-        todo!()
+        let (mut requirements, mut errors) = (Vec::new(), ErrorList::new());
+        let labels = path.child("matchLabels");
+        for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
+            let value = value.as_str().unwrap_or_default();
+            invalid(&labels, key, syntax::qualified_name(key), &mut errors);
+            invalid(&labels, value, syntax::label_value(value), &mut errors);
+            requirements.push(Requirement::new(key, Operator::In, vec![value.to_owned()]));
+        }
+        let expressions = path.child("matchExpressions");
+        for (i, expression) in selector["matchExpressions"].as_array().into_iter().flatten().enumerate() {
+            requirements.extend(expression_requirement(expression, &expressions.index(i), &mut errors));
+        }
+        if errors.is_empty() { Ok(Self::new(requirements)) } else { Err(errors) }
     }
 
-    /// The selector that these labels, all of them, satisfy: what `spec.selector` of a Service means.
+    /// The selector that all of these labels satisfy: what `spec.selector` of a Service means.
     pub fn from_map<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let _ = labels.into_iter();
-        todo!()
+        Self::new(
+            labels
+                .into_iter()
+                .map(|(key, value)| Requirement::new(key, Operator::In, vec![value.to_owned()]))
+                .collect(),
+        )
     }
 
     /// Whether an object with these labels is selected; `label` gives the value of a label.
     pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
-        let _ = label("");
-        todo!()
+        self.requirements.iter().all(|r| r.matches(label(&r.key)))
     }
 
     /// Whether an object with these labels (`metadata.labels`; null for none) is selected.
@@ -86,8 +128,60 @@ impl LabelSelector {
     }
 }
 
+fn expression_requirement(expression: &Value, path: &Path, errors: &mut ErrorList) -> Option<Requirement> {
+    let key = expression["key"].as_str().unwrap_or_default();
+    let values: Vec<String> =
+        expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let operator = match expression["operator"].as_str().unwrap_or_default() {
+        "In" => Some(Operator::In),
+        "NotIn" => Some(Operator::NotIn),
+        "Exists" => Some(Operator::Exists),
+        "DoesNotExist" => Some(Operator::DoesNotExist),
+        other => {
+            let detail = "not a valid selector operator";
+            errors.push(field::Error::invalid(&path.child("operator"), &other.into(), detail));
+            None
+        }
+    };
+    match operator {
+        Some(Operator::In | Operator::NotIn) if values.is_empty() => {
+            let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+            errors.push(field::Error::required(&path.child("values"), detail));
+        }
+        Some(Operator::Exists | Operator::DoesNotExist) if !values.is_empty() => {
+            let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            errors.push(field::Error::forbidden(&path.child("values"), detail));
+        }
+        _ => {}
+    }
+    invalid(&path.child("key"), key, syntax::qualified_name(key), errors);
+    for (i, value) in values.iter().enumerate() {
+        invalid(&path.child("values").index(i), value, syntax::label_value(value), errors);
+    }
+    Some(Requirement::new(key, operator?, values))
+}
+
+fn invalid(path: &Path, value: &str, messages: Vec<String>, errors: &mut ErrorList) {
+    errors.extend(messages.iter().map(|message| field::Error::invalid(path, &value.into(), message)));
+}
+
 impl fmt::Display for LabelSelector {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, Requirement { key, operator, values }) in self.requirements.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            let values = values.join(",");
+            match operator {
+                Operator::In if !values.contains(',') => write!(f, "{key}={values}")?,
+                Operator::In => write!(f, "{key} in ({values})")?,
+                Operator::NotIn => write!(f, "{key} notin ({values})")?,
+                Operator::Exists => f.write_str(key)?,
+                Operator::DoesNotExist => write!(f, "!{key}")?,
+                Operator::GreaterThan => write!(f, "{key}>{values}")?,
+                Operator::LessThan => write!(f, "{key}<{values}")?,
+            }
+        }
+        Ok(())
     }
 }

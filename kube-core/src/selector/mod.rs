@@ -2,6 +2,7 @@
 
 mod fields;
 mod labels;
+mod text;
 
 pub use fields::{FieldRequirement, FieldSelector};
 pub use labels::{LabelSelector, Operator, Requirement};
