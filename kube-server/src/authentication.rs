@@ -3,7 +3,6 @@
 //! Start at [`Union`], which asks every authenticator. A caller in the same process that is trusted with an identity puts
 //! a [`UserInfo`] into the request's extensions; that wins over all of them.
 
-mod anonymous;
 mod bearer;
 mod service_account;
 #[cfg(test)]
@@ -11,7 +10,6 @@ mod tests;
 mod union;
 mod x509;
 
-pub use anonymous::Anonymous;
 pub use bearer::StaticTokens;
 pub(crate) use bearer::WEBSOCKET_TOKEN_PREFIX;
 pub use service_account::ServiceAccountTokens;

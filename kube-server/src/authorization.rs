@@ -1,4 +1,23 @@
 //! Whether a user may do what a request asks for.
+//!
+//! [`Rbac`] evaluates roles and bindings, [`NodeAuthorizer`] lets node agents do their work. [`Escalation`] and
+//! [`NodeRestriction`] are their counterparts at admission: nobody grants more than they have, and a node writes only what
+//! is its own.
+
+mod escalation;
+mod mirror;
+mod node;
+mod node_restriction;
+mod rbac;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+pub use escalation::Escalation;
+pub use node::NodeAuthorizer;
+pub use node_restriction::NodeRestriction;
+pub use rbac::Rbac;
+pub(crate) use rule::Rule;
 
 use crate::identity::UserInfo;
 use crate::request_info::RequestInfo;

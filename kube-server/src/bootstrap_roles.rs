@@ -127,6 +127,16 @@ pub(crate) fn objects() -> &'static [Bootstrap] {
     &OBJECTS
 }
 
+/// The rules of `system:node`, which the node authorizer narrows down to each node's own.
+pub(crate) fn node_rules() -> Vec<crate::authorization::Rule> {
+    let rules = cluster_roles::ROLES.iter().find(|(name, _, _)| *name == "system:node").map(|(_, _, rules)| *rules);
+    rules
+        .unwrap_or_default()
+        .iter()
+        .map(|rule| serde_json::from_value(rule.to_json()).expect("the table holds rules"))
+        .collect()
+}
+
 fn role(
     namespace: &str,
     name: &str,

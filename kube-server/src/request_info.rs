@@ -30,6 +30,8 @@ pub struct RequestInfo {
     /// Empty for collections, but for a list or watch whose field selector asks for exactly one `metadata.name`: then
     /// that name, so that rules with `resourceNames` apply to it.
     pub name: String,
+    /// The field selector of a list, watch or deletecollection, as sent.
+    pub field_selector: String,
     /// What follows the subresource in the path, without the slash before it: the target path of `proxy`.
     pub tail: String,
 }
@@ -66,6 +68,7 @@ impl RequestInfo {
             resource: at(0),
             name: at(1),
             subresource: if has_subresource { at(2) } else { String::new() },
+            field_selector: String::new(),
             tail: parts.get(if has_subresource { 3 } else { 2 }..).unwrap_or_default().join("/"),
             path: other.path.clone(),
         };
@@ -93,15 +96,25 @@ impl RequestInfo {
             "get" => {
                 let watch = query::first(query, "watch").is_some_and(|value| query::is_true(&value));
                 self.verb = if watch { "watch" } else { "list" }.to_owned();
-                if let Some(selector) = query::first(query, "fieldSelector")
-                    && let Some(name) = exact_name(&selector)
-                {
+                self.field_selector = query::first(query, "fieldSelector").unwrap_or_default().into_owned();
+                if let Some(name) = self.selected("metadata.name").filter(|name| is_path_segment(name)) {
                     self.name = name.to_owned();
                 }
             }
-            "delete" => self.verb = "deletecollection".to_owned(),
+            "delete" => {
+                self.verb = "deletecollection".to_owned();
+                self.field_selector = query::first(query, "fieldSelector").unwrap_or_default().into_owned();
+            }
             _ => {}
         }
+    }
+
+    /// The value that the field selector asks of a field by equality.
+    pub fn selected(&self, field: &str) -> Option<&str> {
+        self.field_selector.split(',').find_map(|term| {
+            let (name, value) = term.split_once('=')?;
+            (name == field).then(|| value.strip_prefix('=').unwrap_or(value))
+        })
     }
 }
 
@@ -127,12 +140,7 @@ fn split_namespace<'p, 's>(parts: &'p [&'s str]) -> (&'s str, &'p [&'s str]) {
     }
 }
 
-/// The name that a field selector asks for by equality, where it is a valid path segment.
-fn exact_name(selector: &str) -> Option<&str> {
-    selector.split(',').find_map(|term| {
-        let (field, value) = term.split_once('=')?;
-        let value = value.strip_prefix('=').unwrap_or(value);
-        let valid = !value.is_empty() && value != "." && value != ".." && !value.contains(['/', '%']);
-        (field == "metadata.name" && valid).then_some(value)
-    })
+/// Whether a text can be a name in a path.
+fn is_path_segment(text: &str) -> bool {
+    !text.is_empty() && text != "." && text != ".." && !text.contains(['/', '%'])
 }

@@ -13,20 +13,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Union {
     authenticators: Vec<Arc<dyn Authenticator>>,
-    anonymous: Option<super::Anonymous>,
 }
 
 impl Union {
-    /// These authenticators in this order, and none for requests without credentials.
+    /// These authenticators in this order.
     pub fn new(authenticators: impl IntoIterator<Item = Arc<dyn Authenticator>>) -> Self {
-        Self { authenticators: authenticators.into_iter().collect(), anonymous: None }
-    }
-
-    /// Lets requests without credentials through where `anonymous` says so.
-    #[must_use]
-    pub fn or_anonymous(mut self, anonymous: super::Anonymous) -> Self {
-        self.anonymous = Some(anonymous);
-        self
+        Self { authenticators: authenticators.into_iter().collect() }
     }
 
     /// The user of a request.
@@ -52,12 +44,11 @@ impl Authenticator for Union {
                 Err(error) => refusal = Some(error),
             }
         }
-        match (refusal, &self.anonymous) {
-            (Some(error), _) => Err(error),
+        match refusal {
+            Some(error) => Err(error),
             // A token that nobody knows is a bad token.
-            (None, _) if bearer::token(request).is_some() => Err(unauthorized()),
-            (None, Some(anonymous)) => anonymous.authenticate(request).await,
-            (None, None) => Ok(None),
+            None if bearer::token(request).is_some() => Err(unauthorized()),
+            None => Ok(None),
         }
     }
 }

@@ -1,0 +1,190 @@
+//! What node agents may do: the rules of the role `system:node`, and of these only what concerns their own node and the
+//! pods that are bound to it.
+//!
+//! Source: `plugin/pkg/auth/authorizer/node`. Kubernetes keeps a graph of pods and what they refer to; here the pods of one
+//! namespace and node are looked up in the store, whose index answers that, when a node asks for one of their objects.
+
+use super::{Authorizer, Decision, Rule};
+use crate::identity::UserInfo;
+use crate::keys;
+use crate::request_info::RequestInfo;
+use futures::FutureExt;
+use kubekit_store::{ListRequest, ReadAt, Store};
+use serde::Deserialize;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+/// The name of the node whose agent this user is.
+pub(super) fn node_name(user: &UserInfo) -> Option<&str> {
+    let name = user.name.strip_prefix("system:node:").filter(|name| !name.is_empty())?;
+    user.groups.iter().any(|group| group == "system:nodes").then_some(name)
+}
+
+/// Lets node agents do their work.
+pub struct NodeAuthorizer {
+    store: Arc<dyn Store>,
+}
+
+impl fmt::Debug for NodeAuthorizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeAuthorizer").finish_non_exhaustive()
+    }
+}
+
+/// A pod, as far as it matters here.
+#[derive(Deserialize)]
+struct Pod {
+    #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
+    spec: serde_json::Value,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    annotations: std::collections::BTreeMap<String, String>,
+}
+
+impl NodeAuthorizer {
+    /// Judges by the pods in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<serde_json::Value> {
+        let key = keys::object_key("", resource, namespace, name);
+        // The store answers from memory; one that cannot is taken to know nothing.
+        let entry = self.store.get(&key, ReadAt::NotOlderThan(0)).now_or_never()?.ok()??;
+        serde_json::from_slice(&entry.value.bytes).ok()
+    }
+
+    fn is_own_pod(&self, node: &str, namespace: &str, name: &str) -> bool {
+        self.object("pods", namespace, name).is_some_and(|pod| pod["spec"]["nodeName"] == node)
+    }
+
+    /// Whether a pod on `node` refers to an object of its namespace. Mirror pods count for nothing: a node could make up
+    /// one that refers to anything.
+    fn is_referred_to(&self, node: &str, info: &RequestInfo) -> bool {
+        let request = ListRequest {
+            prefix: keys::namespace_prefix("", "pods", &info.namespace),
+            at: ReadAt::NotOlderThan(0),
+            ..ListRequest::default()
+        };
+        let Some(Ok(listing)) = self.store.list(request).now_or_never() else { return false };
+        listing.entries.filter_map(|entry| serde_json::from_slice::<Pod>(&entry.value.bytes).ok()).any(|pod| {
+            pod.spec["nodeName"] == node
+                && !pod.metadata.annotations.contains_key("kubernetes.io/config.mirror")
+                && refers(&pod.spec, &info.resource, &info.name)
+        })
+    }
+
+    fn uses_volume(&self, node: &str, volume: &str) -> bool {
+        let claim = self.object("persistentvolumes", "", volume).map(|volume| volume["spec"]["claimRef"].clone());
+        let claim = claim.unwrap_or_default();
+        let (Some(namespace), Some(name)) = (claim["namespace"].as_str(), claim["name"].as_str()) else { return false };
+        self.is_referred_to(node, &RequestInfo::resource("get", "", "persistentvolumeclaims", namespace, name))
+    }
+
+    fn may(&self, node: &str, info: &RequestInfo) -> Result<(), String> {
+        let verb = info.verb.as_str();
+        let unrelated = || format!("no relationship found between node '{node}' and this object");
+        let related = |is: bool| if is { Ok(()) } else { Err(unrelated()) };
+        let own_name = |what: &str| {
+            if verb == "create" || info.name == node {
+                Ok(())
+            } else {
+                Err(format!("can only access {what} with the same name as the requesting node"))
+            }
+        };
+        match (info.group.as_str(), info.resource.as_str(), info.subresource.as_str()) {
+            ("", "secrets" | "configmaps", "") if info.name.is_empty() => Err("No Object name found".to_owned()),
+            ("", "secrets" | "configmaps", "") | ("", "persistentvolumeclaims", "" | "status") => {
+                related(self.is_referred_to(node, info))
+            }
+            ("", "persistentvolumes", "") => related(self.uses_volume(node, &info.name)),
+            ("", "serviceaccounts", "token") => related(self.is_referred_to(node, info)),
+            ("coordination.k8s.io", "leases", "") if info.namespace != "kube-node-lease" => {
+                Err("can only access leases in the \"kube-node-lease\" system namespace".to_owned())
+            }
+            ("coordination.k8s.io", "leases", "") => own_name("node lease"),
+            ("storage.k8s.io", "csinodes", "") => own_name("CSINode"),
+            ("", "nodes", "") if matches!(verb, "get" | "list" | "watch") && info.name != node => {
+                Err(format!("node '{node}' cannot read '{}', only its own Node object", info.name))
+            }
+            ("", "nodes", _) if matches!(verb, "update" | "patch") && info.name != node => Err(unrelated()),
+            ("", "pods", "") if matches!(verb, "list" | "watch") => {
+                if info.selected("spec.nodeName") == Some(node)
+                    || !info.name.is_empty() && self.is_own_pod(node, &info.namespace, &info.name)
+                {
+                    Ok(())
+                } else {
+                    Err(format!("can only list/watch pods with spec.nodeName field selector, spec.nodeName={node}"))
+                }
+            }
+            ("", "pods", "" | "status" | "eviction") if verb != "create" || !info.subresource.is_empty() => {
+                related(self.is_own_pod(node, &info.namespace, &info.name))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Authorizer for NodeAuthorizer {
+    fn authorize(&self, user: &UserInfo, info: &RequestInfo) -> Decision {
+        let Some(node) = node_name(user) else { return Decision::NoOpinion(String::new()) };
+        static RULES: LazyLock<Vec<Rule>> = LazyLock::new(crate::bootstrap_roles::node_rules);
+        if !RULES.iter().any(|rule| rule.allows(info)) {
+            return Decision::NoOpinion(String::new());
+        }
+        match self.may(node, info) {
+            Ok(()) => Decision::Allow(String::new()),
+            Err(reason) => Decision::NoOpinion(reason),
+        }
+    }
+}
+
+/// Whether a pod's spec names an object of its namespace.
+fn refers(spec: &serde_json::Value, resource: &str, name: &str) -> bool {
+    use serde_json::Value;
+    let list = |field: &str| spec[field].as_array().map_or(&[] as &[Value], Vec::as_slice);
+    let containers = ["initContainers", "containers", "ephemeralContainers"];
+    let environment = |from: &str, key: &str| {
+        containers.iter().flat_map(|field| list(field)).any(|container| {
+            let all = |field: &str| container[field].as_array().into_iter().flatten();
+            all("env").any(|env| env["valueFrom"][key]["name"] == name)
+                || all("envFrom").any(|env| env[from]["name"] == name)
+        })
+    };
+    let projected = |source: &str| {
+        list("volumes").iter().any(|volume| {
+            volume["projected"]["sources"].as_array().into_iter().flatten().any(|s| s[source]["name"] == name)
+        })
+    };
+    match resource {
+        "serviceaccounts" => spec["serviceAccountName"] == name,
+        "configmaps" => {
+            list("volumes").iter().any(|volume| volume["configMap"]["name"] == name)
+                || projected("configMap")
+                || environment("configMapRef", "configMapKeyRef")
+        }
+        "secrets" => {
+            list("imagePullSecrets").iter().any(|secret| secret["name"] == name)
+                || list("volumes").iter().any(|volume| names_secret(volume, name))
+                || projected("secret")
+                || environment("secretRef", "secretKeyRef")
+        }
+        "persistentvolumeclaims" => list("volumes").iter().any(|v| v["persistentVolumeClaim"]["claimName"] == name),
+        _ => false,
+    }
+}
+
+/// Whether a volume takes a secret: as files, or as credentials of its driver.
+fn names_secret(volume: &serde_json::Value, name: &str) -> bool {
+    volume["secret"]["secretName"] == name
+        || volume["azureFile"]["secretName"] == name
+        || volume["csi"]["nodePublishSecretRef"]["name"] == name
+        || ["cephfs", "cinder", "flexVolume", "rbd", "scaleIO", "iscsi", "storageos"]
+            .iter()
+            .any(|driver| volume[*driver]["secretRef"]["name"] == name)
+}
