@@ -1,9 +1,35 @@
 //! Events: what happened to an object, for people to read.
+//!
+//! [`Recorder`] takes them from anywhere without waiting; [`EventWriter`] sends them. Repetition is dealt with as by
+//! client-go's `tools/record`: see `correlator`.
 
+mod correlator;
+mod lru;
+
+use crate::api::Api;
 use crate::client::Client;
 use crate::environment::Environment;
-use k8s_openapi::api::core::v1::ObjectReference;
+use crate::error::Error;
+use crate::object::Object as _;
+use crate::params::PatchParams;
+use crate::patch::Patch;
+use correlator::{Correlator, Decision, Occurrence};
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
+use kubekit_core::environment::WallClock;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+/// How many events may wait to be sent. client-go's `maxQueuedEvents`.
+const QUEUE_MAX: usize = 1000;
+
+/// How often an event is sent while no answer comes, and how long between. client-go's `maxTriesPerEvent` and
+/// `defaultSleepDuration`.
+const TRIES_MAX: u32 = 12;
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether an event is a matter of course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,8 +52,18 @@ impl EventType {
 
 /// Records events. Never blocks: when more wait than the queue holds, further ones are dropped and counted. Clones share
 /// the queue.
-#[derive(Clone, Debug)]
-pub struct Recorder {}
+#[derive(Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<Occurrence>,
+    clock: Arc<dyn WallClock>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
 
 impl Recorder {
     /// A recorder for a component (`kubelet`) on a host (empty if it does not matter), and the writer that sends what it
@@ -38,26 +74,110 @@ impl Recorder {
         host: impl Into<String>,
         environment: Environment,
     ) -> (Self, EventWriter) {
-        let _ = (client, component.into(), host.into(), environment);
-        todo!()
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        let clock = Arc::clone(&environment.clock);
+        let source = EventSource {
+            component: Some(component.into()).filter(|text| !text.is_empty()),
+            host: Some(host.into()).filter(|text| !text.is_empty()),
+        };
+        let writer = EventWriter {
+            queue: receiver,
+            api: Api::all(client),
+            correlator: Correlator::new(source, Arc::clone(&environment.random)),
+        };
+        (Self { queue: sender, clock, dropped: Arc::default() }, writer)
     }
 
     /// Records that something happened to `object`. `reason` is a CamelCase word, `message` a sentence.
     pub fn event(&self, object: &ObjectReference, kind: EventType, reason: &str, message: impl Into<String>) {
-        let _ = (object, kind, reason, message.into());
-        todo!()
+        let occurrence = Occurrence {
+            object: object.clone(),
+            kind,
+            reason: reason.to_owned(),
+            message: message.into(),
+            at: self.clock.now(),
+        };
+        if self.queue.try_send(occurrence).is_err() {
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            if dropped.is_power_of_two() {
+                tracing::warn!(reason, dropped, "events are dropped: they come faster than they are sent");
+            }
+        }
+    }
+
+    /// How many events were dropped because the queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 
 /// Sends what a [`Recorder`] records: repeated events become one with a count, similar ones are combined, and an object
 /// that has too many is held back, as by client-go's event correlator.
 #[derive(Debug)]
-pub struct EventWriter {}
+pub struct EventWriter {
+    queue: mpsc::Receiver<Occurrence>,
+    api: Api<Event>,
+    correlator: Correlator,
+}
 
 impl EventWriter {
     /// Sends until `shutdown` or until every recorder is dropped.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let _ = shutdown;
-        todo!()
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            let occurrence = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                occurrence = self.queue.recv() => occurrence,
+            };
+            let Some(occurrence) = occurrence else { return };
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                () = self.write(occurrence) => {}
+            }
+        }
+    }
+
+    async fn write(&mut self, occurrence: Occurrence) {
+        let (key, decision) = self.correlator.correlate(occurrence);
+        for attempt in 1..=TRIES_MAX {
+            match self.send(&decision).await {
+                Ok(Some(written)) => return self.correlator.written(key, &written),
+                Ok(None) => return,
+                // Only what got no answer may go better the next time.
+                Err(error) if error.status().is_none() && attempt < TRIES_MAX => {
+                    tracing::debug!(error = %error.chain(), "cannot send an event; trying again");
+                    tokio::time::sleep(TRY_AGAIN_AFTER).await;
+                }
+                Err(error) if error.is_namespace_terminating() || error.is_already_exists() => return,
+                Err(error) => {
+                    tracing::warn!(error = %error.chain(), "an event was not recorded");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn send(&self, decision: &Decision) -> Result<Option<Event>, Error> {
+        match decision {
+            Decision::HoldBack => Ok(None),
+            Decision::Create(event) => self.create(event).await.map(Some),
+            Decision::Count(event) => {
+                let patch = Patch::Strategic(correlator::count_patch(event));
+                let api = self.api.within(event.namespace());
+                match api.patch(event.name(), &PatchParams::default(), &patch).await {
+                    // It has been deleted since, by its time to live.
+                    Err(error) if error.is_not_found() => self.create(event).await.map(Some),
+                    written => written.map(Some),
+                }
+            }
+        }
+    }
+
+    async fn create(&self, event: &Event) -> Result<Event, Error> {
+        self.api.create(event).await
     }
 }
+
+#[cfg(test)]
+mod tests;

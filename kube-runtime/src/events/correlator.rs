@@ -1,0 +1,220 @@
+//! What becomes of an occurrence: a new event, one more count of an old one, or nothing.
+//!
+//! Source: client-go `tools/record/events_cache.go`. In its order: an object that has many events is held back (a token
+//! bucket: 25 at once, then one in five minutes); more than ten messages of one reason within ten minutes become one event
+//! whose message begins with "(combined from similar events): "; an event that repeats counts the first one up.
+
+use super::EventType;
+use super::lru::Lru;
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kubekit_core::environment::Random;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// How many objects, reasons and events are remembered each.
+const REMEMBERED_MAX: usize = 4096;
+/// How many messages of one reason are events of their own.
+const SIMILAR_MAX: usize = 10;
+/// Within this time, in seconds.
+const SIMILAR_SECONDS: i64 = 600;
+/// How many events of one object may come at once.
+const BURST: f64 = 25.0;
+/// And then one in this many seconds.
+const REFILL_SECONDS: f64 = 300.0;
+/// How the message of a combined event begins.
+const COMBINED: &str = "(combined from similar events): ";
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(super) struct Occurrence {
+    pub(super) object: ObjectReference,
+    pub(super) kind: EventType,
+    pub(super) reason: String,
+    pub(super) message: String,
+    pub(super) at: jiff::Timestamp,
+}
+
+/// What to do about it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Decision {
+    HoldBack,
+    Create(Box<Event>),
+    /// The event, as it will be when it has been counted.
+    Count(Box<Event>),
+}
+
+/// Of whom an event is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ObjectId {
+    api_version: Option<String>,
+    kind: Option<String>,
+    namespace: Option<String>,
+    name: Option<String>,
+    uid: Option<String>,
+}
+
+/// Which events are similar: all but the message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct SimilarKey {
+    object: ObjectId,
+    field_path: Option<String>,
+    kind: EventType,
+    reason: String,
+}
+
+/// Which events are the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct EventKey {
+    similar: SimilarKey,
+    /// None for the combined event.
+    message: Option<String>,
+}
+
+/// An event that has been written.
+#[derive(Clone, Debug)]
+struct Written {
+    name: String,
+    count: i32,
+    first: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Similar {
+    messages: HashSet<String>,
+    last: jiff::Timestamp,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    at: jiff::Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Correlator {
+    source: EventSource,
+    random: Arc<dyn Random>,
+    buckets: Lru<ObjectId, Bucket>,
+    similar: Lru<SimilarKey, Similar>,
+    written: Lru<EventKey, Option<Written>>,
+}
+
+impl Correlator {
+    pub(super) fn new(source: EventSource, random: Arc<dyn Random>) -> Self {
+        Self {
+            source,
+            random,
+            buckets: Lru::new(REMEMBERED_MAX),
+            similar: Lru::new(REMEMBERED_MAX),
+            written: Lru::new(REMEMBERED_MAX),
+        }
+    }
+
+    pub(super) fn correlate(&mut self, mut occurrence: Occurrence) -> (EventKey, Decision) {
+        let key = self.key(&occurrence);
+        if key.message.is_none() {
+            occurrence.message.insert_str(0, COMBINED);
+        }
+        let before = self.written.entry(&key, || None).clone();
+        let held_back = !self.take_token(&key.similar.object, occurrence.at);
+        let decision = match before {
+            _ if held_back => Decision::HoldBack,
+            None => Decision::Create(Box::new(self.event(occurrence))),
+            Some(before) => {
+                let mut event = self.event(occurrence);
+                event.metadata.name = Some(before.name);
+                event.first_timestamp = before.first;
+                event.count = Some(before.count.saturating_add(1));
+                Decision::Count(Box::new(event))
+            }
+        };
+        (key, decision)
+    }
+
+    /// The event of this key was written like this.
+    pub(super) fn written(&mut self, key: EventKey, event: &Event) {
+        *self.written.entry(&key, || None) = Some(Written {
+            name: event.metadata.name.clone().unwrap_or_default(),
+            count: event.count.unwrap_or(1),
+            first: event.first_timestamp.clone(),
+        });
+    }
+
+    /// Under which key the occurrence is counted: its own, or that of all that are similar.
+    fn key(&mut self, occurrence: &Occurrence) -> EventKey {
+        let object = &occurrence.object;
+        let similar_key = SimilarKey {
+            object: ObjectId {
+                api_version: object.api_version.clone(),
+                kind: object.kind.clone(),
+                namespace: object.namespace.clone(),
+                name: object.name.clone(),
+                uid: object.uid.clone(),
+            },
+            field_path: object.field_path.clone(),
+            kind: occurrence.kind,
+            reason: occurrence.reason.clone(),
+        };
+        let at = occurrence.at;
+        let similar = self.similar.entry(&similar_key, || Similar { messages: HashSet::new(), last: at });
+        if at.as_second() - similar.last.as_second() > SIMILAR_SECONDS {
+            similar.messages.clear();
+        }
+        similar.last = at;
+        // One more message than may stand alone is remembered, no further: the set is bounded.
+        if similar.messages.len() < SIMILAR_MAX {
+            similar.messages.insert(occurrence.message.clone());
+        }
+        let alone = similar.messages.len() < SIMILAR_MAX;
+        EventKey { similar: similar_key, message: alone.then(|| occurrence.message.clone()) }
+    }
+
+    fn take_token(&mut self, object: &ObjectId, at: jiff::Timestamp) -> bool {
+        let bucket = self.buckets.entry(object, || Bucket { tokens: BURST, at });
+        let elapsed = at.duration_since(bucket.at).as_secs_f64().max(0.0);
+        bucket.tokens = (bucket.tokens + elapsed / REFILL_SECONDS).min(BURST);
+        bucket.at = at;
+        let available = bucket.tokens >= 1.0;
+        if available {
+            bucket.tokens -= 1.0;
+        }
+        available
+    }
+
+    fn event(&self, occurrence: Occurrence) -> Event {
+        let Occurrence { object, kind, reason, message, at } = occurrence;
+        let about = object.name.as_deref().unwrap_or_default();
+        // Two events of one object within a nanosecond, or with a clock that stands still, need names of their own.
+        let name = format!("{about}.{:016x}", self.random.next_u64());
+        let namespace = object.namespace.clone().filter(|namespace| !namespace.is_empty());
+        Event {
+            metadata: ObjectMeta {
+                name: Some(name),
+                namespace: Some(namespace.unwrap_or_else(|| "default".to_owned())),
+                ..ObjectMeta::default()
+            },
+            involved_object: object,
+            reason: Some(reason),
+            message: Some(message),
+            type_: Some(kind.as_str().to_owned()),
+            count: Some(1),
+            first_timestamp: Some(Time(at)),
+            last_timestamp: Some(Time(at)),
+            reporting_component: self.source.component.clone(),
+            reporting_instance: self.source.host.clone(),
+            source: Some(self.source.clone()),
+            ..Event::default()
+        }
+    }
+}
+
+/// What counting changes.
+pub(super) fn count_patch(event: &Event) -> serde_json::Value {
+    serde_json::json!({
+        "count": event.count, "lastTimestamp": event.last_timestamp, "message": event.message,
+    })
+}
+
+#[cfg(test)]
+mod tests;
