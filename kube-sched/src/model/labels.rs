@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 /// A sorted set of labels. Cloning shares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Labels(Option<Arc<[(Arc<str>, Arc<str>)]>>);
+pub struct Labels(Option<Arc<[Pair]>>);
+
+/// Key and value.
+type Pair = (Arc<str>, Arc<str>);
 
 impl Labels {
     /// Labels from pairs in any order; of two pairs with one key the last one wins.

@@ -1,0 +1,84 @@
+//! The kernel's opinion of the rules: each transaction is applied by `nft` in a network namespace of its own.
+//!
+//! Needs root, `unshare` and `nft`; where they are missing the test says so, and fails only under `CI=true`.
+
+use kubekit_net::{Affinity, Endpoint, Nftables, Protocol, ProxyBackend, ServicePort, ServicePortName, TrafficPolicy};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn port(index: u8, endpoints: u8) -> ServicePort {
+    let endpoints: Vec<Endpoint> = (1..=endpoints)
+        .map(|i| Endpoint { ip: format!("10.244.{index}.{i}").parse().unwrap(), port: 8080, local: true })
+        .collect();
+    ServicePort {
+        name: ServicePortName {
+            namespace: "default".to_owned(),
+            service: format!("web-{index}"),
+            port: "http".to_owned(),
+            protocol: Protocol::Tcp,
+        },
+        cluster_ips: BTreeSet::from([format!("10.96.0.{index}").parse().unwrap()]),
+        external_ips: BTreeSet::from([format!("192.0.2.{index}").parse().unwrap()]),
+        source_ranges: vec!["198.51.100.0/24".parse().unwrap()],
+        port: 80,
+        node_port: 30_000 + u16::from(index),
+        affinity: if index.is_multiple_of(2) { Affinity::ClientIp(Duration::from_secs(60)) } else { Affinity::None },
+        internal_policy: TrafficPolicy::Cluster,
+        external_policy: TrafficPolicy::Cluster,
+        local_endpoints: endpoints.clone(),
+        cluster_endpoints: endpoints,
+    }
+}
+
+/// Runs transactions one after the other in a fresh network namespace and gives the table that results; `None` where
+/// this machine cannot.
+fn apply(transactions: &[String]) -> Option<String> {
+    let possible = Command::new("unshare").args(["-n", "nft", "list", "ruleset"]).output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "unshare -n nft must work under CI=true");
+        println!("skipped: needs root, unshare and nft");
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = String::from("set -e\n");
+    for (i, transaction) in transactions.iter().enumerate() {
+        let path = dir.path().join(format!("{i}.nft"));
+        std::fs::File::create(&path).unwrap().write_all(transaction.as_bytes()).unwrap();
+        script.push_str(&format!("nft -f {}\n", path.display()));
+    }
+    script.push_str("nft list ruleset\n");
+    let output = Command::new("unshare").args(["-n", "sh", "-c", &script]).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_difference_leads_to_the_same_table_as_a_replacement() {
+    let backend = Nftables::new(false, Some("10.244.0.0/16".parse().unwrap()));
+    let before = backend.render(&(1..=6).map(|i| port(i, 2)).collect::<Vec<_>>());
+    let mut ports: Vec<ServicePort> = (3..=9).map(|i| port(i, i % 4)).collect();
+    ports[0].affinity = Affinity::ClientIp(Duration::from_secs(90));
+    let after = backend.render(&ports);
+    let Some(stepwise) = apply(&[backend.replace(&before), backend.difference(&before, &after)]) else { return };
+    let sorted = |text: &str| {
+        // Elements and chains are listed in the order of their creation: compare them as sets of words.
+        let mut words: Vec<String> = text.split([' ', ',', '\n', '\t']).map(str::to_owned).collect();
+        words.sort();
+        words.retain(|word| !word.is_empty());
+        words
+    };
+    let whole = apply(&[backend.replace(&after)]).expect("it was possible before");
+    assert_eq!(sorted(&stepwise), sorted(&whole));
+    assert!(whole.contains("dnat to 10.244.5.1:8080"), "{whole}");
+}
+
+#[test]
+fn a_replacement_and_a_removal_work_whatever_was_there() {
+    let backend = Nftables::new(true, None);
+    let rules = backend.render(&[]);
+    let steps = [backend.remove(), backend.replace(&rules), backend.replace(&rules), backend.remove()];
+    let Some(left) = apply(&steps) else { return };
+    assert_eq!(left.trim(), "");
+}
