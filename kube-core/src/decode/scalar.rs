@@ -80,13 +80,13 @@ fn micro_time(text: &str) -> Result<Value, String> {
     Ok(format_micro_time(parsed).into())
 }
 
-/// A time as `metav1.Time` writes it.
-pub(crate) fn format_time(time: Timestamp) -> String {
+/// A time as `metav1.Time` writes it: `2024-01-31T09:30:00Z`.
+pub fn format_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A time as `metav1.MicroTime` writes it.
-pub(crate) fn format_micro_time(time: Timestamp) -> String {
+/// A time as `metav1.MicroTime` writes it: `2024-01-31T09:30:00.000000Z`.
+pub fn format_micro_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
