@@ -72,6 +72,47 @@ impl Reason {
         }
     }
 
+    /// Every reason.
+    const ALL: [Self; 19] = [
+        Self::BadRequest,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::AlreadyExists,
+        Self::Conflict,
+        Self::Gone,
+        Self::Expired,
+        Self::RequestEntityTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Invalid,
+        Self::TooManyRequests,
+        Self::InternalError,
+        Self::ServiceUnavailable,
+        Self::Timeout,
+        Self::ServerTimeout,
+        Self::InsufficientStorage,
+    ];
+
+    /// The reason with this text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
+    /// The reason that an HTTP code stands for where a Status names none.
+    pub fn of_code(code: u16) -> Self {
+        match code {
+            409 => Self::Conflict,
+            410 => Self::Gone,
+            400..=499 => Self::ALL.into_iter().find(|reason| reason.code() == code).unwrap_or(Self::BadRequest),
+            503 => Self::ServiceUnavailable,
+            504 => Self::Timeout,
+            507 => Self::InsufficientStorage,
+            _ => Self::InternalError,
+        }
+    }
+
     /// The text of `reason` in the Status.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -211,6 +252,103 @@ impl ApiError {
         Self::new(Reason::InternalError, format!("Internal error occurred: {message}"))
     }
 
+    /// 401.
+    pub fn unauthorized() -> Self {
+        Self::new(Reason::Unauthorized, "Unauthorized")
+    }
+
+    /// 404 of a path that leads nowhere.
+    pub fn no_such_path() -> Self {
+        Self::new(Reason::NotFound, "the server could not find the requested resource")
+    }
+
+    /// 405: `resource` is the plural, `action` what was tried (`update`).
+    pub fn method_not_allowed(group: &str, resource: &str, action: &str) -> Self {
+        let mut error = Self::about(Reason::MethodNotAllowed, group, resource, "", "");
+        error.message = format!("{action} is not supported on resources of kind {:?}", qualified_resource(group, resource));
+        error
+    }
+
+    /// 406: what may be asked for instead.
+    pub fn not_acceptable(offered: &[&str]) -> Self {
+        let text = format!("only the following media types are accepted: {}", offered.join(", "));
+        Self::new(Reason::NotAcceptable, text)
+    }
+
+    /// 409 of a precondition on `metadata.resourceVersion`.
+    pub fn stale(group: &str, resource: &str, name: &str) -> Self {
+        let detail = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::conflict(group, resource, name, detail)
+    }
+
+    /// 410: the revision asked for is gone.
+    pub fn expired(message: impl Into<String>) -> Self {
+        Self::new(Reason::Expired, message)
+    }
+
+    /// 413.
+    pub fn too_large(message: impl std::fmt::Display) -> Self {
+        Self::new(Reason::RequestEntityTooLarge, format!("Request entity too large: {message}"))
+    }
+
+    /// 415: what may be sent instead.
+    pub fn unsupported_media_type(accepted: &[&str]) -> Self {
+        let text = format!(
+            "the body of the request was in an unknown format - accepted media types include: {}",
+            accepted.join(", ")
+        );
+        Self::new(Reason::UnsupportedMediaType, text)
+    }
+
+    /// 429: try again after so many seconds.
+    pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u32) -> Self {
+        let mut error = Self::new(Reason::TooManyRequests, message);
+        error.details.retry_after_seconds = retry_after_seconds;
+        error
+    }
+
+    /// 503.
+    pub fn service_unavailable(message: impl Into<String>) -> Self {
+        Self::new(Reason::ServiceUnavailable, message)
+    }
+
+    /// 504: the request took too long.
+    pub fn timeout(message: impl std::fmt::Display) -> Self {
+        Self::new(Reason::Timeout, format!("Timeout: {message}"))
+    }
+
+    /// Reads a `Status` object that tells of a failure, as a client gets it. `None` where it is none.
+    pub fn from_status(status: &Value) -> Option<Self> {
+        if status["kind"] != "Status" || status["status"] == "Success" {
+            return None;
+        }
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let code = status["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
+        let details = &status["details"];
+        let causes = details["causes"].as_array().into_iter().flatten();
+        Some(Self {
+            reason: Reason::parse(&text(&status["reason"])).unwrap_or_else(|| Reason::of_code(code)),
+            message: text(&status["message"]),
+            details: Details {
+                name: text(&details["name"]),
+                group: text(&details["group"]),
+                kind: text(&details["kind"]),
+                uid: text(&details["uid"]),
+                causes: causes
+                    .map(|cause| Cause {
+                        reason: text(&cause["reason"]),
+                        message: text(&cause["message"]),
+                        field: text(&cause["field"]),
+                    })
+                    .collect(),
+                retry_after_seconds: details["retryAfterSeconds"]
+                    .as_u64()
+                    .and_then(|seconds| u32::try_from(seconds).ok())
+                    .unwrap_or_default(),
+            },
+        })
+    }
+
     /// The HTTP code.
     pub fn code(&self) -> u16 {
         self.reason.code()
@@ -267,3 +405,6 @@ impl ApiError {
 fn qualified_resource(group: &str, resource: &str) -> String {
     if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
 }
+
+#[cfg(test)]
+mod tests;
