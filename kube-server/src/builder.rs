@@ -1,12 +1,13 @@
 //! What an API server is made of, and how it is put together.
 
 use crate::admission::Admission;
-use crate::authentication::Authenticator;
-use crate::authorization::Authorizer;
+use crate::authentication::{Authenticator, ServiceAccountTokens, Union};
+use crate::authorization::{Authorizer, Escalation, NodeAuthorizer, NodeRestriction, Rbac};
 use crate::bootstrap;
 use crate::node::NodeConnector;
 use crate::registry::Registry;
-use crate::server::{ApiServer, Server};
+use crate::server::{Access, ApiServer, Server, ServiceAccounts};
+use crate::tokens::Issuer;
 use ipnet::IpNet;
 use kubekit_core::environment::{Random, WallClock};
 use kubekit_core::status::ApiError;
@@ -68,6 +69,7 @@ pub struct Builder {
     authorizers: Vec<Arc<dyn Authorizer>>,
     admission: Vec<Arc<dyn Admission>>,
     connector: Option<Arc<dyn NodeConnector>>,
+    issuer: Option<Arc<Issuer>>,
     clock: Arc<dyn WallClock>,
     random: Arc<dyn Random>,
 }
@@ -81,6 +83,7 @@ impl Builder {
             authorizers: Vec::new(),
             admission: Vec::new(),
             connector: None,
+            issuer: None,
             clock: Arc::new(crate::environment::SystemClock),
             random: Arc::new(crate::environment::SystemRandom),
         }
@@ -104,7 +107,7 @@ impl Builder {
         self
     }
 
-    /// Adds an authorizer before RBAC; they are asked in order, and the first opinion wins.
+    /// Adds an authorizer before those for nodes and RBAC; they are asked in order, and the first opinion wins.
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
         self.authorizers.push(authorizer);
         self
@@ -119,6 +122,12 @@ impl Builder {
     /// How node agents are reached; without one, logs, exec, attach and port-forward answer 503.
     pub fn connector(mut self, connector: Arc<dyn NodeConnector>) -> Self {
         self.connector = Some(connector);
+        self
+    }
+
+    /// Who issues service account tokens, and whose tokens are accepted; without one, neither is.
+    pub fn token_issuer(mut self, issuer: Arc<Issuer>) -> Self {
+        self.issuer = Some(issuer);
         self
     }
 
@@ -140,10 +149,32 @@ impl Builder {
     /// # Errors
     /// When the store fails, or a setting cannot be.
     pub async fn build(self) -> Result<ApiServer, ApiError> {
-        let registry = Registry::new(self.store, self.clock, self.random, &self.config, self.admission)?;
-        let server =
-            Arc::new(Server::new(self.config, registry, self.authenticators, self.authorizers, self.connector));
+        let access = self.access();
+        let mut plugins: Vec<Arc<dyn Admission>> =
+            vec![Arc::new(NodeRestriction), Arc::new(Escalation::new(Arc::clone(&access.rbac)))];
+        plugins.extend(self.admission);
+        let registry = Registry::new(self.store, self.clock, self.random, &self.config, plugins)?;
+        let server = Arc::new(Server::new(self.config, registry, access, self.connector));
         bootstrap::run(&server).await?;
+        server.rbac.start().await.map_err(ApiError::internal)?;
         Ok(ApiServer::of(server))
+    }
+
+    fn access(&self) -> Access {
+        let service_accounts = self.issuer.as_ref().map(|issuer| ServiceAccounts {
+            issuer: Arc::clone(issuer),
+            tokens: Arc::new(ServiceAccountTokens::new(
+                Arc::clone(issuer),
+                Arc::clone(&self.store),
+                Arc::clone(&self.clock),
+            )),
+        });
+        let tokens = service_accounts.as_ref().map(|accounts| Arc::clone(&accounts.tokens) as Arc<dyn Authenticator>);
+        let rbac = Arc::new(Rbac::new(Arc::clone(&self.store)));
+        let mut authorizers = self.authorizers.clone();
+        authorizers.push(Arc::new(NodeAuthorizer::new(Arc::clone(&self.store))));
+        authorizers.push(Arc::clone(&rbac) as Arc<dyn Authorizer>);
+        let authenticators = Union::new(self.authenticators.iter().cloned().chain(tokens));
+        Access { authenticators, authorizers, rbac, service_accounts }
     }
 }

@@ -1,7 +1,7 @@
 //! The server as a service: identify, limit, authorize, dispatch.
 
-use crate::authentication::Authenticator;
-use crate::authorization::{Authorizer, Decision};
+use crate::authentication::{Authenticator, ServiceAccountTokens, Union};
+use crate::authorization::{Authorizer, Decision, Rbac};
 use crate::body::{self, Body, BoxError};
 use crate::builder::{Builder, Config};
 use crate::identity::UserInfo;
@@ -9,6 +9,7 @@ use crate::node::NodeConnector;
 use crate::registry::Registry;
 use crate::request::{Request, Response};
 use crate::request_info::RequestInfo;
+use crate::tokens::Issuer;
 use crate::{dispatch, impersonation, response};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -69,7 +70,6 @@ impl ApiServer {
         crate::maintenance::run(&self.server, shutdown).await;
     }
 
-    #[expect(dead_code, reason = "for the listener")]
     pub(crate) fn server(&self) -> &Arc<Server> {
         &self.server
     }
@@ -121,13 +121,31 @@ where
     }
 }
 
+/// Where service account tokens are issued and verified.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceAccounts {
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) tokens: Arc<ServiceAccountTokens>,
+}
+
+/// Who may come in, and what they may do.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) authenticators: Union,
+    pub(crate) authorizers: Vec<Arc<dyn Authorizer>>,
+    pub(crate) rbac: Arc<Rbac>,
+    pub(crate) service_accounts: Option<ServiceAccounts>,
+}
+
 /// What the clones of an [`ApiServer`] share.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
-    pub(crate) authenticators: Vec<Arc<dyn Authenticator>>,
+    pub(crate) authenticators: Union,
     pub(crate) authorizers: Vec<Arc<dyn Authorizer>>,
+    pub(crate) rbac: Arc<Rbac>,
+    pub(crate) service_accounts: Option<ServiceAccounts>,
     pub(crate) connector: Option<Arc<dyn NodeConnector>>,
     mutating: Semaphore,
     read_only: Semaphore,
@@ -150,13 +168,13 @@ impl Server {
     pub(crate) fn new(
         config: Config,
         registry: Registry,
-        authenticators: Vec<Arc<dyn Authenticator>>,
-        authorizers: Vec<Arc<dyn Authorizer>>,
+        access: Access,
         connector: Option<Arc<dyn NodeConnector>>,
     ) -> Self {
+        let Access { authenticators, authorizers, rbac, service_accounts } = access;
         let mutating = Semaphore::new(config.mutating_in_flight_max);
         let read_only = Semaphore::new(config.read_only_in_flight_max);
-        Self { config, registry, authenticators, authorizers, connector, mutating, read_only }
+        Self { config, registry, authenticators, authorizers, rbac, service_accounts, connector, mutating, read_only }
     }
 
     /// The store.
@@ -199,13 +217,7 @@ impl Server {
 
     /// The user: one put into the extensions by a caller in this process, else what the authenticators find.
     async fn identify(&self, parts: &mut Parts, info: &RequestInfo) -> Result<UserInfo, ApiError> {
-        let mut found = parts.extensions.remove::<UserInfo>();
-        for authenticator in &self.authenticators {
-            if found.is_some() {
-                break;
-            }
-            found = authenticator.authenticate(parts).await?;
-        }
+        let found = self.authenticators.authenticate(parts).await?;
         match found {
             Some(user) => impersonation::impersonate(self, parts, user),
             None if self.config.anonymous || is_public(&info.path) => Ok(UserInfo {
@@ -218,23 +230,33 @@ impl Server {
     }
 
     /// Whether the user may do this: the first authorizer with an opinion decides.
+    ///
+    /// # Errors
+    /// 403 where the user may not.
     pub(crate) fn authorize(&self, user: &UserInfo, info: &RequestInfo) -> Result<(), ApiError> {
-        if is_public(&info.path) && !info.is_resource || user.groups.iter().any(|group| group == "system:masters") {
+        if is_public(&info.path) && !info.is_resource {
             return Ok(());
+        }
+        match self.decide(user, info) {
+            Decision::Allow(_) => Ok(()),
+            Decision::Deny(reason) | Decision::NoOpinion(reason) => Err(response::not_allowed(user, info, &reason)),
+        }
+    }
+
+    /// What the authorizers say together.
+    pub(crate) fn decide(&self, user: &UserInfo, info: &RequestInfo) -> Decision {
+        if user.groups.iter().any(|group| group == "system:masters") {
+            return Decision::Allow(String::new());
         }
         let mut reasons = Vec::new();
         for authorizer in &self.authorizers {
             match authorizer.authorize(user, info) {
-                Decision::Allow(_) => return Ok(()),
-                Decision::Deny(reason) => {
-                    reasons = vec![reason];
-                    break;
-                }
+                Decision::NoOpinion(reason) if reason.is_empty() => {}
                 Decision::NoOpinion(reason) => reasons.push(reason),
+                decided => return decided,
             }
         }
-        reasons.retain(|reason| !reason.is_empty());
-        Err(response::not_allowed(user, info, &reasons.join(", ")))
+        Decision::NoOpinion(reasons.join(", "))
     }
 
     fn permit(&self, request: &Request, long_running: bool) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
