@@ -389,6 +389,3 @@ fn decode_deletion<K: Object>(bytes: &Bytes, resource: &ApiResource) -> serde_js
     object.served_as(resource);
     Ok(Deletion::Object(Box::new(object)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -321,6 +321,3 @@ async fn read(operation: &str, mut body: AnswerBody) -> Result<Bytes, Error> {
     }
     Ok(whole.freeze())
 }
-
-#[cfg(test)]
-mod tests;

@@ -178,6 +178,3 @@ impl EventWriter {
         self.api.create(event).await
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -184,6 +184,3 @@ impl Informers {
         futures::future::join_all(waits).await.into_iter().all(|synced| synced)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -226,6 +226,3 @@ enum Attempt {
     Held,
     HeldBy(String),
 }
-
-#[cfg(test)]
-mod tests;

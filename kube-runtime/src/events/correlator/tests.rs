@@ -1,1 +1,104 @@
-//! Tests.
+//! What repetition becomes.
+
+use super::*;
+use crate::environment::SeededRandom;
+
+struct Bench {
+    correlator: Correlator,
+    seconds: i64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let source = EventSource { component: Some("test".into()), host: None };
+        Self { correlator: Correlator::new(source, Arc::new(SeededRandom::new(1))), seconds: 0 }
+    }
+
+    /// Something happens to `object`, and is written. What was decided, as text.
+    fn happens(&mut self, object: &str, message: &str) -> String {
+        let occurrence = Occurrence {
+            object: ObjectReference {
+                namespace: Some("ns".into()),
+                name: Some(object.into()),
+                ..ObjectReference::default()
+            },
+            kind: EventType::Normal,
+            reason: "Tested".into(),
+            message: message.into(),
+            at: jiff::Timestamp::from_second(self.seconds).unwrap(),
+        };
+        let (key, decision) = self.correlator.correlate(occurrence);
+        match decision {
+            Decision::HoldBack => "held back".to_owned(),
+            Decision::Create(event) => {
+                self.correlator.written(key, &event);
+                format!("new {:?}", event.message.unwrap())
+            }
+            Decision::Count(event) => {
+                self.correlator.written(key, &event);
+                format!("{} x {:?}", event.count.unwrap(), event.message.unwrap())
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check(bench: &mut Bench, object: &str, message: &str, expected: &str) {
+    assert_eq!(bench.happens(object, message), expected);
+}
+
+#[test]
+fn the_same_event_is_counted() {
+    let mut bench = Bench::new();
+    check(&mut bench, "a", "m", "new \"m\"");
+    check(&mut bench, "a", "m", "2 x \"m\"");
+    check(&mut bench, "a", "other", "new \"other\"");
+    check(&mut bench, "b", "m", "new \"m\"");
+    check(&mut bench, "a", "m", "3 x \"m\"");
+}
+
+#[test]
+fn from_the_tenth_message_of_a_reason_on_they_are_combined() {
+    let mut bench = Bench::new();
+    for index in 1..10 {
+        check(&mut bench, "a", &format!("m{index}"), &format!("new \"m{index}\""));
+    }
+    check(&mut bench, "a", "m10", "new \"(combined from similar events): m10\"");
+    check(&mut bench, "a", "m11", "2 x \"(combined from similar events): m11\"");
+    bench.seconds = 601;
+    check(&mut bench, "a", "m12", "new \"m12\"");
+}
+
+#[test]
+fn an_object_may_have_25_events_at_once_and_then_one_in_five_minutes() {
+    let mut bench = Bench::new();
+    bench.happens("a", "m");
+    for count in 2..=25 {
+        check(&mut bench, "a", "m", &format!("{count} x \"m\""));
+    }
+    check(&mut bench, "a", "m", "held back");
+    check(&mut bench, "b", "m", "new \"m\"");
+    bench.seconds = 299;
+    check(&mut bench, "a", "m", "held back");
+    bench.seconds = 300;
+    check(&mut bench, "a", "m", "26 x \"m\"");
+    check(&mut bench, "a", "m", "held back");
+}
+
+#[test]
+fn an_event_says_who_what_and_when() {
+    let mut bench = Bench::new();
+    let occurrence = Occurrence {
+        object: ObjectReference { kind: Some("Node".into()), name: Some("n1".into()), ..ObjectReference::default() },
+        kind: EventType::Warning,
+        reason: "Rebooted".into(),
+        message: "it did".into(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let (_, Decision::Create(event)) = bench.correlator.correlate(occurrence) else { panic!("not new") };
+    assert_eq!(event.metadata.namespace.as_deref(), Some("default"), "of an object of cluster scope");
+    assert!(event.metadata.name.as_deref().is_some_and(|name| name.starts_with("n1.")));
+    assert_eq!((event.type_.as_deref(), event.count), (Some("Warning"), Some(1)));
+    assert_eq!(event.reporting_component.as_deref(), Some("test"));
+    assert_eq!(event.first_timestamp, event.last_timestamp);
+}
