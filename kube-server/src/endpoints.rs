@@ -1,11 +1,50 @@
-//! Paths that name no resource: health, version, OpenAPI.
+//! Paths that name no resource: health, version, the issuer of tokens, OpenAPI.
+
+mod health;
+#[cfg(test)]
+mod tests;
+mod version;
 
 use crate::request::{Request, Response};
+use crate::response;
 use crate::server::Server;
-use kubekit_core::status::ApiError;
+use crate::tokens::{JWKS_CONTENT_TYPE, JWKS_PATH, OPENID_CONFIGURATION_PATH};
+use http::StatusCode;
+use kubekit_core::status::{ApiError, Reason};
 use std::sync::Arc;
 
 /// Answers a path outside `/api` and `/apis`; `None` where nothing is there.
-pub(crate) async fn serve(_server: &Arc<Server>, _request: &Request) -> Option<Result<Response, ApiError>> {
-    None
+pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Result<Response, ApiError>> {
+    let path = match request.info.path.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
+    let first = path.split('/').nth(1).unwrap_or_default();
+    if !matches!(first, "version" | "healthz" | "livez" | "readyz" | "openid" | ".well-known" | "openapi") {
+        return None;
+    }
+    if !matches!(request.parts.method, http::Method::GET | http::Method::HEAD) {
+        let text = "the server does not allow this method on the requested resource";
+        return Some(Err(ApiError::new(Reason::MethodNotAllowed, text)));
+    }
+    match first {
+        "version" if path == "/version" => Some(version::answer(request)),
+        "healthz" | "livez" | "readyz" => Some(health::answer(server, request, path).await),
+        "openid" | ".well-known" => issuer(server, path).map(Ok),
+        _ => None,
+    }
+}
+
+/// The discovery documents of the issuer of service account tokens.
+fn issuer(server: &Server, path: &str) -> Option<Response> {
+    let issuer = &server.service_accounts.as_ref()?.issuer;
+    let (content_type, document) = match path {
+        OPENID_CONFIGURATION_PATH => ("application/json", issuer.openid_configuration()),
+        JWKS_PATH => (JWKS_CONTENT_TYPE, issuer.key_set()),
+        _ => return None,
+    };
+    let mut answer = response::bytes(StatusCode::OK, content_type, document.to_string());
+    let cached = http::HeaderValue::from_static("public, max-age=3600");
+    answer.headers_mut().insert(http::header::CACHE_CONTROL, cached);
+    Some(answer)
 }

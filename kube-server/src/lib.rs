@@ -27,6 +27,8 @@ mod request;
 pub mod request_info;
 mod response;
 mod reviews;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod server;
 mod streaming;
 mod token_request;

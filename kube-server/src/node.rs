@@ -1,5 +1,13 @@
 //! How the server reaches the agent of a node, for logs, exec, attach and port-forward.
 
+mod memory;
+#[cfg(feature = "serve")]
+mod tls;
+
+pub use memory::InMemory;
+#[cfg(feature = "serve")]
+pub use tls::OverTls;
+
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -129,7 +129,7 @@ impl<I: Index> Mirror<I> {
             return;
         }
         let Some(entry) = &event.entry else { return };
-        let mut apply = |index: &mut I| match event.kind {
+        let apply = |index: &mut I| match event.kind {
             EventKind::Deleted => index.remove(&entry.key),
             _ => index.put(&entry.key, &entry.value.bytes),
         };
