@@ -4,13 +4,19 @@
 //! objects, without I/O, clock or randomness; `run.rs` watches, calls them, and carries their effects out through the
 //! API with preconditions. Names, reasons, events and back-offs are those of `kube-controller-manager` 1.36.
 
+pub mod backends;
 mod claims;
 mod context;
 pub mod deployment;
+pub mod endpoints;
+pub mod endpointslice;
+pub mod nodelifecycle;
 pub mod owners;
 pub mod pods;
 pub mod replicaset;
+pub mod rootca;
 pub mod selectors;
+pub mod serviceaccount;
 
 pub use claims::{Claimed, claim};
 pub use context::Context;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The phase, empty where none was written yet.
 pub fn phase(pod: &Pod) -> &str {
@@ -80,6 +81,27 @@ pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
 /// The node that the pod is bound to; empty where it is bound to none.
 pub fn node_name(pod: &Pod) -> &str {
     pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default()
+}
+
+/// The index of pods by their node; see [`by_node`].
+pub const NODE_INDEX: &str = "node";
+
+/// Files a pod under its node.
+pub fn by_node(pod: &Pod) -> Vec<String> {
+    Some(node_name(pod)).filter(|n| !n.is_empty()).map(str::to_owned).into_iter().collect()
+}
+
+/// The pod with its `Ready` condition turned `False`; none where it is not `True`.
+pub fn not_ready(pod: &Pod, now: Timestamp) -> Option<Pod> {
+    is_ready(pod).then(|| {
+        let mut pod = pod.clone();
+        let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+        for condition in conditions.iter_mut().filter(|c| c.type_ == "Ready") {
+            condition.status = "False".into();
+            condition.last_transition_time = Some(Time(now));
+        }
+        pod
+    })
 }
 
 /// A number of objects as the API writes it.
