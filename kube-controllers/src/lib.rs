@@ -8,10 +8,16 @@ pub mod backends;
 mod claims;
 mod context;
 pub mod deployment;
+pub mod discovery;
 pub mod endpoints;
 pub mod endpointslice;
+pub mod garbage;
+mod manager;
+pub mod namespace;
+// pub mod nodeipam;
 pub mod nodelifecycle;
 pub mod owners;
+pub mod podgc;
 pub mod pods;
 pub mod replicaset;
 pub mod rootca;
@@ -20,6 +26,7 @@ pub mod serviceaccount;
 
 pub use claims::{Claimed, claim};
 pub use context::Context;
+pub use manager::{Clients, Config, SHARED_INFORMERS, one_client, run_all};
 
 #[cfg(test)]
 mod objects;

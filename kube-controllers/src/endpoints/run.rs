@@ -1,5 +1,6 @@
 //! The shell: watches Services, Pods and Endpoints, and writes Endpoints.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
@@ -29,10 +30,17 @@ pub async fn run(context: Context, shutdown: CancellationToken) {
         pods: pods.reader(),
         endpoints: endpoints.reader(),
         triggers: Mutex::default(),
+        deleted: Mutex::default(),
         context,
     });
+    let observer = Arc::clone(&shell);
     let controller = Controller::new(CONTROLLER)
-        .watches(&services, |change| vec![change.key()])
+        .watches(&services, move |change| {
+            if matches!(change, Change::Deleted(_)) {
+                observer.deleted().insert(change.key());
+            }
+            vec![change.key()]
+        })
         .watches(&pods, move |change| backends::affected(&known, change))
         .watches(&endpoints, |change| match change {
             Change::Deleted(_) => vec![change.key()],
@@ -55,6 +63,8 @@ struct Shell {
     pods: Reader<Pod>,
     endpoints: Reader<Endpoints>,
     triggers: Mutex<TriggerTimes>,
+    /// Services whose deletion was seen.
+    deleted: Mutex<HashSet<ObjectKey>>,
 }
 
 impl Shell {
@@ -62,10 +72,15 @@ impl Shell {
         self.triggers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn deleted(&self) -> std::sync::MutexGuard<'_, HashSet<ObjectKey>> {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn reconcile(&self, key: &ObjectKey) -> Result<Action, Error> {
         let Some(service) = self.services.get(key) else {
             self.triggers().forget(key);
             self.delete(key).await?;
+            self.deleted().remove(key);
             return Ok(Action::Done);
         };
         if backends::selector(&service).is_none() {
@@ -97,11 +112,12 @@ impl Shell {
         }
     }
 
-    /// Deletes what is left of a Service, unless it belongs to somebody else: it was created after the Service went, or
-    /// before one came.
+    /// Deletes what is left of a Service that was deleted. An `Endpoints` that somebody wrote before its Service, or without
+    /// one, stays; one that we wrote goes, though we may not have been there when its Service did.
     async fn delete(&self, key: &ObjectKey) -> Result<(), Error> {
         let Some(endpoints) = self.endpoints.get(key) else { return Ok(()) };
-        if endpoints.labels().get(decide::MANAGED_BY).is_none_or(|manager| manager != decide::MANAGER) {
+        let ours = endpoints.labels().get(decide::MANAGED_BY).is_some_and(|manager| manager == decide::MANAGER);
+        if !self.deleted().contains(key) && !ours {
             return Ok(());
         }
         let api = Api::<Endpoints>::namespaced(self.context.client.clone(), key.namespace.as_str());

@@ -53,7 +53,7 @@ fn recreated<K: Replicated>(change: &Change<K>) -> bool {
 
 /// Turns changes of pods into keys of sets, and takes note of creations and deletions that were expected.
 #[derive(Debug)]
-struct Observer<K> {
+struct Observer<K: Replicated> {
     sets: Reader<K>,
     expectations: Expectations,
 }
@@ -107,7 +107,7 @@ impl<K: Replicated> Observer<K> {
 }
 
 #[derive(Debug)]
-struct Shell<K> {
+struct Shell<K: Replicated> {
     context: Context,
     sets: Reader<K>,
     pods: Reader<Pod>,
