@@ -4,6 +4,7 @@
 //! of types that drives everything that works on any kind alike ([`decode`], [`patch`], [`apply`], [`protobuf`]), and
 //! [`rules`], the seam that a kind's defaults, validation and update rules implement.
 
+pub mod alloc;
 pub mod apply;
 pub mod catalog;
 pub mod columns;

@@ -8,7 +8,7 @@ mod table;
 
 pub use groups::{Group, groups};
 
-use crate::rules::{Generic, Rules};
+use crate::rules::Rules;
 use crate::schema::{self, Type};
 use std::sync::LazyLock;
 
@@ -130,17 +130,6 @@ pub fn find_kind(group: &str, version: &str, kind: &str) -> Option<&'static Reso
 }
 
 static BUILTIN: LazyLock<Vec<Resource>> = LazyLock::new(|| table::ROWS.iter().map(table::Row::resource).collect());
-
-static WITH_STATUS: Generic = Generic { status: true };
-static WITHOUT_STATUS: Generic = Generic { status: false };
-
-fn rules_of(group: &str, kind: &str, subresources: &[Subresource]) -> &'static dyn Rules {
-    crate::rules::of(group, kind).unwrap_or(if subresources.iter().any(|s| s.name == "status") {
-        &WITH_STATUS
-    } else {
-        &WITHOUT_STATUS
-    })
-}
 
 #[cfg(test)]
 mod tests;

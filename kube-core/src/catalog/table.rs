@@ -99,7 +99,7 @@ impl Row {
             subresources: self.subresources,
             schema: schema.name,
             storage: self.storage,
-            rules: super::rules_of(group, self.kind, self.subresources),
+            rules: crate::rules::of(group, self.kind),
             columns: crate::columns::of(group, self.kind),
         }
     }

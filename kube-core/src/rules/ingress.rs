@@ -1,0 +1,183 @@
+//! Ingress and IngressClass. Source: `pkg/apis/networking/v1/defaults.go`, `pkg/apis/networking/validation`.
+
+use super::access::{child_mut, default_text, get, int, list, set, text, texts};
+use super::{Rules, format};
+use crate::field::{Error, ErrorList, Path};
+use crate::meta::syntax;
+use serde_json::{Value, json};
+
+/// Rules of Ingresses.
+#[derive(Debug)]
+pub struct Ingress;
+
+impl Rules for Ingress {
+    fn prepare_create(&self, object: &mut Value) {
+        set(object, "status", json!({"loadBalancer": {}}));
+    }
+
+    fn validate(&self, object: &Value) -> ErrorList {
+        let mut errors = ErrorList::new();
+        let path = Path::new("spec");
+        let spec = &object["spec"];
+        for (index, tls) in list(spec, "tls").iter().enumerate() {
+            let hosts = path.child("tls").index(index).child("hosts");
+            for (index, host) in texts(tls, "hosts").enumerate() {
+                check_host(&mut errors, &hosts.index(index), host);
+            }
+        }
+        match get(spec, "defaultBackend") {
+            Some(backend) => check_backend(&mut errors, &path.child("defaultBackend"), backend),
+            None if list(spec, "rules").is_empty() => errors.push(Error::invalid(
+                &path,
+                &list(spec, "rules").into(),
+                "either `defaultBackend` or `rules` must be specified",
+            )),
+            None => {}
+        }
+        for (index, rule) in list(spec, "rules").iter().enumerate() {
+            check_rule(&mut errors, &path.child("rules").index(index), rule);
+        }
+        let class = text(spec, "ingressClassName");
+        if get(spec, "ingressClassName").is_some() {
+            format::check_subdomain(&mut errors, &path.child("ingressClassName"), class);
+        }
+        errors
+    }
+
+    fn has_status(&self) -> bool {
+        true
+    }
+}
+
+/// Rules of IngressClasses.
+#[derive(Debug)]
+pub struct IngressClass;
+
+impl Rules for IngressClass {
+    fn default(&self, object: &mut Value) {
+        if let Some(parameters) = child_mut(object, "spec").and_then(|spec| child_mut(spec, "parameters")) {
+            default_text(parameters, "scope", "Cluster");
+        }
+    }
+
+    fn validate(&self, object: &Value) -> ErrorList {
+        let mut errors = ErrorList::new();
+        let path = Path::new("spec");
+        let controller = text(&object["spec"], "controller");
+        if controller.len() > 250 {
+            errors.push(Error::too_long(&path.child("controller"), 250));
+        }
+        if let Some((domain, rest)) = controller.split_once('/') {
+            if syntax::dns1123_subdomain(domain).is_empty() && !rest.is_empty() {
+                return errors;
+            }
+        }
+        if controller.is_empty() {
+            errors.push(Error::required(&path.child("controller"), ""));
+        } else {
+            let text = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+            errors.push(Error::invalid(&path.child("controller"), &controller.into(), text));
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value) -> ErrorList {
+        let mut errors = self.validate(new);
+        format::check_immutable(&mut errors, &Path::new("spec"), &new["spec"], &old["spec"], "controller");
+        errors
+    }
+
+    fn has_generation(&self) -> bool {
+        true
+    }
+}
+
+fn check_host(errors: &mut ErrorList, path: &Path, host: &str) {
+    if host.contains('*') {
+        format::invalid(errors, path, host, syntax::wildcard_dns1123_subdomain(host));
+    } else {
+        format::check_subdomain(errors, path, host);
+    }
+}
+
+fn check_rule(errors: &mut ErrorList, path: &Path, rule: &Value) {
+    let host = text(rule, "host");
+    if !host.is_empty() {
+        if format::parse_ip(host).is_some() {
+            errors.push(Error::invalid(&path.child("host"), &host.into(), "must be a DNS name, not an IP address"));
+        }
+        check_host(errors, &path.child("host"), host);
+    }
+    let Some(http) = get(rule, "http") else { return };
+    let paths = path.child("http").child("paths");
+    if list(http, "paths").is_empty() {
+        errors.push(Error::required(&paths, ""));
+    }
+    for (index, entry) in list(http, "paths").iter().enumerate() {
+        check_path(errors, &paths.index(index), entry);
+    }
+}
+
+fn check_path(errors: &mut ErrorList, path: &Path, entry: &Value) {
+    let value = text(entry, "path");
+    match text(entry, "pathType") {
+        "" => errors.push(Error::required(&path.child("pathType"), "pathType must be specified")),
+        "Exact" | "Prefix" => {
+            if !value.starts_with('/') {
+                errors.push(Error::invalid(&path.child("path"), &value.into(), "must be an absolute path"));
+            }
+            for bad in ["//", "/./", "/../", "%2f", "%2F"] {
+                if value.contains(bad) {
+                    let text = format!("must not contain '{bad}'");
+                    errors.push(Error::invalid(&path.child("path"), &value.into(), &text));
+                }
+            }
+            for bad in ["/..", "/."] {
+                if value.ends_with(bad) {
+                    let text = format!("cannot end with '{bad}'");
+                    errors.push(Error::invalid(&path.child("path"), &value.into(), &text));
+                }
+            }
+        }
+        "ImplementationSpecific" => {
+            if !value.is_empty() && !value.starts_with('/') {
+                errors.push(Error::invalid(&path.child("path"), &value.into(), "must be an absolute path"));
+            }
+        }
+        other => {
+            let types = ["Exact", "Prefix", "ImplementationSpecific"];
+            errors.push(Error::not_supported(&path.child("pathType"), &other.into(), &types));
+        }
+    }
+    check_backend(errors, &path.child("backend"), &entry["backend"]);
+}
+
+fn check_backend(errors: &mut ErrorList, path: &Path, backend: &Value) {
+    match (get(backend, "service"), get(backend, "resource")) {
+        (Some(_), Some(_)) => {
+            errors.push(Error::invalid(path, &"".into(), "cannot set both resource and service backends"));
+        }
+        (None, None) => errors.push(Error::required(path, "port name or number is required")),
+        (None, Some(resource)) => {
+            format::check_present(errors, &path.child("resource"), resource, "kind");
+            format::check_present(errors, &path.child("resource"), resource, "name");
+        }
+        (Some(service), None) => {
+            let path = path.child("service");
+            match text(service, "name") {
+                "" => errors.push(Error::required(&path.child("name"), "")),
+                name => format::invalid(errors, &path.child("name"), name, syntax::dns1035_label(name)),
+            }
+            let port = &service["port"];
+            match (text(port, "name"), int(port, "number").unwrap_or(0)) {
+                ("", 0) => errors.push(Error::required(&path.child("port"), "port name or number is required")),
+                ("", number) => format::check_port(errors, &path.child("port").child("number"), number),
+                (name, 0) => {
+                    let path = path.child("port").child("name");
+                    format::invalid(errors, &path, name, syntax::port_name(name));
+                }
+                _ => errors.push(Error::invalid(&path, &service["port"], "cannot set both port name & port number")),
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! PersistentVolume. Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`.
+
+use super::access::{child_mut, default_text, default_to, entries, get, list, made, set, text, text_at};
+use super::pod::volumes;
+use super::{Rules, copy_field, format, persistent_volume_claim, resource_list};
+use crate::field::{Error, ErrorList, Path};
+use serde_json::{Value, json};
+
+/// Rules of PersistentVolumes.
+#[derive(Debug)]
+pub struct PersistentVolume;
+
+/// The fields of a volume's spec that name its source.
+const SOURCES: [&str; 22] = [
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "cephfs",
+    "iscsi",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
+];
+
+impl Rules for PersistentVolume {
+    fn default(&self, object: &mut Value) {
+        let Some(spec) = made(object, "spec") else { return };
+        default_text(spec, "persistentVolumeReclaimPolicy", "Retain");
+        default_text(spec, "volumeMode", "Filesystem");
+        if let Some(path) = child_mut(spec, "hostPath") {
+            default_to(path, "type", "");
+        }
+        if let Some(iscsi) = child_mut(spec, "iscsi") {
+            default_text(iscsi, "iscsiInterface", "default");
+        }
+    }
+
+    fn prepare_create(&self, object: &mut Value) {
+        set(object, "status", json!({"phase": "Pending"}));
+    }
+
+    fn validate(&self, object: &Value) -> ErrorList {
+        let mut errors = ErrorList::new();
+        let path = Path::new("spec");
+        let spec = &object["spec"];
+        if list(spec, "accessModes").is_empty() {
+            errors.push(Error::required(&path.child("accessModes"), ""));
+        }
+        persistent_volume_claim::check_access_modes(&mut errors, &path, spec);
+        if get(spec, "capacity").is_none_or(|capacity| entries(spec, "capacity").next().is_none() || capacity.is_null())
+        {
+            errors.push(Error::required(&path.child("capacity"), ""));
+        }
+        if entries(spec, "capacity").next().is_some() && get(&spec["capacity"], "storage").is_none()
+            || entries(spec, "capacity").count() > 1
+        {
+            errors.push(Error::not_supported(&path.child("capacity"), &spec["capacity"], &["storage"]));
+        }
+        for (name, value) in entries(spec, "capacity") {
+            persistent_volume_claim::check_positive(&mut errors, &path.child("capacity").key(name), value);
+            resource_list::check_quantity(&mut errors, &path.child("capacity").key(name), name, value);
+        }
+        let policies = ["Delete", "Recycle", "Retain"];
+        if !text(spec, "persistentVolumeReclaimPolicy").is_empty() {
+            format::check_supported(&mut errors, &path, spec, "persistentVolumeReclaimPolicy", &policies);
+        }
+        check_source(&mut errors, &path, spec);
+        if !text(spec, "storageClassName").is_empty() {
+            format::check_subdomain(&mut errors, &path.child("storageClassName"), text(spec, "storageClassName"));
+        }
+        format::check_optional(&mut errors, &path, spec, "volumeMode", &["Block", "Filesystem"]);
+        errors
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value) -> ErrorList {
+        let mut errors = self.validate(new);
+        let path = Path::new("spec");
+        let source =
+            |object: &Value| SOURCES.iter().find_map(|source| Some((*source, get(&object["spec"], source)?.clone())));
+        if source(new) != source(old) {
+            errors.push(Error::forbidden(
+                &path.child("persistentvolumesource"),
+                "spec.persistentvolumesource is immutable after creation",
+            ));
+        }
+        format::check_immutable(&mut errors, &path, &new["spec"], &old["spec"], "volumeMode");
+        if get(&old["spec"], "nodeAffinity").is_some()
+            && get(&old["spec"], "nodeAffinity") != get(&new["spec"], "nodeAffinity")
+        {
+            errors.push(Error::invalid(
+                &path.child("nodeAffinity"),
+                &new["spec"]["nodeAffinity"],
+                "field is immutable, except for updating from beta label to GA",
+            ));
+        }
+        errors
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value) {
+        copy_field(new, old, "status");
+    }
+
+    fn has_status(&self) -> bool {
+        true
+    }
+
+    fn has_generation(&self) -> bool {
+        false
+    }
+
+    fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
+        vec![("name", text_at(object, &["metadata", "name"]).to_owned())]
+    }
+
+    fn selectable_field_names(&self) -> &'static [&'static str] {
+        &["name"]
+    }
+}
+
+fn check_source(errors: &mut ErrorList, path: &Path, spec: &Value) {
+    let mut sources = SOURCES.iter().filter(|source| get(spec, source).is_some());
+    match sources.next() {
+        None => errors.push(Error::required(path, "must specify a volume type")),
+        Some(first) => {
+            volumes::check_one_source(errors, path, first, &spec[*first]);
+            if *first == "local" && get(spec, "nodeAffinity").is_none() {
+                errors.push(Error::required(&path.child("nodeAffinity"), "Local volume requires node affinity"));
+            }
+        }
+    }
+    for source in sources {
+        errors.push(Error::forbidden(&path.child(source), "may not specify more than 1 volume type"));
+    }
+    let reclaim = text(spec, "persistentVolumeReclaimPolicy");
+    if text_at(spec, &["hostPath", "path"]) == "/" && reclaim == "Recycle" {
+        errors.push(Error::forbidden(
+            &path.child("persistentVolumeReclaimPolicy"),
+            "may not be 'recycle' for a hostPath mount of '/'",
+        ));
+    }
+}
