@@ -1,5 +1,6 @@
 //! What an embedded store can be told: how much history it keeps, what it indexes, how much a watcher may lag.
 
+use crate::CommitMode;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,11 @@ pub struct Config {
     pub progress_interval: Duration,
     /// Wall time, which bounds lifetimes across a restart of a durable store. Waiting itself uses `tokio::time`.
     pub wall_clock: WallClock,
+    /// Bytes after which the disk backend completes a log file and begins the next. A snapshot is due when the log has
+    /// grown by as much, or by the size of the state if that is more.
+    pub segment_bytes: u64,
+    /// Where the disk backend does its blocking work.
+    pub commit_mode: CommitMode,
 }
 
 impl Default for Config {
@@ -29,6 +35,8 @@ impl Default for Config {
             watch_buffer: 1024,
             progress_interval: Duration::from_secs(1),
             wall_clock: WallClock::system(),
+            segment_bytes: 64 << 20,
+            commit_mode: CommitMode::default(),
         }
     }
 }
@@ -66,6 +74,20 @@ impl Config {
     #[must_use]
     pub fn wall_clock(mut self, clock: WallClock) -> Self {
         self.wall_clock = clock;
+        self
+    }
+
+    /// With log files of this size.
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// With the blocking work of the disk backend done there.
+    #[must_use]
+    pub fn commit_mode(mut self, mode: CommitMode) -> Self {
+        self.commit_mode = mode;
         self
     }
 }

@@ -101,10 +101,9 @@ impl Engine {
         if writer.closed { Err(Error::Closed) } else { Ok(writer) }
     }
 
-    /// The current version of `key` and the revision of the store. Whoever decides on it must be the only writer.
-    pub(crate) fn current(&self, key: &str) -> (Option<Arc<Entry>>, Revision) {
-        let index = self.index.read();
-        (index.current(key).cloned(), index.revision())
+    /// The current version of `key`. Whoever decides on it must be the only writer.
+    pub(crate) fn current(&self, key: &str) -> Option<Arc<Entry>> {
+        self.index.read().current(key).cloned()
     }
 
     /// Makes committed changes the present, for readers first and then for watchers.

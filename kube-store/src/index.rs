@@ -74,11 +74,6 @@ impl Index {
         self.history.oldest()
     }
 
-    /// Number of keys.
-    pub(crate) fn len(&self) -> usize {
-        self.live.len()
-    }
-
     /// The current version of `key`.
     pub(crate) fn current(&self, key: &str) -> Option<&Arc<Entry>> {
         self.live.get(key)

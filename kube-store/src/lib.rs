@@ -6,6 +6,9 @@
 
 mod attributes;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod disk;
 mod engine;
 mod entry;
 mod error;
@@ -18,6 +21,7 @@ mod store;
 
 pub use attributes::{Attributes, Extractor, Operator, Requirement, Selector};
 pub use config::{Config, History, WallClock};
+pub use disk::{CommitMode, Disk, medium};
 pub use entry::{Entry, Value};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind, Watch};

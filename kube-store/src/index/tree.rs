@@ -77,6 +77,7 @@ impl<V> fmt::Debug for Tree<V> {
 
 impl<V> Tree<V> {
     /// Number of entries.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

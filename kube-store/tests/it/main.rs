@@ -1,1 +1,13 @@
 //! Integration tests of this crate, one binary.
+
+mod conformance;
+
+/// Seeds for a test: from `KUBEKIT_STORE_SEED` on, `KUBEKIT_STORE_SEEDS` of them (or `count`). They are printed, so that
+/// a failure can be repeated.
+fn seeds(test: &str, count: u64) -> impl Iterator<Item = u64> {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    let first = number("KUBEKIT_STORE_SEED").unwrap_or(1);
+    let count = number("KUBEKIT_STORE_SEEDS").unwrap_or(count);
+    println!("{test}: seeds {first} to {}", first + count - 1);
+    first..first + count
+}

@@ -1,0 +1,222 @@
+//! The one writer of the disk backend: takes transactions in groups, makes each group durable, then tells.
+
+use super::log::Log;
+use super::medium::Medium;
+use super::{frame, record, snapshot};
+use crate::engine::Engine;
+use crate::engine::transaction::{Decision, Prepared};
+use crate::index::history::Change;
+use crate::{Entry, Error, ReadAt, Result, Revision, TxnOutcome};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Something for the committer to do.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Txn(Box<Prepared>, oneshot::Sender<Result<TxnOutcome>>),
+    Compact(Revision, oneshot::Sender<Result<()>>),
+    /// A snapshot that was written beside has come to its end.
+    Written(Revision, io::Result<u64>),
+}
+
+/// The committer.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    engine: Arc<Engine>,
+    medium: Arc<dyn Medium>,
+    log: Log,
+    /// The configured size of a log file.
+    segment_bytes: u64,
+    /// Bytes of the open log file at which it is completed.
+    rotate_at: u64,
+    /// Bytes of the last snapshot.
+    snapshot_bytes: u64,
+    /// Bytes of the log at which the next snapshot is due.
+    snapshot_at: u64,
+    /// Whether a snapshot is being written.
+    writing: bool,
+    stop: Arc<AtomicBool>,
+}
+
+/// A snapshot to be written, wherever that happens.
+#[derive(Debug)]
+pub(crate) struct SnapshotJob {
+    medium: Arc<dyn Medium>,
+    snapshot: crate::index::Snapshot,
+    stop: Arc<AtomicBool>,
+}
+
+impl SnapshotJob {
+    /// Writes it, and says so to the committer by the request that comes back.
+    pub(crate) fn run(self) -> Request {
+        let written = snapshot::write(&*self.medium, &self.snapshot, &self.stop);
+        Request::Written(self.snapshot.revision, written)
+    }
+}
+
+/// The answer to a transaction, waiting for the group to be durable.
+struct Reply {
+    to: oneshot::Sender<Result<TxnOutcome>>,
+    outcome: TxnOutcome,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        medium: Arc<dyn Medium>,
+        log: Log,
+        segment_bytes: u64,
+        snapshot_bytes: u64,
+    ) -> Self {
+        let snapshot_at = due_after(snapshot_bytes, segment_bytes);
+        let (rotate_at, writing, stop) = (segment_bytes, false, Arc::default());
+        Self { engine, medium, log, segment_bytes, rotate_at, snapshot_bytes, snapshot_at, writing, stop }
+    }
+
+    /// Ends a snapshot that is being written.
+    pub(crate) fn stop(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
+    /// Takes a group off the front of `requests`, and answers it. What comes back is to be run.
+    pub(crate) fn step(&mut self, requests: &mut VecDeque<Request>) -> Option<SnapshotJob> {
+        self.commit_group(requests);
+        while let Some(request) = requests.pop_front() {
+            match request {
+                Request::Txn(..) => {
+                    requests.push_front(request);
+                    return None;
+                }
+                Request::Compact(revision, reply) => {
+                    let done = self.compact(revision);
+                    let _ = reply.send(done);
+                }
+                Request::Written(revision, written) => self.snapshot_written(revision, written),
+            }
+        }
+        self.maintain()
+    }
+
+    /// To be called when no requests have come for a while: marks the log as durable.
+    pub(crate) fn idle(&mut self) {
+        self.log.mark();
+    }
+
+    /// Marks the log as durable to its end, durably.
+    pub(crate) fn close(&mut self) {
+        self.log.close();
+    }
+
+    /// Commits the transactions at the front of the queue, as many as fit into one frame.
+    fn commit_group(&mut self, requests: &mut VecDeque<Request>) {
+        let mut changes: Vec<Change> = Vec::new();
+        let mut replies = Vec::new();
+        // Keys that were changed earlier in this group.
+        let mut group: HashMap<Arc<str>, Option<Arc<Entry>>> = HashMap::new();
+        let mut revision = self.engine.revision();
+        let mut bytes = 0;
+        let at = Instant::now();
+        while bytes < frame::PAYLOAD_TARGET
+            && let Some(Request::Txn(..)) = requests.front()
+            && let Some(Request::Txn(prepared, to)) = requests.pop_front()
+        {
+            let current = match group.get(&*prepared.key) {
+                Some(changed) => changed.clone(),
+                None => self.engine.current(&prepared.key),
+            };
+            match prepared.decide(current, revision + 1, at) {
+                Decision::Refuse(current) => replies.push(Reply { to, outcome: TxnOutcome::Refused { current } }),
+                Decision::Commit(change) => {
+                    revision += 1;
+                    bytes += record::size_estimate(&change);
+                    group.insert(Arc::clone(change.key()), change.entry.clone());
+                    replies.push(Reply { to, outcome: TxnOutcome::from(&change) });
+                    changes.push(change);
+                }
+            }
+        }
+        let committed = self.log.commit(&changes).and_then(|()| {
+            let mut writer = self.engine.turn()?;
+            self.engine.publish(&mut writer, &changes);
+            Ok(())
+        });
+        for Reply { to, outcome } in replies {
+            // A refusal may rest on a change of this group, so that it shares its fate. Nobody may wait for the answer.
+            let _ = to.send(committed.clone().map(|()| outcome));
+        }
+    }
+
+    fn compact(&mut self, revision: Revision) -> Result<()> {
+        self.engine.compact(revision)?;
+        // Where it cannot be noted, the history is back after a restart, and nothing worse.
+        if let Err(error) = self.log.note_compaction(revision) {
+            tracing::warn!(%error, "a compaction was not noted in the log");
+        }
+        // What is dead may be most of the files by now.
+        const WORTHWHILE: u64 = 64 << 10;
+        if !self.writing && self.log.bytes() > self.snapshot_bytes / 2 + WORTHWHILE {
+            self.snapshot_at = 0;
+        }
+        Ok(())
+    }
+
+    /// Completes a log file that is large enough, and starts a snapshot when one is due.
+    fn maintain(&mut self) -> Option<SnapshotJob> {
+        if self.log.check().is_err() {
+            return None;
+        }
+        let due = !self.writing && self.log.bytes() >= self.snapshot_at;
+        if !due && self.log.file_bytes() < self.rotate_at {
+            return None;
+        }
+        // A snapshot at the seam of two files makes all files before it superfluous.
+        if let Err(error) = self.log.rotate() {
+            tracing::warn!(%error, "the log goes on in the same file");
+            self.rotate_at = self.log.file_bytes() + self.segment_bytes / 4;
+            self.snapshot_at = self.snapshot_at.max(self.log.bytes() + self.segment_bytes / 4);
+            return None;
+        }
+        self.rotate_at = self.segment_bytes;
+        if !due {
+            return None;
+        }
+        let snapshot = self.engine.snapshot(ReadAt::Latest).ok()?;
+        self.writing = true;
+        Some(SnapshotJob { medium: Arc::clone(&self.medium), snapshot, stop: Arc::clone(&self.stop) })
+    }
+
+    fn snapshot_written(&mut self, revision: Revision, written: io::Result<u64>) {
+        self.writing = false;
+        let kept = written.and_then(|bytes| {
+            self.snapshot_bytes = bytes;
+            self.log.forget_before(revision)
+        });
+        self.snapshot_at = due_after(self.snapshot_bytes, self.segment_bytes);
+        if let Err(error) = kept {
+            if !self.stop.load(Ordering::Relaxed) {
+                tracing::warn!(medium = %self.medium.describe(), %error, "no snapshot was written; the log grows on");
+            }
+            self.snapshot_at = self.snapshot_at.max(self.log.bytes() + self.segment_bytes / 4);
+        }
+    }
+}
+
+/// Bytes of the log at which a snapshot is due: as many as the state has, or one file, so that the work of writing
+/// snapshots stays in proportion to what is written.
+fn due_after(snapshot_bytes: u64, segment_bytes: u64) -> u64 {
+    snapshot_bytes.max(segment_bytes)
+}
+
+/// What a request that came too late is told.
+pub(crate) fn refuse(request: Request) {
+    match request {
+        Request::Txn(_, reply) => drop(reply.send(Err(Error::Closed))),
+        Request::Compact(_, reply) => drop(reply.send(Err(Error::Closed))),
+        Request::Written(..) => {}
+    }
+}

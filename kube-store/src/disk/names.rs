@@ -1,0 +1,46 @@
+//! The names of files in a data directory.
+
+use crate::Revision;
+
+const LOG: &str = "log-";
+const SNAPSHOT: &str = "snapshot-";
+const UNFINISHED: &str = ".tmp";
+
+/// What a name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// A log file that continues from this revision.
+    Log(Revision),
+    /// A snapshot of this revision.
+    Snapshot(Revision),
+    /// A snapshot that was not completed.
+    Unfinished,
+    /// Not one of ours.
+    Foreign,
+}
+
+/// The name of the log file that continues from `base`. All revisions have the width of the largest one, so that names
+/// sort as revisions do.
+pub(crate) fn log(base: Revision) -> String {
+    format!("{LOG}{base:020}")
+}
+
+/// The name of the snapshot of `revision`.
+pub(crate) fn snapshot(revision: Revision) -> String {
+    format!("{SNAPSHOT}{revision:020}")
+}
+
+/// The name of the snapshot of `revision` while it is written.
+pub(crate) fn unfinished(revision: Revision) -> String {
+    format!("{SNAPSHOT}{revision:020}{UNFINISHED}")
+}
+
+/// Reads a name.
+pub(crate) fn parse(name: &str) -> Name {
+    let revision = |digits: &str| if digits.len() == 20 { digits.parse().ok() } else { None };
+    if name.starts_with(SNAPSHOT) && name.ends_with(UNFINISHED) {
+        return Name::Unfinished;
+    }
+    let log = name.strip_prefix(LOG).and_then(revision).map(Name::Log);
+    log.or_else(|| name.strip_prefix(SNAPSHOT).and_then(revision).map(Name::Snapshot)).unwrap_or(Name::Foreign)
+}

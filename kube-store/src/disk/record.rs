@@ -1,0 +1,164 @@
+//! One record: a version of a key, or its deletion. Attributes are kept beside the value, so that reading a log or a
+//! snapshot back parses no object.
+//!
+//! ```text
+//! kind      u8      1 put, 2 put with a lifetime, 3 delete
+//! revision  varint
+//! key       text
+//! and for a put
+//! splice    varint
+//! lifetime  varint wall time of its end in ms since 1970, varint seconds      only for kind 2
+//! attributes varint count, then name and value as text for each, sorted by name
+//! value     varint length, bytes
+//!
+//! text      varint length, UTF-8
+//! varint    LEB128, least significant group first
+//! ```
+
+use crate::entry::Lifetime;
+use crate::index::history::Change;
+use crate::{Attributes, Entry, Revision, Value};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+const PUT: u8 = 1;
+const PUT_WITH_LIFETIME: u8 = 2;
+const DELETE: u8 = 3;
+
+/// A record, read back.
+#[derive(Debug)]
+pub(crate) enum Record {
+    Put(Entry),
+    Delete { key: Box<str>, revision: Revision },
+}
+
+/// The present at the time of reading, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Present {
+    pub(crate) instant: Instant,
+    pub(crate) wall: SystemTime,
+}
+
+/// Bytes of the record of an entry at most, near enough to plan a frame by.
+pub(crate) fn size_estimate(change: &Change) -> usize {
+    const FIXED: usize = 64;
+    const LENGTHS: usize = 8;
+    let entry = change.entry.as_ref().map_or(0, |entry| {
+        let attributes = entry.attributes.iter().map(|(name, value)| name.len() + value.len() + LENGTHS);
+        entry.value.bytes.len() + attributes.sum::<usize>()
+    });
+    FIXED + change.key().len() + entry
+}
+
+/// Appends the record of a change.
+pub(crate) fn encode_change(change: &Change, into: &mut Vec<u8>) {
+    match &change.entry {
+        Some(entry) => encode_entry(entry, into),
+        None => {
+            into.push(DELETE);
+            varint(change.revision, into);
+            text(change.key(), into);
+        }
+    }
+}
+
+/// Appends the record of a version.
+pub(crate) fn encode_entry(entry: &Entry, into: &mut Vec<u8>) {
+    into.push(if entry.lifetime.is_some() { PUT_WITH_LIFETIME } else { PUT });
+    varint(entry.revision, into);
+    text(&entry.key, into);
+    varint(entry.value.splice.into(), into);
+    if let Some(lifetime) = entry.lifetime {
+        varint(lifetime.wall_millis, into);
+        varint(lifetime.ttl_seconds.into(), into);
+    }
+    varint(entry.attributes.len() as u64, into);
+    for (name, value) in entry.attributes.iter() {
+        text(name, into);
+        text(value, into);
+    }
+    varint(entry.value.bytes.len() as u64, into);
+    into.extend_from_slice(&entry.value.bytes);
+}
+
+fn varint(mut value: u64, into: &mut Vec<u8>) {
+    while value >= 0x80 {
+        into.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    into.push((value & 0x7f) as u8);
+}
+
+fn text(text: &str, into: &mut Vec<u8>) {
+    varint(text.len() as u64, into);
+    into.extend_from_slice(text.as_bytes());
+}
+
+/// Reads one record from the front of `bytes`; `None` when there is no whole and valid one.
+pub(crate) fn decode(bytes: &mut &[u8], present: Present) -> Option<Record> {
+    let kind = take(bytes, 1)?[0];
+    let revision = take_varint(bytes)?;
+    let key = take_text(bytes)?;
+    if kind == DELETE {
+        return Some(Record::Delete { key: key.into(), revision });
+    }
+    if kind != PUT && kind != PUT_WITH_LIFETIME {
+        return None;
+    }
+    let splice = u32::try_from(take_varint(bytes)?).ok()?;
+    let lifetime = if kind == PUT_WITH_LIFETIME { Some(take_lifetime(bytes, present)?) } else { None };
+    let count = take_varint(bytes)?;
+    let mut attributes = Vec::new();
+    for _ in 0..count {
+        attributes.push((take_text(bytes)?, take_text(bytes)?));
+    }
+    let length = take_varint(bytes)?;
+    let value = Value { bytes: Bytes::copy_from_slice(take(bytes, length)?), splice };
+    if splice as usize > value.bytes.len() {
+        return None;
+    }
+    let mut entry = Entry::new(Arc::from(key), value, revision, Attributes::new(attributes));
+    entry.lifetime = lifetime;
+    Some(Record::Put(entry))
+}
+
+fn take_lifetime(bytes: &mut &[u8], present: Present) -> Option<Lifetime> {
+    let wall_millis = take_varint(bytes)?;
+    let ttl_seconds = u32::try_from(take_varint(bytes)?).ok()?;
+    let now = present.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = Duration::from_millis(wall_millis).saturating_sub(now);
+    let left = left.min(Duration::from_secs(ttl_seconds.into()));
+    Some(Lifetime { deadline: present.instant + left, wall_millis, ttl_seconds })
+}
+
+fn take<'a>(bytes: &mut &'a [u8], count: u64) -> Option<&'a [u8]> {
+    let (taken, rest) = bytes.split_at_checked(usize::try_from(count).ok()?)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..u64::BITS).step_by(7) {
+        let byte = take(bytes, 1)?[0];
+        let group = u64::from(byte & 0x7f);
+        if group << shift >> shift != group {
+            return None;
+        }
+        value |= group << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let length = take_varint(bytes)?;
+    std::str::from_utf8(take(bytes, length)?).ok()
+}
+
+#[cfg(test)]
+mod tests;

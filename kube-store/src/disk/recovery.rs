@@ -1,0 +1,267 @@
+//! Reads a directory back: the last snapshot, then the log behind it.
+//!
+//! What was acknowledged is there, or the store does not start. A frame that is damaged may be cut off only as the last
+//! of the log, and only if no later frame says that it was durable: then it is what a crash left of a write that
+//! nobody was told of.
+
+use super::frame::{FileKind, FrameKind};
+use super::log::{End, Log, Sealed};
+use super::medium::Medium;
+use super::names::{self, Name};
+use super::reader::{Next, Opened, Reader};
+use super::record::{self, Present, Record};
+use super::snapshot;
+use crate::engine::expiry::Expiry;
+use crate::index::Index;
+use crate::index::history::Change;
+use crate::{Config, Entry, Error, Result, Revision, store};
+use std::io;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// A directory, read back.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) index: Index,
+    pub(crate) expiry: Expiry,
+    pub(crate) log: Log,
+    /// Bytes of the snapshot, if there is one.
+    pub(crate) snapshot_bytes: u64,
+}
+
+/// The state while it is read.
+struct Replay<'a> {
+    medium: &'a dyn Medium,
+    config: &'a Config,
+    present: Present,
+    index: Index,
+    expiry: Expiry,
+}
+
+/// What was found in one log file.
+struct File {
+    /// Where it goes on; `None` when it is complete.
+    open: Option<End>,
+    used: bool,
+    bytes: u64,
+    /// The revision of its last record.
+    revision: Revision,
+}
+
+/// Reads a directory, and opens its log.
+pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recovered> {
+    let found = Found::look(&**medium)?;
+    let mut replay = Replay {
+        medium: &**medium,
+        config,
+        present: Present { instant: Instant::now(), wall: config.wall_clock.now() },
+        index: Index::new(store::EMPTY_REVISION, &config.indexed),
+        expiry: Expiry::default(),
+    };
+    let snapshot_bytes = match found.snapshot {
+        Some(revision) => replay.snapshot(revision)?,
+        None => 0,
+    };
+    let start = replay.index.revision();
+    let logs = replay.relevant(&found, start)?;
+    let mut sealed = Vec::new();
+    let mut open: Option<End> = None;
+    for base in logs {
+        let file = replay.file(base, base <= start)?;
+        if let Some(end) = open {
+            if file.used {
+                return Err(replay.incomplete(end));
+            }
+            // The next file is made before the open one is completed; the crash came in between.
+            remove(&**medium, &names::log(base))?;
+            continue;
+        }
+        if file.used && file.revision < start {
+            return Err(missing(&**medium, &format!("the log between revisions {} and {start}", file.revision)));
+        }
+        open = file.open;
+        if open.is_none() && file.used {
+            sealed.push(Sealed { base, bytes: file.bytes });
+        }
+    }
+    let Replay { index, expiry, .. } = replay;
+    let log = match open {
+        Some(end) => Log::resume(Arc::clone(medium), end, index.revision(), sealed)?,
+        None => Log::create(Arc::clone(medium), index.revision(), sealed)?,
+    };
+    Ok(Recovered { index, expiry, log, snapshot_bytes })
+}
+
+/// The files of a directory.
+struct Found {
+    snapshot: Option<Revision>,
+    /// Bases of log files, in order.
+    logs: Vec<Revision>,
+}
+
+impl Found {
+    fn look(medium: &dyn Medium) -> Result<Self> {
+        let mut found = Self { snapshot: None, logs: Vec::new() };
+        let listed = medium.list().map_err(|error| failed(medium, "listing the directory", &error))?;
+        for name in listed {
+            match names::parse(&name) {
+                Name::Log(base) => found.logs.push(base),
+                Name::Snapshot(revision) => found.snapshot = found.snapshot.max(Some(revision)),
+                Name::Unfinished => remove(medium, &name)?,
+                Name::Foreign => {}
+            }
+        }
+        found.logs.sort_unstable();
+        Ok(found)
+    }
+}
+
+fn remove(medium: &dyn Medium, name: &str) -> Result<()> {
+    medium.remove(name).map_err(|error| failed(medium, &format!("removing {name}"), &error))
+}
+
+fn failed(medium: &dyn Medium, what: &str, error: &io::Error) -> Error {
+    Error::Io(format!("{}: {what}: {error}", medium.describe()))
+}
+
+fn missing(medium: &dyn Medium, what: &str) -> Error {
+    Error::Damaged(format!(
+        "{}: {what} is missing. Acknowledged writes would be lost, so the store does not start; restore the directory \
+         from a backup",
+        medium.describe()
+    ))
+}
+
+impl Replay<'_> {
+    fn snapshot(&mut self, revision: Revision) -> Result<u64> {
+        let (index, expiry) = (&mut self.index, &mut self.expiry);
+        let bytes = snapshot::read(self.medium, revision, self.present, |entry: Entry| {
+            let entry = Arc::new(entry);
+            if let Some(lifetime) = entry.lifetime {
+                expiry.restore(lifetime.deadline, entry.revision, &entry.key);
+            }
+            index.restore(entry);
+        })?;
+        self.index.begin_at(revision);
+        Ok(bytes)
+    }
+
+    /// The log files that say something of what comes after `start`; those that do not are removed.
+    fn relevant(&self, found: &Found, start: Revision) -> Result<Vec<Revision>> {
+        let mut logs = found.logs.clone();
+        while let [first, second, ..] = logs[..]
+            && second <= start
+        {
+            remove(self.medium, &names::log(first))?;
+            logs.remove(0);
+        }
+        match logs.first() {
+            None if found.snapshot.is_some() => Err(missing(self.medium, &format!("the log after revision {start}"))),
+            Some(first) if *first > start && found.snapshot.is_some() => {
+                Err(missing(self.medium, &format!("the log between revisions {start} and {first}")))
+            }
+            Some(first) if *first > start => Err(missing(self.medium, "the snapshot that the log builds on")),
+            _ => Ok(logs),
+        }
+    }
+
+    /// Reads one log file.
+    fn file(&mut self, base: Revision, first: bool) -> Result<File> {
+        let name = names::log(base);
+        let Opened::Reader(mut reader) = Reader::open(self.medium, &name, FileKind::Log)? else {
+            return Ok(File { open: None, used: false, bytes: 0, revision: base });
+        };
+        if reader.header.base != base {
+            return Err(reader.damaged("the header is that of another log file"));
+        }
+        if !first && base != self.index.revision() {
+            let revision = self.index.revision();
+            return Err(reader.damaged(&format!("the log between revisions {revision} and {base} is missing")));
+        }
+        let mut revision = base;
+        let mut used = false;
+        let mut marked = false;
+        loop {
+            let (header, payload) = match reader.next()? {
+                Next::Frame(header, payload) => (header, payload),
+                Next::End => break,
+                Next::Damaged { durable: true } => {
+                    return Err(reader.damaged("the log is damaged, and what follows shows that it was durable"));
+                }
+                Next::Damaged { durable: false } => {
+                    let (medium, offset) = (self.medium.describe(), reader.offset);
+                    tracing::warn!(medium, name, offset, "cutting off a write that was never acknowledged");
+                    break;
+                }
+            };
+            used = true;
+            marked = header.kind == FrameKind::Mark;
+            match header.kind {
+                FrameKind::Mark => {}
+                FrameKind::Seal => {
+                    let bytes = reader.offset;
+                    if !matches!(reader.next()?, Next::End) {
+                        return Err(reader.damaged("something follows the end of a complete log file"));
+                    }
+                    return Ok(File { open: None, used, bytes, revision });
+                }
+                FrameKind::Compacted => while self.index.compact_step(header.revision).is_some() {},
+                FrameKind::End => return Err(reader.damaged("a frame of a snapshot stands in the log")),
+                FrameKind::Records => {
+                    let mut rest = payload;
+                    for _ in 0..header.records {
+                        revision += 1;
+                        if self.record(&mut rest, revision).is_none() {
+                            return Err(reader.damaged(&format!("the record of revision {revision} cannot be read")));
+                        }
+                    }
+                }
+            }
+        }
+        let end = End { base, salt: reader.header.salt, len: reader.offset, marked };
+        Ok(File { open: Some(end), used, bytes: reader.offset, revision })
+    }
+
+    /// Applies one record, unless the snapshot has it already.
+    fn record(&mut self, bytes: &mut &[u8], revision: Revision) -> Option<()> {
+        let record = record::decode(bytes, self.present)?;
+        let (key, found) = match &record {
+            Record::Put(entry) => (&*entry.key, entry.revision),
+            Record::Delete { key, revision } => (&**key, *revision),
+        };
+        if found != revision {
+            return None;
+        }
+        if revision <= self.index.revision() {
+            return Some(());
+        }
+        let previous = self.index.current(key).cloned();
+        let entry = match record {
+            Record::Delete { .. } => None,
+            Record::Put(mut entry) => {
+                if let Some(previous) = &previous {
+                    entry.key = Arc::clone(&previous.key);
+                }
+                Some(Arc::new(entry))
+            }
+        };
+        if previous.is_none() && entry.is_none() {
+            return None;
+        }
+        let change = Change { revision, previous, entry, at: self.present.instant };
+        self.expiry.update(&change);
+        self.index.apply(change);
+        while self.index.trim_step(&self.config.history, self.present.instant).is_some() {}
+        Some(())
+    }
+
+    fn incomplete(&self, end: End) -> Error {
+        Error::Damaged(format!(
+            "{}: {}, byte {}: the log file ends here, although another follows. Acknowledged writes would be lost, so \
+             the store does not start; restore the directory from a backup",
+            self.medium.describe(),
+            names::log(end.base),
+            end.len
+        ))
+    }
+}
