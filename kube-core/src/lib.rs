@@ -21,3 +21,6 @@ pub mod rules;
 pub mod schema;
 pub mod selector;
 pub mod status;
+
+#[cfg(test)]
+mod test_data;

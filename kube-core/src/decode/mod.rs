@@ -11,6 +11,7 @@ mod raw;
 mod scalar;
 
 pub use error::{Error, strict_error};
+pub(crate) use scalar::quantity as canonical_quantity;
 pub use scalar::{format_micro_time, format_time};
 
 use crate::schema::{Shape, Type};

@@ -21,7 +21,7 @@ pub(super) fn string(shape: Shape, text: &str) -> Option<Result<Value, String>> 
         Shape::Time => time(text),
         Shape::MicroTime => micro_time(text),
         Shape::Bytes => bytes(text),
-        Shape::Duration => crate::protobuf::duration_nanos(text)
+        Shape::Duration => crate::protobuf::duration::parse(text)
             .map(|_| text.into())
             .ok_or_else(|| format!("time: invalid duration {text:?}")),
         _ => return None,
@@ -29,7 +29,7 @@ pub(super) fn string(shape: Shape, text: &str) -> Option<Result<Value, String>> 
 }
 
 /// A quantity in canonical form.
-pub(super) fn quantity(text: &str) -> Result<Value, String> {
+pub(crate) fn quantity(text: &str) -> Result<Value, String> {
     // Go reads an empty string as zero here, and only here.
     if text.is_empty() {
         return Ok("0".into());

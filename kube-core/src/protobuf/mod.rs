@@ -1,8 +1,17 @@
 //! Kubernetes' protobuf form of built-in kinds: the magic `k8s\0`, then an envelope with the object's bytes.
 //!
-//! Source: `k8s.io/apimachinery/pkg/runtime/serializer/protobuf`. Table-driven: no code per kind.
+//! Source: `k8s.io/apimachinery/pkg/runtime/serializer/protobuf`. Table-driven: no code per kind. What protobuf cannot
+//! tell (whether a zero was set) is told by [`crate::schema::Field::pointer`].
 
-use serde_json::Value;
+pub(crate) mod duration;
+mod read;
+mod wire;
+mod write;
+
+use crate::decode::DEPTH_MAX;
+use crate::schema::{self, Type};
+use serde_json::{Map, Value};
+use wire::{Reader, Writer};
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
@@ -17,10 +26,10 @@ pub enum Error {
     /// The body does not begin with the magic bytes.
     #[error("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")]
     NoMagic,
-    /// The bytes are no message of the type.
-    #[error("malformed protobuf in {at}: {what}")]
+    /// The bytes are no message of the type, or the value is no object of it.
+    #[error("{at}: {what}")]
     Malformed {
-        /// The type and field.
+        /// The type and field: `PodSpec.containers`.
         at: String,
         /// What is wrong.
         what: String,
@@ -35,13 +44,46 @@ pub enum Error {
     },
 }
 
+impl Error {
+    fn malformed(at: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Malformed { at: at.into(), what: what.into() }
+    }
+}
+
 /// Decodes a body into a JSON value with apiVersion and kind.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn decode(bytes: &[u8]) -> Result<Value, Error> {
-    let _ = bytes;
-    todo!()
+    let body = bytes.strip_prefix(MAGIC).ok_or(Error::NoMagic)?;
+    let (mut api_version, mut kind, mut content_type, mut raw) = (String::new(), String::new(), String::new(), &[][..]);
+    let mut envelope = Reader::new(body);
+    while let Some((number, wire)) = envelope.tag("Unknown")? {
+        match number {
+            1 => {
+                let mut meta = Reader::new(envelope.bytes(wire, "Unknown.typeMeta")?);
+                while let Some((number, wire)) = meta.tag("TypeMeta")? {
+                    match number {
+                        1 => api_version = meta.string(wire, "TypeMeta.apiVersion")?.to_owned(),
+                        2 => kind = meta.string(wire, "TypeMeta.kind")?.to_owned(),
+                        _ => meta.skip(wire, "TypeMeta")?,
+                    }
+                }
+            }
+            2 => raw = envelope.bytes(wire, "Unknown.raw")?,
+            4 => content_type = envelope.string(wire, "Unknown.contentType")?.to_owned(),
+            _ => envelope.skip(wire, "Unknown")?,
+        }
+    }
+    if content_type == "application/json" {
+        return serde_json::from_slice(raw).map_err(|e| Error::malformed("Unknown.raw", e.to_string()));
+    }
+    let of = type_of(&api_version, &kind)?;
+    let mut object = Map::new();
+    object.insert("kind".to_owned(), kind.into());
+    object.insert("apiVersion".to_owned(), api_version.into());
+    read::message(of, &mut Reader::new(raw), &mut object, DEPTH_MAX)?;
+    Ok(Value::Object(object))
 }
 
 /// Encodes an object (with apiVersion and kind) into a body.
@@ -49,53 +91,37 @@ pub fn decode(bytes: &[u8]) -> Result<Value, Error> {
 /// # Errors
 /// See [`Error`].
 pub fn encode(object: &Value) -> Result<Vec<u8>, Error> {
-    let _ = object;
-    todo!()
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let raw = encode_bare(object, type_of(api_version, kind)?)?;
+    let mut meta = Writer::default();
+    meta.bytes(1, api_version.as_bytes());
+    meta.bytes(2, kind.as_bytes());
+    let mut envelope = Writer::with_capacity(raw.len() + 64);
+    envelope.raw(MAGIC);
+    envelope.bytes(1, meta.as_slice());
+    envelope.bytes(2, &raw);
+    envelope.bytes(3, b"");
+    envelope.bytes(4, b"");
+    Ok(envelope.into_vec())
 }
 
-/// The nanoseconds of a Go duration (`1h30m`, `1.5s`, `-2ms`), where they fit 64 bits.
-pub(crate) fn duration_nanos(text: &str) -> Option<i64> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest == "0" {
-        return Some(0);
-    }
-    if rest.is_empty() {
-        return None;
-    }
-    let mut total: i128 = 0;
-    while !rest.is_empty() {
-        let number = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
-        let (amount, after) = rest.split_at(number);
-        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit_end);
-        let unit: i128 = match unit {
-            "ns" => 1,
-            "us" | "µs" | "μs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
-        let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
-        if whole.len() + fraction.len() == 0 || fraction.contains('.') || whole.len() > 18 {
-            return None;
-        }
-        if !whole.is_empty() {
-            total += whole.parse::<i128>().ok()? * unit;
-        }
-        let mut part = unit;
-        for digit in fraction.bytes() {
-            part /= 10;
-            total += i128::from(digit - b'0') * part;
-        }
-        if total > i128::from(i64::MAX) {
-            return None;
-        }
-        rest = after;
-    }
-    i64::try_from(if negative { -total } else { total }).ok()
+/// Encodes an object of a known type without its envelope: an element of a list, an object in a watch event.
+///
+/// # Errors
+/// See [`Error`].
+pub fn encode_bare(object: &Value, of: &'static Type) -> Result<Vec<u8>, Error> {
+    let map = object.as_object().ok_or_else(|| Error::malformed(of.short_name(), "not an object"))?;
+    let mut writer = Writer::default();
+    write::message(of, map, &mut writer, DEPTH_MAX)?;
+    Ok(writer.into_vec())
 }
+
+fn type_of(api_version: &str, kind: &str) -> Result<&'static Type, Error> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    schema::of_kind(group, version, kind)
+        .ok_or_else(|| Error::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;
