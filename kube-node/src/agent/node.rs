@@ -1,0 +1,251 @@
+//! The Node object: how it is registered and what its status says. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{
+    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeSpec, NodeStatus,
+    NodeSystemInfo,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kubekit_core::quantity::{Format, Quantity as Amount};
+
+use super::Config;
+use super::machine::{Capacity, architecture, operating_system};
+use crate::pod::status::time;
+use crate::runtime::{Image, RuntimeStatus};
+
+/// The most images that a Node names (the kubelet's default).
+const IMAGES_MAX: usize = 50;
+/// The most names of one image.
+const IMAGE_NAMES_MAX: usize = 5;
+
+/// The labels that every node has.
+#[must_use]
+pub fn labels(config: &Config) -> BTreeMap<String, String> {
+    let mut labels = config.labels.clone();
+    for (key, value) in [
+        ("kubernetes.io/hostname", config.node_name.as_str()),
+        ("kubernetes.io/os", operating_system()),
+        ("kubernetes.io/arch", architecture()),
+        ("beta.kubernetes.io/os", operating_system()),
+        ("beta.kubernetes.io/arch", architecture()),
+    ] {
+        labels.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    labels
+}
+
+/// The Node as it is registered.
+#[must_use]
+pub fn node(config: &Config, status: NodeStatus) -> Node {
+    Node {
+        metadata: ObjectMeta {
+            name: Some(config.node_name.clone()),
+            labels: Some(labels(config)),
+            ..ObjectMeta::default()
+        },
+        spec: Some(NodeSpec {
+            taints: (!config.taints.is_empty()).then(|| config.taints.clone()),
+            provider_id: config.provider_id.clone(),
+            ..NodeSpec::default()
+        }),
+        status: Some(status),
+    }
+}
+
+/// What a node's status is made from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// Facts of the machine.
+    pub info: &'a NodeSystemInfo,
+    /// The runtime's state, or why it cannot be asked.
+    pub runtime: Result<&'a RuntimeStatus, String>,
+    /// The images on the node.
+    pub images: &'a [Image],
+    /// The conditions there were.
+    pub old: &'a [NodeCondition],
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The status of the node now.
+#[must_use]
+pub fn status(inputs: &Inputs<'_>) -> NodeStatus {
+    let config = inputs.config;
+    let mut addresses: Vec<NodeAddress> = config
+        .addresses
+        .iter()
+        .map(|address| NodeAddress { type_: "InternalIP".into(), address: address.clone() })
+        .collect();
+    addresses.push(NodeAddress { type_: "Hostname".into(), address: config.node_name.clone() });
+    NodeStatus {
+        addresses: Some(addresses),
+        capacity: Some(resources(&config.capacity)),
+        allocatable: Some(resources(&config.capacity)),
+        conditions: Some(conditions(inputs)),
+        daemon_endpoints: Some(NodeDaemonEndpoints {
+            kubelet_endpoint: Some(DaemonEndpoint { port: i32::from(config.port) }),
+        }),
+        images: (!inputs.images.is_empty()).then(|| images(inputs.images)),
+        node_info: Some(inputs.info.clone()),
+        ..NodeStatus::default()
+    }
+}
+
+fn resources(capacity: &Capacity) -> BTreeMap<String, Quantity> {
+    let amount = |amount: Amount| Quantity(amount.to_string());
+    BTreeMap::from([
+        ("cpu".into(), amount(Amount::from_millis(capacity.cpu_millis, Format::DecimalSi))),
+        ("memory".into(), Quantity(format!("{}Ki", capacity.memory_bytes / 1_024))),
+        ("ephemeral-storage".into(), Quantity(format!("{}Ki", capacity.ephemeral_bytes / 1_024))),
+        ("pods".into(), amount(Amount::from_units(i64::from(capacity.pods), Format::DecimalSi))),
+    ])
+}
+
+/// The largest images first.
+fn images(images: &[Image]) -> Vec<ContainerImage> {
+    let mut sorted: Vec<&Image> = images.iter().collect();
+    sorted.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.id.cmp(&b.id)));
+    sorted
+        .into_iter()
+        .take(IMAGES_MAX)
+        .map(|image| ContainerImage {
+            names: Some(image.repo_digests.iter().chain(&image.repo_tags).take(IMAGE_NAMES_MAX).cloned().collect()),
+            size_bytes: i64::try_from(image.size_bytes).ok(),
+        })
+        .collect()
+}
+
+fn conditions(inputs: &Inputs<'_>) -> Vec<NodeCondition> {
+    let problem = match &inputs.runtime {
+        Err(problem) => Some(format!("container runtime is down: {problem}")),
+        Ok(status) => {
+            let problems: Vec<String> = [
+                status.runtime_problem.as_ref().map(|problem| format!("container runtime status check may not have completed yet: {problem}")),
+                status.network_problem.as_ref().map(|problem| {
+                    format!("container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:{problem}")
+                }),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            (!problems.is_empty()).then(|| problems.join(", "))
+        }
+    };
+    let ready = match problem {
+        None => ("Ready", "True", "KubeletReady", "kubelet is posting ready status".to_owned()),
+        Some(problem) => ("Ready", "False", "KubeletNotReady", problem),
+    };
+    let rows = [
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available".to_owned()),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure".to_owned()),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available".to_owned()),
+        ready,
+    ];
+    let now = time(inputs.now);
+    rows.into_iter()
+        .map(|(type_, status, reason, message)| {
+            let before = inputs.old.iter().find(|condition| condition.type_ == type_);
+            let since = before.filter(|condition| condition.status == status);
+            NodeCondition {
+                type_: type_.into(),
+                status: status.into(),
+                reason: Some(reason.into()),
+                message: Some(message),
+                last_heartbeat_time: Some(now.clone()),
+                last_transition_time: since
+                    .and_then(|before| before.last_transition_time.clone())
+                    .or(Some(now.clone())),
+            }
+        })
+        .collect()
+}
+
+/// Whether two statuses say the same, whatever the time of the heartbeat.
+#[must_use]
+pub fn same(old: &NodeStatus, new: &NodeStatus) -> bool {
+    let still = |status: &NodeStatus| {
+        let mut status = status.clone();
+        for condition in status.conditions.iter_mut().flatten() {
+            condition.last_heartbeat_time = None;
+        }
+        status
+    };
+    still(old) == still(new)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Settings and states in, Nodes out.
+
+    use super::*;
+    use crate::pod::fixture::at;
+
+    fn of(runtime: Result<&RuntimeStatus, String>, old: &[NodeCondition], seconds: i64) -> NodeStatus {
+        let mut config = Config::new("n1");
+        config.addresses = vec!["192.0.2.1".into()];
+        config.capacity = Capacity::of(2, 4 << 30);
+        let info = NodeSystemInfo::default();
+        let image = Image { id: "i".into(), repo_tags: vec!["busybox:1".into()], size_bytes: 7, ..Image::default() };
+        status(&Inputs { config: &config, info: &info, runtime, images: &[image], old, now: at(seconds) })
+    }
+
+    #[track_caller]
+    fn check_ready(runtime: Result<&RuntimeStatus, String>, expected: (&str, &str, &str)) {
+        let status = of(runtime, &[], 0);
+        let ready = status.conditions.expect("conditions").pop().expect("the last");
+        assert_eq!(ready.type_, "Ready");
+        let shown =
+            (ready.status.as_str(), ready.reason.as_deref().unwrap_or(""), ready.message.as_deref().unwrap_or(""));
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn readiness_follows_the_runtime() {
+        let fine = RuntimeStatus::default();
+        check_ready(Ok(&fine), ("True", "KubeletReady", "kubelet is posting ready status"));
+        let network = RuntimeStatus { network_problem: Some("no cni".into()), ..RuntimeStatus::default() };
+        let text =
+            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:no cni";
+        check_ready(Ok(&network), ("False", "KubeletNotReady", text));
+        check_ready(Err("gone".into()), ("False", "KubeletNotReady", "container runtime is down: gone"));
+    }
+
+    #[test]
+    fn resources_and_addresses() {
+        let status = of(Ok(&RuntimeStatus::default()), &[], 0);
+        let capacity = status.capacity.as_ref().expect("capacity");
+        assert_eq!(capacity["cpu"].0, "2");
+        assert_eq!(capacity["memory"].0, "4194304Ki");
+        assert_eq!(capacity["pods"].0, "110");
+        let addresses = status.addresses.as_ref().expect("addresses");
+        assert_eq!((addresses[0].type_.as_str(), addresses[1].address.as_str()), ("InternalIP", "n1"));
+        assert_eq!(status.images.as_ref().expect("images")[0].size_bytes, Some(7));
+    }
+
+    #[test]
+    fn times_of_change_are_kept_and_heartbeats_do_not_count() {
+        let first = of(Ok(&RuntimeStatus::default()), &[], 0);
+        let second = of(Ok(&RuntimeStatus::default()), first.conditions.as_deref().expect("conditions"), 60);
+        assert!(same(&first, &second));
+        assert_ne!(first, second);
+        let third = of(Err("x".into()), second.conditions.as_deref().expect("conditions"), 90);
+        assert!(!same(&second, &third));
+        let ready = third.conditions.expect("conditions").pop().expect("the last");
+        assert_eq!(ready.last_transition_time, Some(time(at(90))));
+    }
+
+    #[test]
+    fn labels_are_the_usual_ones() {
+        let mut config = Config::new("n1");
+        config.labels.insert("kubernetes.io/hostname".into(), "other".into());
+        let labels = labels(&config);
+        assert_eq!(labels["kubernetes.io/hostname"], "other");
+        assert_eq!(labels["kubernetes.io/os"], operating_system());
+        assert_eq!(labels.len(), 5);
+    }
+}

@@ -1,0 +1,140 @@
+//! Specs in, configurations out.
+
+use k8s_openapi::api::core::v1::{Capabilities, ContainerPort, PodDNSConfig, PodDNSConfigOption};
+
+use super::*;
+use crate::pod::fixture::{container as maker, container_with_resources, pod};
+
+fn defaults() -> NodeDefaults {
+    NodeDefaults {
+        cluster_dns: vec!["10.96.0.10".into()],
+        cluster_domain: "cluster.local".into(),
+        host_dns: DnsConfig {
+            servers: vec!["192.0.2.53".into()],
+            searches: vec!["example.com".into()],
+            options: vec![],
+        },
+        log_root: "/var/log/pods".into(),
+        memory_capacity_bytes: 4 << 30,
+    }
+}
+
+#[test]
+fn a_sandbox_bears_the_pods_identity() {
+    let mut pod = pod("Always", vec![], vec![maker("a")]);
+    pod.metadata.labels = Some([("app".to_owned(), "web".to_owned())].into());
+    let config = sandbox(&pod, 2, &defaults());
+    assert_eq!((config.attempt, config.hostname.as_str()), (2, "p"));
+    assert_eq!(config.log_directory, "/var/log/pods/ns_p_uid-1");
+    assert_eq!(config.labels[POD_UID_LABEL], "uid-1");
+    assert_eq!(config.labels["app"], "web");
+    assert_eq!(config.namespaces.pid, NamespaceMode::Container);
+}
+
+#[track_caller]
+fn check_dns(policy: &str, host_network: bool, servers: &[&str], searches: &[&str]) {
+    let mut pod = pod("Always", vec![], vec![]);
+    let spec = pod.spec.as_mut().expect("spec");
+    spec.dns_policy = Some(policy.into());
+    spec.host_network = Some(host_network);
+    let config = dns(&pod, &defaults());
+    assert_eq!(
+        (config.servers, config.searches),
+        (servers.iter().map(|&s| s.to_owned()).collect(), searches.iter().map(|&s| s.to_owned()).collect(),)
+    );
+}
+
+#[test]
+fn dns_policies() {
+    let cluster = ["ns.svc.cluster.local", "svc.cluster.local", "cluster.local", "example.com"];
+    check_dns("ClusterFirst", false, &["10.96.0.10"], &cluster);
+    check_dns("ClusterFirst", true, &["192.0.2.53"], &["example.com"]);
+    check_dns("ClusterFirstWithHostNet", true, &["10.96.0.10"], &cluster);
+    check_dns("Default", false, &["192.0.2.53"], &["example.com"]);
+    check_dns("None", false, &[], &[]);
+}
+
+#[test]
+fn own_dns_settings_come_on_top() {
+    let mut pod = pod("Always", vec![], vec![]);
+    let option = PodDNSConfigOption { name: Some("ndots".into()), value: Some("2".into()) };
+    pod.spec.as_mut().expect("spec").dns_config = Some(PodDNSConfig {
+        nameservers: Some(vec!["9.9.9.9".into(), "10.96.0.10".into()]),
+        searches: None,
+        options: Some(vec![option]),
+    });
+    let config = dns(&pod, &defaults());
+    assert_eq!(config.servers, ["10.96.0.10", "9.9.9.9"]);
+    assert_eq!(config.options, ["ndots:2"]);
+}
+
+#[test]
+fn host_ports() {
+    let mut published = maker("a");
+    let port = |host_port| ContainerPort { container_port: 80, host_port, ..ContainerPort::default() };
+    published.ports = Some(vec![port(None), port(Some(8080))]);
+    let mut pod = pod("Always", vec![], vec![published]);
+    let mappings = sandbox(&pod, 0, &defaults()).port_mappings;
+    assert_eq!(mappings.iter().map(|m| (m.host_port, m.container_port)).collect::<Vec<_>>(), [(8080, 80)]);
+    pod.spec.as_mut().expect("spec").host_network = Some(true);
+    assert!(sandbox(&pod, 0, &defaults()).port_mappings.is_empty());
+}
+
+#[track_caller]
+fn check_resources(requests: &[(&str, &str)], limits: &[(&str, &str)], expected: (i64, i64, i64, i64)) {
+    let container = container_with_resources("a", requests, limits);
+    let made = resources(&PodSpec { containers: vec![container.clone()], ..PodSpec::default() }, &container, 4 << 30);
+    assert_eq!((made.cpu_shares, made.cpu_quota, made.cpu_period, made.memory_bytes_max), expected);
+}
+
+#[test]
+fn kernel_limits() {
+    check_resources(&[], &[], (2, 0, 0, 0));
+    check_resources(&[("cpu", "250m")], &[], (256, 0, 0, 0));
+    check_resources(&[], &[("cpu", "500m"), ("memory", "64Mi")], (512, 50_000, 100_000, 64 << 20));
+    check_resources(&[("cpu", "100m")], &[("cpu", "1m")], (102, 1_000, 100_000, 0));
+}
+
+#[test]
+fn a_container_in_full() {
+    let mut spec = maker("a");
+    spec.command = Some(vec!["run".into(), "$(A)".into(), "$(B)".into()]);
+    spec.security_context = Some(SecurityContext {
+        run_as_user: Some(1000),
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities { add: Some(vec!["NET_ADMIN".into()]), drop: Some(vec!["ALL".into()]) }),
+        ..SecurityContext::default()
+    });
+    let pod = pod("Always", vec![], vec![spec.clone()]);
+    let inputs = ContainerInputs { attempt: 3, env: vec![("A".into(), "x".into())], ..ContainerInputs::default() };
+    let config = container(&pod, &spec, inputs, &defaults()).expect("a configuration");
+    assert_eq!(config.command, ["run", "x", "$(B)"]);
+    assert_eq!(config.log_path, "a/3.log");
+    assert_eq!(config.annotations[RESTART_COUNT_ANNOTATION], "3");
+    assert_eq!(config.annotations[HASH_ANNOTATION], members::hash(&spec));
+    let security = &config.security;
+    assert_eq!((security.run_as_user, security.no_new_privileges, security.read_only_root), (Some(1000), true, true));
+    assert_eq!(security.capabilities_drop, ["ALL"]);
+    assert_eq!(security.seccomp, Some(SecurityProfile::Unconfined));
+    assert!(security.masked_paths.iter().any(|path| path == "/proc/kcore"));
+}
+
+#[test]
+fn root_is_refused_where_it_must_not_be() {
+    let mut spec = maker("a");
+    spec.security_context =
+        Some(SecurityContext { run_as_user: Some(0), run_as_non_root: Some(true), ..SecurityContext::default() });
+    let pod = pod("Always", vec![], vec![spec.clone()]);
+    let refused = container(&pod, &spec, ContainerInputs::default(), &defaults()).expect_err("refused");
+    assert_eq!(refused.to_string(), "container's runAsUser breaks non-root policy");
+}
+
+#[test]
+fn host_names_fit() {
+    let mut pod = pod("Always", vec![], vec![]);
+    pod.metadata.name = Some(format!("{}-x", "a".repeat(62)));
+    assert_eq!(hostname(&pod), "a".repeat(62));
+    pod.spec.as_mut().expect("spec").hostname = Some("own".into());
+    assert_eq!(hostname(&pod), "own");
+}

@@ -1,0 +1,228 @@
+//! Pods and what the runtime shows in, steps out.
+
+use k8s_openapi::api::core::v1::{ContainerState as ApiState, ContainerStatus as ApiStatus, PodStatus, Probe};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::*;
+use crate::pod::fixture::{at, container, observed, pod, sandbox, sidecar};
+use crate::pod::probes::{Key, Outcome};
+
+/// The steps in short: `+name/attempt` start, `-id` stop, `x id` remove, `S attempt` sandbox, `s id`, `xs id`, `F`.
+fn short(plan: &Plan) -> String {
+    let step = |step: &Step| match step {
+        Step::RunSandbox { attempt } => format!("S{attempt}"),
+        Step::Start { name, attempt } => format!("+{name}/{attempt}"),
+        Step::Stop { id, grace, .. } => format!("-{id}@{}", grace.as_secs()),
+        Step::Remove { id } => format!("x{id}"),
+        Step::StopSandbox { id } => format!("s:{id}"),
+        Step::RemoveSandbox { id } => format!("xs:{id}"),
+        Step::Finish => "F".to_owned(),
+    };
+    plan.steps.iter().map(step).collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn check(pod: &Pod, containers: &[&str], expected: &str) {
+    let plan = decide(pod, &observed(containers), &mut Memory::default(), false, at(3));
+    assert_eq!(short(&plan), expected);
+}
+
+fn simple(policy: &str) -> Pod {
+    pod(policy, vec![], vec![container("a")])
+}
+
+#[test]
+fn a_new_pod_gets_a_sandbox_then_its_containers() {
+    let two = pod("Always", vec![], vec![container("a"), container("b")]);
+    let plan = decide(&two, &Observed::default(), &mut Memory::default(), false, at(0));
+    assert_eq!(short(&plan), "S0");
+    check(&two, &[], "+a/0 +b/0");
+    check(&two, &["a +"], "+b/0");
+    check(&two, &["a +", "b +"], "");
+    check(&two, &["a -", "b +"], "xa-0 +a/0");
+}
+
+#[test]
+fn init_containers_run_one_after_the_other() {
+    let pod = pod("Always", vec![container("i"), container("j")], vec![container("a")]);
+    check(&pod, &[], "+i/0");
+    check(&pod, &["i +"], "");
+    check(&pod, &["i 0"], "+j/0");
+    check(&pod, &["i 1"], "+i/1");
+    check(&pod, &["j 0", "i 0"], "+a/0");
+    check(&pod, &["a +", "j 0", "i 0"], "");
+    // Once a main container has run, they never run again.
+    check(&pod, &["a +"], "");
+}
+
+#[test]
+fn sidecars_start_in_their_turn_and_stay() {
+    let pod = pod("Always", vec![sidecar("s1"), container("i"), sidecar("s2")], vec![container("a")]);
+    check(&pod, &[], "+s1/0");
+    check(&pod, &["s1 +"], "+i/0");
+    check(&pod, &["i +", "s1 0"], "+s1/1");
+    check(&pod, &["i 0", "s1 +"], "+s2/0");
+    check(&pod, &["s2 +", "i 0", "s1 +"], "+a/0");
+    check(&pod, &["a +", "s2 0", "i 0", "s1 +"], "+s2/1");
+}
+
+#[test]
+fn a_sidecar_with_a_startup_probe_holds_the_others_back() {
+    let slow = k8s_openapi::api::core::v1::Container { startup_probe: Some(Probe::default()), ..sidecar("s1") };
+    let pod = pod("Always", vec![slow], vec![container("a")]);
+    let mut memory = Memory::default();
+    let observed = observed(&["s1 +"]);
+    assert_eq!(short(&decide(&pod, &observed, &mut memory, false, at(3))), "");
+    let (due, _) = memory.probes.due(&pod, &observed, at(3));
+    memory.probes.note(&due[0].key, &due[0].probe, &Outcome::Success);
+    assert_eq!(short(&decide(&pod, &observed, &mut memory, false, at(3))), "+a/0");
+}
+
+#[test]
+fn restart_policies() {
+    check(&simple("Always"), &["a 0"], "+a/1");
+    check(&simple("Always"), &["a 1"], "+a/1");
+    check(&simple("OnFailure"), &["a 1"], "+a/1");
+    check(&simple("OnFailure"), &["a 0"], "s:s");
+    check(&simple("Never"), &["a 1"], "s:s");
+    let two = pod("Never", vec![], vec![container("a"), container("b")]);
+    check(&two, &["a 1", "b +"], "");
+    check(&two, &["a 1", "b 0"], "s:s");
+    check(&pod("Never", vec![container("i")], vec![container("a")]), &["i 1"], "s:s");
+}
+
+#[test]
+fn rules_of_a_container_come_before_the_policy() {
+    use k8s_openapi::api::core::v1::{ContainerRestartRule, ContainerRestartRuleOnExitCodes};
+    let rule = ContainerRestartRule {
+        action: "Restart".into(),
+        exit_codes: Some(ContainerRestartRuleOnExitCodes { operator: "In".into(), values: Some(vec![42]) }),
+    };
+    let mut own = container("a");
+    own.restart_policy = Some("Never".into());
+    own.restart_policy_rules = Some(vec![rule]);
+    let pod = pod("Always", vec![], vec![own, container("b")]);
+    check(&pod, &["a 42", "b +"], "+a/1");
+    check(&pod, &["a 1", "b +"], "");
+}
+
+#[test]
+fn crashes_wait_longer_and_longer() {
+    let pod = simple("Always");
+    let mut memory = Memory::default();
+    memory.crashes.entry("a".into()).or_default().next(at(0), at(0));
+    let observed = observed(&["a/1 1"]);
+    let plan = decide(&pod, &observed, &mut memory, false, at(3));
+    assert_eq!(short(&plan), "");
+    assert_eq!(plan.wake, Some(at(13)));
+    let failure = &memory.failures["a"];
+    assert_eq!(failure.reason, "CrashLoopBackOff");
+    assert_eq!(failure.message, "back-off 10s restarting failed container=a pod=p_ns(uid-1)");
+    assert_eq!(short(&decide(&pod, &observed, &mut memory, false, at(13))), "+a/2");
+}
+
+#[test]
+fn a_failed_liveness_probe_ends_the_container() {
+    let mut sick = container("a");
+    sick.liveness_probe = Some(Probe { failure_threshold: Some(1), ..Probe::default() });
+    let pod = pod("Always", vec![], vec![sick]);
+    let mut memory = Memory::default();
+    let observed = observed(&["a +"]);
+    let (due, _) = memory.probes.due(&pod, &observed, at(3));
+    let key = Key { container_id: "a-0".into(), kind: crate::runtime::ProbeKind::Liveness };
+    assert_eq!(due[0].key, key);
+    memory.probes.note(&key, &due[0].probe, &Outcome::Failure("no".into()));
+    let plan = decide(&pod, &observed, &mut memory, false, at(3));
+    assert_eq!(short(&plan), "-a-0@30");
+    let Step::Stop { message, .. } = &plan.steps[0] else { panic!("a stop") };
+    assert_eq!(message, "Container a failed liveness probe, will be restarted");
+}
+
+#[test]
+fn a_new_image_restarts_the_container() {
+    let mut changed = container("a");
+    changed.image = Some("busybox:2".into());
+    check(&pod("Always", vec![], vec![changed]), &["a +"], "-a-0@30");
+}
+
+#[test]
+fn a_lost_sandbox_is_replaced() {
+    let pod = pod("Always", vec![container("i")], vec![container("a")]);
+    let mut seen = observed(&["a 137", "i 0"]);
+    seen.sandboxes[0].state = SandboxState::NotReady;
+    let mut memory = Memory::default();
+    assert_eq!(short(&decide(&pod, &seen, &mut memory, false, at(3))), "s:s S1");
+    // In the new one, initialization begins again.
+    seen.sandboxes.insert(0, sandbox("s2", 1, SandboxState::Ready));
+    assert_eq!(short(&decide(&pod, &seen, &mut memory, false, at(3))), "+i/1");
+    // A sandbox that could not be made is tried again later.
+    memory.retries.insert(String::new(), at(9));
+    seen.sandboxes.remove(0);
+    let plan = decide(&pod, &seen, &mut memory, false, at(3));
+    assert_eq!((short(&plan).as_str(), plan.wake), ("", Some(at(9))));
+}
+
+#[test]
+fn old_dead_containers_go() {
+    check(&simple("Always"), &["a/3 +", "a/2 1", "a/1 1", "a/0 1"], "xa-1 xa-0");
+    check(&simple("Always"), &["a/3 +", "z 0"], "xz-0");
+}
+
+fn deleted(mut pod: Pod, in_seconds: i64, grace: i64) -> Pod {
+    pod.metadata.deletion_timestamp = Some(Time(at(in_seconds)));
+    pod.metadata.deletion_grace_period_seconds = Some(grace);
+    pod
+}
+
+#[test]
+fn deletion_ends_everything_in_order() {
+    let pod = deleted(pod("Always", vec![sidecar("s1"), sidecar("s2")], vec![container("a"), container("b")]), 33, 30);
+    check(&pod, &["a +", "b +", "s2 +", "s1 +"], "-a-0@30 -b-0@30");
+    check(&pod, &["a 0", "b 0", "s2 +", "s1 +"], "-s2-0@30");
+    check(&pod, &["a 0", "b 0", "s2 0", "s1 +"], "-s1-0@30");
+    check(&pod, &["a 0", "b 0", "s2 0", "s1 0"], "s:s xs:s F");
+    let plan = decide(&pod, &Observed::default(), &mut Memory::default(), false, at(3));
+    assert_eq!(short(&plan), "F");
+}
+
+#[test]
+fn grace_shrinks_with_the_time_and_never_below_two_seconds() {
+    check(&deleted(simple("Always"), 10, 30), &["a +"], "-a-0@8");
+    check(&deleted(simple("Always"), 1, 30), &["a +"], "-a-0@2");
+    check(&deleted(simple("Always"), 3, 0), &["a +"], "-a-0@2");
+}
+
+#[test]
+fn a_pod_without_an_object_is_ended_at_once() {
+    let plan = decide(&simple("Always"), &observed(&["a +"]), &mut Memory::default(), true, at(3));
+    assert_eq!(short(&plan), "-a-0@2");
+}
+
+#[test]
+fn deadlines_end_a_pod() {
+    let mut pod = simple("Always");
+    pod.spec.as_mut().expect("spec").active_deadline_seconds = Some(10);
+    let status = PodStatus { start_time: Some(Time(at(0))), ..PodStatus::default() };
+    let mut memory = Memory { status, ..Memory::default() };
+    let plan = decide(&pod, &observed(&["a +"]), &mut memory, false, at(9));
+    assert_eq!((short(&plan).as_str(), plan.wake), ("", Some(at(10))));
+    let plan = decide(&pod, &observed(&["a +"]), &mut memory, false, at(10));
+    assert_eq!(short(&plan), "-a-0@30");
+    assert_eq!(memory.verdict.expect("a verdict").reason, "DeadlineExceeded");
+}
+
+#[test]
+fn what_has_ended_stays_ended_without_the_runtime() {
+    let terminated = k8s_openapi::api::core::v1::ContainerStateTerminated { exit_code: 0, ..Default::default() };
+    let known = ApiStatus {
+        name: "a".into(),
+        state: Some(ApiState { terminated: Some(terminated), ..ApiState::default() }),
+        ..ApiStatus::default()
+    };
+    let status = PodStatus { container_statuses: Some(vec![known]), ..PodStatus::default() };
+    let mut memory = Memory { status, ..Memory::default() };
+    assert_eq!(short(&decide(&simple("OnFailure"), &Observed::default(), &mut memory, false, at(3))), "");
+    // With the policy Always it is a restart, counted on.
+    let plan = decide(&simple("Always"), &observed(&[]), &mut memory, false, at(3));
+    assert_eq!(short(&plan), "+a/1");
+}

@@ -1,0 +1,49 @@
+//! What the runtime shows of one pod.
+
+use crate::runtime::{ContainerState, ContainerStatus, SandboxState, SandboxStatus};
+
+/// A container with the sandbox it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedContainer {
+    /// The sandbox.
+    pub sandbox_id: String,
+    /// Its state.
+    pub status: ContainerStatus,
+}
+
+/// The sandboxes and containers of a pod, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Sandboxes; the first ready one is the pod's.
+    pub sandboxes: Vec<SandboxStatus>,
+    /// Containers of all sandboxes.
+    pub containers: Vec<ObservedContainer>,
+}
+
+impl Observed {
+    /// The usable sandbox.
+    #[must_use]
+    pub fn sandbox(&self) -> Option<&SandboxStatus> {
+        self.sandboxes.first().filter(|sandbox| sandbox.state == SandboxState::Ready)
+    }
+
+    /// The newest container of a name.
+    #[must_use]
+    pub fn latest(&self, name: &str) -> Option<&ObservedContainer> {
+        self.containers.iter().find(|container| container.status.name == name)
+    }
+
+    /// The newest container of a name, if it is in the usable sandbox.
+    #[must_use]
+    pub fn current(&self, name: &str) -> Option<&ObservedContainer> {
+        let sandbox = self.sandbox()?;
+        self.latest(name).filter(|container| container.sandbox_id == sandbox.id)
+    }
+
+    /// Containers that run, or may.
+    pub fn running(&self) -> impl Iterator<Item = &ObservedContainer> {
+        self.containers
+            .iter()
+            .filter(|container| matches!(container.status.state, ContainerState::Running | ContainerState::Unknown))
+    }
+}

@@ -1,0 +1,177 @@
+//! Pods and what the runtime shows in, statuses out.
+
+use k8s_openapi::api::core::v1::{Container, PodCondition, Probe};
+
+use super::*;
+use crate::pod::fixture::{at, container, observed, pod, sidecar};
+use crate::pod::memory::{Failure, Verdict};
+use crate::runtime::SandboxState;
+
+fn of(pod: &Pod, observed: &Observed, memory: &Memory, ending: bool) -> PodStatus {
+    let host_ips = ["192.0.2.1".to_owned()];
+    status(pod, &Situation { observed, memory, host_ips: &host_ips, runtime_name: "containerd", ending, now: at(50) })
+}
+
+fn condition<'a>(status: &'a PodStatus, type_: &str) -> &'a PodCondition {
+    status.conditions.as_ref().expect("conditions").iter().find(|c| c.type_ == type_).expect("the condition")
+}
+
+/// Phase, and each condition's status (`PodReadyToStartContainers Initialized Ready ContainersReady PodScheduled`).
+#[track_caller]
+fn check(pod: &Pod, containers: &[&str], ending: bool, phase: &str, conditions: &str) {
+    let status = of(pod, &observed(containers), &Memory::default(), ending);
+    assert_eq!(status.phase.as_deref(), Some(phase));
+    let seen: String = status.conditions.iter().flatten().map(|c| if c.status == "True" { '1' } else { '0' }).collect();
+    assert_eq!(seen, conditions);
+}
+
+#[test]
+fn phases_and_conditions() {
+    let simple = |policy| pod(policy, vec![], vec![container("a")]);
+    check(&simple("Always"), &[], false, "Pending", "11001");
+    check(&simple("Always"), &["a -"], false, "Pending", "11001");
+    check(&simple("Always"), &["a +"], false, "Running", "11111");
+    check(&simple("Always"), &["a 1"], false, "Running", "11001");
+    check(&simple("Always"), &["a 1"], true, "Failed", "11001");
+    check(&simple("Always"), &["a 0"], true, "Succeeded", "11001");
+    check(&simple("OnFailure"), &["a 0"], false, "Succeeded", "11001");
+    check(&simple("OnFailure"), &["a 1"], false, "Running", "11001");
+    check(&simple("Never"), &["a 1"], false, "Failed", "11001");
+    let init = |policy| pod(policy, vec![container("i")], vec![container("a")]);
+    check(&init("Always"), &[], false, "Pending", "10001");
+    check(&init("Always"), &["i +"], false, "Pending", "10001");
+    check(&init("Always"), &["i 1"], false, "Pending", "10001");
+    check(&init("Never"), &["i 1"], false, "Failed", "10001");
+    check(&init("Always"), &["a +", "i 0"], false, "Running", "11111");
+    let side = pod("Always", vec![sidecar("s")], vec![container("a")]);
+    check(&side, &["s +"], false, "Pending", "11001");
+    check(&side, &["a +", "s +"], false, "Running", "11111");
+    check(&side, &["a +", "s 1"], false, "Running", "11001");
+}
+
+#[test]
+fn messages_name_the_containers() {
+    let pod = pod("Always", vec![container("i"), container("j")], vec![container("b"), container("a")]);
+    let status = of(&pod, &observed(&["i 0"]), &Memory::default(), false);
+    let initialized = condition(&status, "Initialized");
+    assert_eq!(initialized.reason.as_deref(), Some("ContainersNotInitialized"));
+    assert_eq!(initialized.message.as_deref(), Some("containers with incomplete status: [j]"));
+    let ready = condition(&status, "Ready");
+    assert_eq!(ready.reason.as_deref(), Some("ContainersNotReady"));
+    assert_eq!(ready.message.as_deref(), Some("containers with unready status: [b a]"));
+    assert_eq!(ready.observed_generation, Some(1));
+    let names: Vec<&str> = status.container_statuses.iter().flatten().map(|status| status.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"], "sorted by name");
+    let waiting = status.container_statuses.expect("statuses")[0].state.clone().expect("a state").waiting;
+    assert_eq!(waiting.expect("waiting").reason.as_deref(), Some("PodInitializing"));
+}
+
+#[test]
+fn a_running_container_in_full() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let status = of(&pod, &observed(&["a/2 +", "a/1 3"]), &Memory::default(), false);
+    let container = &status.container_statuses.as_ref().expect("statuses")[0];
+    assert_eq!(container.container_id.as_deref(), Some("containerd://a-2"));
+    assert_eq!(container.image_id, "busybox@sha256:0");
+    assert_eq!((container.restart_count, container.ready, container.started), (2, true, Some(true)));
+    let state = container.state.as_ref().expect("a state");
+    assert_eq!(state.running.as_ref().expect("running").started_at, Some(time(at(3))));
+    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref()).expect("the one before");
+    assert_eq!((last.exit_code, last.reason.as_deref()), (3, Some("Error")));
+    assert_eq!(last.container_id.as_deref(), Some("containerd://a-1"));
+    assert_eq!(status.pod_ip.as_deref(), Some("10.0.0.2"));
+    assert_eq!(status.host_ips.as_ref().expect("host addresses")[0].ip, "192.0.2.1");
+    assert_eq!(status.start_time, Some(time(at(50))));
+    assert_eq!(status.qos_class.as_deref(), Some("BestEffort"));
+    assert_eq!(status.observed_generation, Some(1));
+}
+
+#[test]
+fn a_crash_loop_is_waiting_with_its_last_state() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let mut memory = Memory::default();
+    let failure = Failure { reason: "CrashLoopBackOff".into(), message: "back-off".into(), at: at(50) };
+    memory.failures.insert("a".into(), failure);
+    let status = of(&pod, &observed(&["a/1 1", "a/0 2"]), &memory, false);
+    assert_eq!(status.phase.as_deref(), Some("Running"));
+    let container = &status.container_statuses.as_ref().expect("statuses")[0];
+    let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref()).expect("waiting");
+    assert_eq!(waiting.reason.as_deref(), Some("CrashLoopBackOff"));
+    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref()).expect("the end");
+    assert_eq!(last.exit_code, 1);
+    assert_eq!(container.restart_count, 1);
+}
+
+#[test]
+fn readiness_and_startup_probes_hold_back() {
+    let mut probed: Container = container("a");
+    probed.readiness_probe = Some(Probe::default());
+    let status = of(&pod("Always", vec![], vec![probed.clone()]), &observed(&["a +"]), &Memory::default(), false);
+    let seen = &status.container_statuses.as_ref().expect("statuses")[0];
+    assert_eq!((seen.started, seen.ready), (Some(true), false));
+    probed.startup_probe = Some(Probe::default());
+    let status = of(&pod("Always", vec![], vec![probed]), &observed(&["a +"]), &Memory::default(), false);
+    let seen = &status.container_statuses.as_ref().expect("statuses")[0];
+    assert_eq!((seen.started, seen.ready), (Some(false), false));
+}
+
+#[test]
+fn conditions_of_others_and_times_of_change_are_kept() {
+    let mut pod = pod("Always", vec![], vec![container("a")]);
+    let gate = k8s_openapi::api::core::v1::PodReadinessGate { condition_type: "example.com/lb".into() };
+    pod.spec.as_mut().expect("spec").readiness_gates = Some(vec![gate]);
+    let first = of(&pod, &observed(&["a +"]), &Memory::default(), false);
+    let ready = condition(&first, "Ready");
+    assert_eq!(ready.reason.as_deref(), Some("ReadinessGatesNotReady"));
+    let text = "corresponding condition of pod readiness gate \"example.com/lb\" does not exist.";
+    assert_eq!(ready.message.as_deref(), Some(text));
+    let foreign = PodCondition { type_: "example.com/lb".into(), status: "True".into(), ..PodCondition::default() };
+    pod.status = Some(PodStatus { conditions: Some(vec![foreign.clone()]), ..PodStatus::default() });
+    let mut earlier = first.clone();
+    for condition in earlier.conditions.iter_mut().flatten() {
+        condition.last_transition_time = Some(time(at(7)));
+    }
+    let memory = Memory { status: earlier, ..Memory::default() };
+    let second = of(&pod, &observed(&["a +"]), &memory, false);
+    assert_eq!(condition(&second, "example.com/lb"), &foreign);
+    assert_eq!(condition(&second, "Ready").status, "True");
+    assert_eq!(condition(&second, "Ready").last_transition_time, Some(time(at(50))));
+    assert_eq!(condition(&second, "ContainersReady").last_transition_time, Some(time(at(7))));
+}
+
+#[test]
+fn a_verdict_fails_the_pod_and_ends_are_final() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let verdict = Verdict { reason: "DeadlineExceeded".into(), message: "too long".into() };
+    let memory = Memory { verdict: Some(verdict), ..Memory::default() };
+    let status = of(&pod, &observed(&["a +"]), &memory, true);
+    assert_eq!((status.phase.as_deref(), status.reason.as_deref()), (Some("Failed"), Some("DeadlineExceeded")));
+    assert_eq!(condition(&status, "Ready").reason.as_deref(), Some("PodFailed"));
+    let memory =
+        Memory { status: PodStatus { phase: Some("Succeeded".into()), ..PodStatus::default() }, ..Memory::default() };
+    assert_eq!(of(&pod, &observed(&["a +"]), &memory, true).phase.as_deref(), Some("Succeeded"));
+}
+
+#[test]
+fn an_ended_pod_keeps_its_address() {
+    let pod = pod("Never", vec![], vec![container("a")]);
+    let before = of(&pod, &observed(&["a +"]), &Memory::default(), false);
+    let mut after = observed(&["a 0"]);
+    after.sandboxes[0].state = SandboxState::NotReady;
+    after.sandboxes[0].ips.clear();
+    let status = of(&pod, &after, &Memory { status: before, ..Memory::default() }, true);
+    assert_eq!(status.pod_ip.as_deref(), Some("10.0.0.2"));
+    assert_eq!(condition(&status, "PodReadyToStartContainers").status, "False");
+    assert_eq!(condition(&status, "ContainersReady").reason.as_deref(), Some("PodCompleted"));
+}
+
+#[test]
+fn a_container_that_vanished_while_running_counts_as_lost() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let before = of(&pod, &observed(&["a/1 +"]), &Memory::default(), false);
+    let status = of(&pod, &Observed::default(), &Memory { status: before, ..Memory::default() }, false);
+    let seen = &status.container_statuses.as_ref().expect("statuses")[0];
+    assert_eq!(seen.restart_count, 2);
+    let last = seen.last_state.as_ref().and_then(|state| state.terminated.as_ref()).expect("an end");
+    assert_eq!((last.exit_code, last.reason.as_deref()), (137, Some("ContainerStatusUnknown")));
+}

@@ -1,0 +1,254 @@
+//! Volumes on the node's disk. Blocking: call it where blocking is allowed.
+//!
+//! Projected files change all at once: they live in a directory of their own, a symbolic link `..data` leads to it, and
+//! renaming the link is the moment of the change (the layout of the kubelet's atomic writer, which containers rely on).
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, HostPathVolumeSource};
+
+use super::projection::Files;
+
+const DATA: &str = "..data";
+const DATA_NEW: &str = "..data_tmp";
+
+/// Makes the directory hold exactly these files; whether anything had to change.
+///
+/// # Errors
+/// When the disk refuses; readers see the old state then.
+pub fn project(directory: &Path, files: &Files, group: Option<i64>) -> io::Result<bool> {
+    fs::create_dir_all(directory)?;
+    let current = fs::read_link(directory.join(DATA)).ok();
+    if let Some(current) = &current {
+        if same(&directory.join(current), files)? {
+            return Ok(false);
+        }
+    }
+    let version = next_version(directory)?;
+    let target = directory.join(&version);
+    for (path, file) in files {
+        let path = target.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, &file.data)?;
+        // With a group, the group may read what the owner may.
+        let mode = if group.is_some() { file.mode | (file.mode & 0o400) >> 3 } else { file.mode };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        give(&path, group)?;
+    }
+    fs::create_dir_all(&target)?;
+    give(&target, group)?;
+    let link = directory.join(DATA_NEW);
+    remove_if_there(&link)?;
+    symlink(&version, &link)?;
+    fs::rename(&link, directory.join(DATA))?;
+    expose(directory, files)?;
+    if let Some(old) = current {
+        fs::remove_dir_all(directory.join(old)).or_else(absent_is_fine)?;
+    }
+    Ok(true)
+}
+
+/// The first free name of a version: `..v1`, `..v2`…
+fn next_version(directory: &Path) -> io::Result<PathBuf> {
+    let mut last = 0u64;
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("..v")).and_then(|number| number.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(PathBuf::from(format!("..v{}", last + 1)))
+}
+
+/// Whether a version holds exactly these files.
+fn same(version: &Path, files: &Files) -> io::Result<bool> {
+    let mut found = 0;
+    let mut pending = vec![version.to_owned()];
+    while let Some(directory) = pending.pop() {
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                pending.push(entry.path());
+                continue;
+            }
+            let path = entry.path();
+            let relative = path.strip_prefix(version).unwrap_or(&path).to_string_lossy().into_owned();
+            match files.get(&relative) {
+                Some(file) if fs::read(&path)? == file.data => found += 1,
+                _ => return Ok(false),
+            }
+        }
+    }
+    Ok(found == files.len())
+}
+
+/// Links the first part of each path to the current version, and removes links that lead nowhere.
+fn expose(directory: &Path, files: &Files) -> io::Result<()> {
+    let firsts: std::collections::BTreeSet<&str> = files.keys().filter_map(|path| path.split('/').next()).collect();
+    for first in &firsts {
+        let link = directory.join(first);
+        if fs::symlink_metadata(&link).is_err() {
+            symlink(Path::new(DATA).join(first), &link)?;
+        }
+    }
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with("..") && entry.file_type()?.is_symlink() && !firsts.contains(name.as_ref()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes an empty directory, in memory if asked for.
+///
+/// # Errors
+/// When the disk refuses or memory cannot be mounted.
+pub fn empty_dir(directory: &Path, source: &EmptyDirVolumeSource, group: Option<i64>) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(if group.is_some() { 0o2777 } else { 0o777 }))?;
+    give(directory, group)?;
+    #[cfg(target_os = "linux")]
+    if source.medium.as_deref() == Some("Memory") && !is_mount(directory)? {
+        let size = source.size_limit.as_ref().and_then(|size| size.0.parse::<kubekit_core::quantity::Quantity>().ok());
+        let options = match size {
+            Some(size) => format!("mode=0777,size={}", size.value()),
+            None => "mode=0777".to_owned(),
+        };
+        let options = std::ffi::CString::new(options)?;
+        rustix::mount::mount("tmpfs", directory, "tmpfs", rustix::mount::MountFlags::empty(), options.as_c_str())?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = source;
+    Ok(())
+}
+
+/// Whether something is mounted on a directory: it is on another device than its parent.
+#[cfg(target_os = "linux")]
+fn is_mount(directory: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let parent = directory.parent().unwrap_or(directory);
+    Ok(fs::metadata(directory)?.dev() != fs::metadata(parent)?.dev())
+}
+
+/// Checks a directory or file of the node, and makes it where the volume says so.
+///
+/// # Errors
+/// When it is not what the volume says, in the kubelet's words.
+pub fn host_path(source: &HostPathVolumeSource) -> io::Result<()> {
+    let path = Path::new(&source.path);
+    let found = fs::metadata(path).ok();
+    let wrong =
+        |what: &str| Err(io::Error::other(format!("hostPath type check failed: {} is not {what}", source.path)));
+    match source.type_.as_deref().unwrap_or_default() {
+        "DirectoryOrCreate" if found.is_none() => fs::create_dir_all(path),
+        "FileOrCreate" if found.is_none() => fs::write(path, b""),
+        "DirectoryOrCreate" | "Directory" if !found.as_ref().is_some_and(fs::Metadata::is_dir) => wrong("a directory"),
+        "FileOrCreate" | "File" if !fs::metadata(path).is_ok_and(|found| found.is_file()) => wrong("a file"),
+        _ => Ok(()),
+    }
+}
+
+/// Removes everything of a pod; memory is unmounted first.
+///
+/// # Errors
+/// When something is left.
+pub fn remove_pod(directory: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let empty_dirs = directory.join("volumes").join("kubernetes.io~empty-dir");
+        for entry in fs::read_dir(&empty_dirs).into_iter().flatten() {
+            let path = entry?.path();
+            if is_mount(&path)? {
+                rustix::mount::unmount(&path, rustix::mount::UnmountFlags::DETACH)?;
+            }
+        }
+    }
+    fs::remove_dir_all(directory).or_else(absent_is_fine)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    fs::remove_file(path).or_else(absent_is_fine)
+}
+
+fn absent_is_fine(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn give(path: &Path, group: Option<i64>) -> io::Result<()> {
+    match group.and_then(|group| u32::try_from(group).ok()) {
+        Some(group) => chown(path, None, Some(group)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! On a temporary directory.
+
+    use super::*;
+    use crate::volumes::projection::File;
+
+    fn files(entries: &[(&str, &str)]) -> Files {
+        let file = |data: &str| File { data: data.as_bytes().to_vec(), mode: 0o644 };
+        entries.iter().map(|(path, data)| ((*path).to_owned(), file(data))).collect()
+    }
+
+    #[test]
+    fn files_change_all_at_once_and_only_when_they_must() {
+        let root = tempfile::tempdir().expect("a directory");
+        let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+        assert!(project(root.path(), &files(&[("a", "1"), ("d/b", "2")]), None).expect("written"));
+        assert_eq!((read("a"), read("d/b")), (Some("1".into()), Some("2".into())));
+        let first = fs::read_link(root.path().join(DATA)).expect("a link");
+        assert!(!project(root.path(), &files(&[("a", "1"), ("d/b", "2")]), None).expect("unchanged"));
+        assert_eq!(fs::read_link(root.path().join(DATA)).expect("a link"), first);
+        assert!(project(root.path(), &files(&[("a", "3"), ("c", "4")]), None).expect("written"));
+        assert_eq!((read("a"), read("c"), read("d/b")), (Some("3".into()), Some("4".into()), None));
+        assert!(!root.path().join(first).exists(), "the old version is gone");
+        assert!(fs::symlink_metadata(root.path().join("d")).is_err(), "so is its link");
+    }
+
+    #[test]
+    fn modes_are_kept() {
+        let root = tempfile::tempdir().expect("a directory");
+        let mut files = files(&[("key", "x")]);
+        files.get_mut("key").expect("the file").mode = 0o400;
+        project(root.path(), &files, None).expect("written");
+        let mode = fs::metadata(root.path().join("key")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o400);
+    }
+
+    #[test]
+    fn host_paths_are_checked() {
+        let root = tempfile::tempdir().expect("a directory");
+        let source = |name: &str, type_: &str| HostPathVolumeSource {
+            path: root.path().join(name).to_string_lossy().into_owned(),
+            type_: Some(type_.into()),
+        };
+        assert!(host_path(&source("absent", "Directory")).is_err());
+        host_path(&source("made", "DirectoryOrCreate")).expect("made");
+        assert!(host_path(&source("made", "File")).is_err());
+        host_path(&source("absent", "")).expect("not checked");
+    }
+
+    #[test]
+    fn removal_is_idempotent() {
+        let root = tempfile::tempdir().expect("a directory");
+        let directory = root.path().join("pods").join("u");
+        fs::create_dir_all(directory.join("volumes/kubernetes.io~empty-dir/e")).expect("made");
+        remove_pod(&directory).expect("removed");
+        remove_pod(&directory).expect("nothing to remove");
+    }
+}
