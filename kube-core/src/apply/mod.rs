@@ -1,10 +1,26 @@
 //! Server-side apply: which manager owns which fields, and what an apply changes.
 //!
-//! Source: KEP-555 and `structured-merge-diff`.
+//! [`apply`] serves apply patches; [`track`] keeps the record after every other write. Both are driven by the list and
+//! map types of the schema table.
+//!
+//! Source: KEP-555, `structured-merge-diff`, `k8s.io/apimachinery/pkg/util/managedfields`.
 
+mod compare;
+mod conflict;
+mod form;
+mod last_applied;
+mod managers;
+mod merge;
+mod set;
+
+use crate::catalog;
 use crate::schema::Type;
 use crate::status::ApiError;
-use serde_json::Value;
+use conflict::Conflict;
+use form::Form;
+use managers::{Identity, Managers, Operation};
+use serde_json::{Map, Value};
+use set::Set;
 
 /// Who writes, through which API version and subresource, and when.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +35,15 @@ pub struct Writer<'a> {
     pub now: jiff::Timestamp,
 }
 
-/// The object after `configuration` was applied to `live` (`None`: to nothing), managedFields included.
+/// The object after `configuration` was applied to `live` (`None`: to nothing), managedFields included. It equals `live`
+/// where the apply changes nothing.
+///
+/// Fields that the configuration no longer names and that nobody else owns are removed. Defaults are not filled in, so
+/// they are owned by nobody.
 ///
 /// # Errors
 /// 409 with a cause for every field that another manager owns with another value, unless `force`; 400 where the
-/// configuration itself cannot be applied (managedFields set, keys missing).
+/// configuration itself cannot be applied (managedFields set, merge keys missing or twice the same).
 pub fn apply(
     live: Option<&Value>,
     configuration: &Value,
@@ -31,13 +51,114 @@ pub fn apply(
     writer: Writer<'_>,
     force: bool,
 ) -> Result<Value, ApiError> {
-    let _ = (live, configuration, schema, writer, force);
-    todo!()
+    if configuration["metadata"]["managedFields"].as_array().is_some_and(|entries| !entries.is_empty()) {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+    }
+    let empty = Value::Object(Map::new());
+    let live = live.unwrap_or(&empty);
+    let configuration = within_reach(configuration, schema, writer.subresource);
+    match apply_once(live, &configuration, schema, writer, force) {
+        Ok(applied) => Ok(applied),
+        Err(Failure::Malformed(error)) => Err(error),
+        Err(Failure::Conflicts(conflicts)) => {
+            let allowed = last_applied::allowed(live, schema, writer);
+            let left: Vec<Conflict> =
+                conflicts.into_iter().filter_map(|conflict| conflict.without(&allowed)).collect();
+            if !left.is_empty() {
+                return Err(conflict::error(&left));
+            }
+            apply_once(live, &configuration, schema, writer, true).map_err(|failure| match failure {
+                Failure::Malformed(error) => error,
+                Failure::Conflicts(conflicts) => conflict::error(&conflicts),
+            })
+        }
+    }
 }
 
 /// Brings managedFields of `new` up to date after a write that is not an apply (create, update, patch): the writer owns
-/// what it changed, others lose what it changed or removed.
+/// what it changed, others lose what it changed or removed. `new` is the object as it will be stored.
 pub fn track(live: Option<&Value>, new: &mut Value, schema: &'static Type, writer: Writer<'_>) {
-    let _ = (live, new, schema, writer);
-    todo!()
+    let empty = Value::Object(Map::new());
+    let live = live.unwrap_or(&empty);
+    let mut managers = Managers::of_update(&new["metadata"]["managedFields"], &live["metadata"]["managedFields"], writer);
+    let compared = compare::compare(Some(live), Some(new), Form::Struct(schema));
+    let changed = owned(compared.changed, schema, writer.subresource);
+    let me = Identity::new(writer, Operation::Update);
+    managers.release(&me, &changed, &compared.removed);
+    managers.take(me, changed, writer);
+    managers.cap();
+    managers.write(new);
 }
+
+enum Failure {
+    Conflicts(Vec<Conflict>),
+    Malformed(ApiError),
+}
+
+fn apply_once(
+    live: &Value,
+    configuration: &Value,
+    schema: &'static Type,
+    writer: Writer<'_>,
+    force: bool,
+) -> Result<Value, Failure> {
+    let form = Form::Struct(schema);
+    let mut managers = Managers::read(&live["metadata"]["managedFields"]);
+    let me = Identity::new(writer, Operation::Apply);
+    let applied = compare::fields(configuration, form)
+        .map_err(|what| Failure::Malformed(ApiError::bad_request(format!("failed to create typed patch object: {what}"))))?;
+    let applied = owned(applied, schema, writer.subresource);
+    let mut new = merge::merge(Some(live), configuration, form);
+    let last = managers.replace(&me, applied, writer);
+    let kept = managers.union();
+    merge::remove(&mut new, form, &last, Some(&kept));
+    let compared = compare::compare(Some(live), Some(&new), form);
+    let conflicts = conflict::find(&managers, &me, &compared.changed);
+    if !force && !conflicts.is_empty() {
+        return Err(Failure::Conflicts(conflicts));
+    }
+    managers.release(&me, &compared.changed, &compared.removed);
+    managers.write(&mut new);
+    last_applied::sync(live, &mut new, writer);
+    Ok(new)
+}
+
+/// The set without what nobody owns: what the system itself sets.
+fn owned(mut set: Set, schema: &'static Type, subresource: &str) -> Set {
+    for field in ["apiVersion", "kind"] {
+        set.remove_field(&[field]);
+    }
+    for field in
+        ["name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion"]
+    {
+        set.remove_field(&["metadata", field]);
+    }
+    set.unmark_field("metadata");
+    if subresource.is_empty() && has_status(schema) {
+        set.remove_field(&["status"]);
+    }
+    set
+}
+
+/// What the endpoint lets a configuration set: all but the status, or the status alone.
+fn within_reach(configuration: &Value, schema: &'static Type, subresource: &str) -> Value {
+    let mut reached = configuration.clone();
+    if let Some(map) = reached.as_object_mut() {
+        match subresource {
+            "status" => map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status")),
+            _ if has_status(schema) => {
+                map.remove("status");
+            }
+            _ => {}
+        }
+    }
+    reached
+}
+
+fn has_status(schema: &'static Type) -> bool {
+    schema.field("status").is_some()
+        && catalog::builtin().iter().any(|r| r.schema == schema.name && r.subresource("status").is_some())
+}
+
+#[cfg(test)]
+mod tests;

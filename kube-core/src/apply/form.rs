@@ -1,0 +1,90 @@
+//! How a value is merged and owned: as one, by field, by key, by element.
+
+use crate::schema::{Field, ListKind, Shape, Type};
+use serde_json::Value;
+
+/// The form of a value, by its place in the schema.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    /// One value: scalars and what is atomic.
+    Leaf,
+    /// Field by field.
+    Struct(&'static Type),
+    /// Key by key.
+    Map(Shape),
+    /// A list of structs, told apart by these fields.
+    Keyed(&'static [&'static str], &'static Type),
+    /// A list of distinct scalars.
+    Set,
+    /// No schema: objects are merged by key, lists are one value.
+    Deduced,
+}
+
+impl Form {
+    /// The form of a field's values.
+    pub(super) fn of_field(field: &Field) -> Self {
+        match (field.shape, field.list) {
+            _ if field.atomic => Self::Leaf,
+            (Shape::List(Shape::Object(element)), ListKind::Map(keys)) => Self::Keyed(keys, element),
+            (Shape::List(_), ListKind::Set) => Self::Set,
+            (shape, _) => Self::of_shape(shape),
+        }
+    }
+
+    /// The form of values of a shape that no field says more about.
+    pub(super) fn of_shape(shape: Shape) -> Self {
+        match shape {
+            Shape::Object(of) if !of.atomic => Self::Struct(of),
+            Shape::Map(of) => Self::Map(*of),
+            _ => Self::Leaf,
+        }
+    }
+
+    /// The form of what is under a name in a value of this form.
+    pub(super) fn under(self, name: &str) -> Self {
+        match self {
+            Self::Struct(of) => match of.field(name) {
+                Some(field) => Self::of_field(field),
+                None if of.open => Self::Deduced,
+                None => Self::Leaf,
+            },
+            Self::Map(of) => Self::of_shape(of),
+            Self::Deduced => Self::Deduced,
+            Self::Leaf | Self::Keyed(..) | Self::Set => Self::Leaf,
+        }
+    }
+
+    /// Whether being there is something to own by itself: a map or list, but not a struct.
+    pub(super) fn is_marked(self) -> bool {
+        matches!(self, Self::Map(_) | Self::Keyed(..) | Self::Set | Self::Deduced)
+    }
+}
+
+/// The element of a field set that stands for a field or key.
+pub(super) fn name_element(name: &str) -> String {
+    format!("f:{name}")
+}
+
+/// The element that stands for a scalar of a set.
+pub(super) fn value_element(value: &Value) -> String {
+    format!("v:{value}")
+}
+
+/// The element that stands for a struct of a keyed list, and the first key that it lacks.
+pub(super) fn keyed_element(keys: &[&'static str], value: &Value) -> (String, Option<&'static str>) {
+    let mut id = serde_json::Map::new();
+    let mut missing = None;
+    for key in keys {
+        match value.get(key) {
+            Some(found) => {
+                id.insert((*key).to_owned(), found.clone());
+            }
+            // The one key of built-in kinds that has a default.
+            None if *key == "protocol" => {
+                id.insert((*key).to_owned(), "TCP".into());
+            }
+            None => missing = missing.or(Some(*key)),
+        }
+    }
+    (format!("k:{}", Value::Object(id)), missing)
+}
