@@ -6,9 +6,9 @@ mod tests;
 mod version;
 
 use crate::request::{Request, Response};
-use crate::response;
 use crate::server::Server;
 use crate::tokens::{JWKS_CONTENT_TYPE, JWKS_PATH, OPENID_CONFIGURATION_PATH};
+use crate::{openapi, response};
 use http::StatusCode;
 use kubekit_core::status::{ApiError, Reason};
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         "version" if path == "/version" => Some(version::answer(request)),
         "healthz" | "livez" | "readyz" => Some(health::answer(server, request, path).await),
         "openid" | ".well-known" => issuer(server, path).map(Ok),
+        "openapi" => openapi::serve(request, path),
         _ => None,
     }
 }

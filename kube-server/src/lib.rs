@@ -20,6 +20,7 @@ pub mod keys;
 mod maintenance;
 mod negotiate;
 pub mod node;
+mod openapi;
 pub mod pki;
 mod query;
 mod registry;
