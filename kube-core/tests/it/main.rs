@@ -1,1 +1,3 @@
-//! Integration tests of this crate, one binary.
+//! The object model from outside: a body on its way through the pipeline that serves it.
+
+mod pipeline;
