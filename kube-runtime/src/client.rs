@@ -56,6 +56,7 @@ struct Inner {
 enum Authorization {
     None,
     Fixed(HeaderValue),
+    Rotating(tokio::sync::watch::Receiver<String>),
     #[cfg(feature = "tls")]
     File(Arc<crate::config::TokenFile>),
 }
@@ -110,6 +111,13 @@ impl Client {
     pub fn with_bearer_token(self, token: &str) -> Result<Self, Error> {
         let value = secret_header(&format!("Bearer {}", token.trim()))?;
         Ok(self.with(|inner| inner.authorization = Authorization::Fixed(value)))
+    }
+
+    /// The same, with the bearer token that `token` has at the time of each request: for tokens that expire. While it is
+    /// empty, requests wait.
+    #[must_use]
+    pub fn with_rotating_token(self, token: tokio::sync::watch::Receiver<String>) -> Self {
+        self.with(|inner| inner.authorization = Authorization::Rotating(token))
     }
 
     /// The same, with this user name and password.
@@ -196,7 +204,7 @@ impl Client {
     /// Sends a request until the server does not ask to come back later; answers that are no success are errors.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, Error> {
         let (mut parts, body) = request.into_parts();
-        self.prepare(&mut parts)?;
+        self.prepare(&mut parts).await?;
         let operation = format!("{} {}", parts.method, parts.uri.path());
         for attempt in 1.. {
             let request = Request::from_parts(parts.clone(), Full::new(body.clone()));
@@ -216,7 +224,7 @@ impl Client {
         unreachable!("the loop ends by returning")
     }
 
-    fn prepare(&self, parts: &mut http::request::Parts) -> Result<(), Error> {
+    async fn prepare(&self, parts: &mut http::request::Parts) -> Result<(), Error> {
         let headers = &mut parts.headers;
         headers.entry(USER_AGENT).or_insert_with(|| self.inner.user_agent.clone());
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
@@ -224,6 +232,12 @@ impl Client {
             Authorization::None => {}
             Authorization::Fixed(value) => {
                 headers.insert(AUTHORIZATION, value.clone());
+            }
+            Authorization::Rotating(token) => {
+                let mut token = token.clone();
+                let token = token.wait_for(|token| !token.is_empty()).await.map(|token| token.clone());
+                let token = token.map_err(|_| Error::Request("nobody renews the token any more".to_owned()))?;
+                headers.insert(AUTHORIZATION, secret_header(&format!("Bearer {token}"))?);
             }
             #[cfg(feature = "tls")]
             Authorization::File(file) => {

@@ -125,6 +125,10 @@ impl Informers {
 
     /// The informer of a kind that is known only at run time, as [`DynamicObject`](crate::DynamicObject)s or, where metadata
     /// is enough, as [`PartialObject`](crate::PartialObject)s.
+    ///
+    /// # Panics
+    ///
+    /// Never: what is registered under a type is of that type.
     pub fn informer_of<K: Object>(&self, resource: ApiResource, scope: WatchScope) -> Informer<K> {
         let mut registry = self.inner.registry.lock();
         let key = (TypeId::of::<K>(), resource.clone(), scope.clone());

@@ -24,6 +24,27 @@ async fn who_asks_is_said_in_headers() {
     let _ = Api::<ConfigMap>::namespaced(client.clone(), "ns").get("a").await;
     assert_eq!(server.last_headers()["authorization"], "Basic YWxpY2U6c2VjcmV0");
     assert!(!format!("{client:?}").contains("YWxp"), "a client shows no secret");
+
+    let (token, receiver) = tokio::sync::watch::channel("first".to_owned());
+    let maps = Api::<ConfigMap>::namespaced(server.client().with_rotating_token(receiver), "ns");
+    for text in ["first", "second"] {
+        token.send_replace(text.to_owned());
+        let _ = maps.get("a").await;
+        assert_eq!(server.last_headers()["authorization"], format!("Bearer {text}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_wait_for_the_first_token() {
+    let server = Fake::default();
+    let (token, receiver) = tokio::sync::watch::channel(String::new());
+    let maps = Api::<ConfigMap>::namespaced(server.client().with_rotating_token(receiver), "ns");
+    let request = tokio::spawn(async move { maps.get("a").await.map(drop) });
+    crate::fake::settle().await;
+    assert_eq!(server.requests(), [""; 0]);
+    token.send_replace("late".to_owned());
+    request.await.unwrap().unwrap_err();
+    assert_eq!(server.last_headers()["authorization"], "Bearer late");
 }
 
 #[track_caller]

@@ -114,7 +114,7 @@ impl Fake {
     }
 
     pub(crate) fn put_map(&self, namespace: &str, name: &str, value: &str) -> Value {
-        self.put("/api/v1 configmaps", &serde_json::to_value(map(namespace, name, value)).unwrap())
+        self.put("/api/v1 configmaps", &serde_json::to_value(map(namespace, name, value)).expect("a ConfigMap is JSON"))
     }
 
     pub(crate) fn remove_map(&self, namespace: &str, name: &str) {
@@ -326,5 +326,5 @@ fn json_answer(code: u16, value: &Value) -> Answer {
 
 fn whole(code: u16, bytes: Bytes) -> Answer {
     let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
-    Response::builder().status(code).body(body).unwrap()
+    Response::builder().status(code).body(body).expect("a status code and a body")
 }

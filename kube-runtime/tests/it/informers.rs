@@ -29,7 +29,10 @@ fn run(server: &Fake) -> Running {
 }
 
 fn values(objects: impl IntoIterator<Item = std::sync::Arc<ConfigMap>>) -> Vec<String> {
-    objects.into_iter().map(|object| format!("{}={}", object.key(), object.data.as_ref().unwrap()["value"])).collect()
+    objects
+        .into_iter()
+        .map(|object| format!("{}={}", object.key(), object.data.as_ref().expect("it has data")["value"]))
+        .collect()
 }
 
 /// What has arrived, without waiting.
@@ -205,7 +208,7 @@ async fn churn(seed: u64) {
     let there: BTreeMap<ObjectKey, String> = server
         .objects("/api/v1 configmaps")
         .into_iter()
-        .map(|object| serde_json::from_value::<ConfigMap>(object).unwrap())
+        .map(|object| serde_json::from_value::<ConfigMap>(object).expect("a ConfigMap"))
         .map(|object| (object.key(), object.resource_version().to_owned()))
         .collect();
     let cached: BTreeMap<ObjectKey, String> =

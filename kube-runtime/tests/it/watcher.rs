@@ -16,7 +16,7 @@ fn watch(server: &Fake, config: Config) -> Events {
 }
 
 async fn next(events: &mut Events) -> String {
-    match events.next().await.unwrap() {
+    match events.next().await.expect("a watcher never ends") {
         Ok(Event::Restarted(objects)) => {
             format!("restarted {}", objects.iter().map(|object| object.name()).collect::<Vec<_>>().join(" "))
         }
