@@ -9,7 +9,7 @@
 //! Each kind has a module of its own, all of one shape: a unit struct, its [`Rules`], then the checks it is made of.
 //! [`of`] finds them by group and kind.
 
-mod access;
+pub(crate) mod access;
 pub mod admission_configuration;
 pub mod autoscaler;
 pub mod config_map;

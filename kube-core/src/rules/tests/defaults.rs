@@ -186,12 +186,17 @@ fn other_kinds_get_their_defaults() {
     check_created(binding, "/subjects/1/apiGroup", Value::Null);
     let slice = object("discovery.k8s.io/v1", "EndpointSlice", json!({"ports": [{"port": 80}]}));
     check_created(slice, "/ports/0", json!({"name": "", "port": 80, "protocol": "TCP"}));
-    let policy = object("networking.k8s.io/v1", "NetworkPolicy", json!({"spec": {"egress": [{"ports": [{"port": 1}]}]}}));
+    let policy =
+        object("networking.k8s.io/v1", "NetworkPolicy", json!({"spec": {"egress": [{"ports": [{"port": 1}]}]}}));
     check_created(policy.clone(), "/spec/policyTypes", json!(["Ingress", "Egress"]));
     check_created(policy, "/spec/egress/0/ports/0/protocol", json!("TCP"));
     check_created(object("storage.k8s.io/v1", "StorageClass", json!({})), "/reclaimPolicy", json!("Delete"));
     check_created(object("v1", "PersistentVolumeClaim", json!({})), "/status/phase", json!("Pending"));
-    check_created(object("scheduling.k8s.io/v1", "PriorityClass", json!({})), "/preemptionPolicy", json!("PreemptLowerPriority"));
+    check_created(
+        object("scheduling.k8s.io/v1", "PriorityClass", json!({})),
+        "/preemptionPolicy",
+        json!("PreemptLowerPriority"),
+    );
     let range = object("v1", "LimitRange", json!({"spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}}]}}));
     check_created(range, "/spec/limits/0/defaultRequest", json!({"cpu": "2"}));
     let autoscaler = object("autoscaling/v2", "HorizontalPodAutoscaler", json!({"spec": {"maxReplicas": 3}}));
@@ -230,7 +235,10 @@ fn the_class_does_not_depend_on_defaults() {
         (json!({"limits": {"cpu": "1"}}), "Burstable"),
         (json!({"limits": {"cpu": "1", "memory": "1Gi"}}), "Guaranteed"),
         (json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}), "Burstable"),
-        (json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": "1024Mi"}}), "Guaranteed"),
+        (
+            json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": "1024Mi"}}),
+            "Guaranteed",
+        ),
         (json!({"limits": {"example.com/gpu": "1"}}), "BestEffort"),
     ] {
         let pod = container(json!({"resources": resources}));
