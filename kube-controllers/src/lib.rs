@@ -14,7 +14,7 @@ pub mod endpointslice;
 pub mod garbage;
 mod manager;
 pub mod namespace;
-// pub mod nodeipam;
+pub mod nodeipam;
 pub mod nodelifecycle;
 pub mod owners;
 pub mod podgc;
@@ -26,7 +26,7 @@ pub mod serviceaccount;
 
 pub use claims::{Claimed, claim};
 pub use context::Context;
-pub use manager::{Clients, Config, SHARED_INFORMERS, one_client, run_all};
+pub use manager::{Clients, Config, Error, SHARED_INFORMERS, one_client, run_all};
 
 #[cfg(test)]
 mod objects;

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::{
-    deployment, endpoints, endpointslice, garbage, namespace, nodelifecycle, podgc, replicaset, rootca, serviceaccount,
+    deployment, endpoints, endpointslice, garbage, namespace, nodeipam, nodelifecycle, podgc, replicaset, rootca,
+    serviceaccount,
 };
 
 /// The settings of all controllers. The defaults are kube-controller-manager's.
@@ -24,6 +25,8 @@ pub struct Config {
     pub endpoints_per_slice_max: usize,
     /// When nodes are given up.
     pub node_lifecycle: nodelifecycle::Config,
+    /// The ranges of pod addresses that nodes get; none leaves it to somebody else.
+    pub node_ipam: Option<nodeipam::Config>,
     /// When pods are collected.
     pub pod_gc: podgc::Config,
 }
@@ -34,6 +37,7 @@ impl Default for Config {
             root_ca: String::new(),
             endpoints_per_slice_max: 100,
             node_lifecycle: nodelifecycle::Config::default(),
+            node_ipam: Some(nodeipam::Config::default()),
             pod_gc: podgc::Config::default(),
         }
     }
@@ -52,16 +56,26 @@ pub const SHARED_INFORMERS: &str = "shared-informers";
 /// which the default roles of RBAC (`system:controller:…`) let each do what it must and no more. A function that gives
 /// clones of one client runs all under one identity.
 ///
+/// # Errors
+///
+/// If the settings cannot be; then nothing was started.
+///
 /// # Panics
 ///
 /// If a controller does.
-pub async fn run_all(config: Config, clients: &Clients, environment: Environment, shutdown: CancellationToken) {
+pub async fn run_all(
+    config: Config,
+    clients: &Clients,
+    environment: Environment,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let ranges = config.node_ipam.as_ref().map(nodeipam::decide::Ranges::new).transpose()?;
     let informers = Informers::with_environment(clients(SHARED_INFORMERS), environment.clone());
     let mut manager = Manager { informers, clients, environment, shutdown: shutdown.clone(), tasks: JoinSet::new() };
     manager.start_workloads();
     manager.start_services(&config);
     manager.start_namespaces(&config);
-    manager.start_nodes(config);
+    manager.start_nodes(config, ranges);
     let Manager { informers, mut tasks, .. } = manager;
     let watching = informers.run(shutdown);
     let ended = async {
@@ -70,6 +84,16 @@ pub async fn run_all(config: Config, clients: &Clients, environment: Environment
         }
     };
     tokio::join!(watching, ended);
+    Ok(())
+}
+
+/// Why the controllers could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The cluster's range cannot be divided into ranges of nodes.
+    #[error("the ranges of pod addresses cannot be given to nodes: {0}")]
+    NodeIpam(#[from] kubekit_core::alloc::cidr::Error),
 }
 
 struct Manager<'a> {
@@ -114,7 +138,10 @@ impl Manager<'_> {
         }
     }
 
-    fn start_nodes(&mut self, config: Config) {
+    fn start_nodes(&mut self, config: Config, ranges: Option<nodeipam::decide::Ranges>) {
+        if let Some(ranges) = ranges {
+            self.start("node-controller", move |context, shutdown| nodeipam::run(context, ranges, shutdown));
+        }
         let Config { node_lifecycle, pod_gc, .. } = config;
         self.start("node-controller", move |context, shutdown| nodelifecycle::run(context, node_lifecycle, shutdown));
         // Evicts under the same identity, as kube-controller-manager does.

@@ -5,7 +5,7 @@
 pub mod decide;
 mod run;
 
-pub use decide::Config;
+pub use decide::{Config, Ranges};
 pub use run::run;
 
 #[cfg(test)]

@@ -3,29 +3,23 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{Node, ObjectReference};
-use kubekit_core::alloc::cidr;
 use kubekit_runtime::{
     Action, Api, Controller, Error, EventType, Object as _, ObjectKey, Patch, PatchParams, Reader, object_reference,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::decide::{self, Config, Ranges};
+use super::decide::{self, Ranges};
 use crate::context::Context;
 
 const CONTROLLER: &str = "node-ipam-controller";
 
-/// Gives nodes their ranges until `shutdown`.
-///
-/// # Errors
-///
-/// If the configured ranges cannot be divided.
-pub async fn run(context: Context, config: Config, shutdown: CancellationToken) -> Result<(), cidr::Error> {
-    let ranges = Ranges::new(&config)?;
+/// Gives nodes their part of `ranges`, of which nothing is given out yet, until `shutdown`.
+pub async fn run(context: Context, ranges: Ranges, shutdown: CancellationToken) {
     let nodes = context.informers.informer::<Node>();
     // What nodes have must be known before anything is given out.
     if shutdown.run_until_cancelled(nodes.wait_synced()).await != Some(true) {
-        return Ok(());
+        return;
     }
     let shell = Arc::new(Shell { nodes: nodes.reader(), ranges: Mutex::new(ranges), context });
     for node in shell.nodes.list() {
@@ -38,7 +32,6 @@ pub async fn run(context: Context, config: Config, shutdown: CancellationToken) 
             async move { shell.reconcile(&key).await }
         })
         .await;
-    Ok(())
 }
 
 #[derive(Debug)]
