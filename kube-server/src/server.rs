@@ -10,7 +10,7 @@ use crate::registry::Registry;
 use crate::request::{Request, Response};
 use crate::request_info::RequestInfo;
 use crate::tokens::Issuer;
-use crate::{dispatch, impersonation, response};
+use crate::{dispatch, impersonation, response, streaming};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -65,9 +65,10 @@ impl ApiServer {
         crate::bootstrap::publish_address(&self.server, address).await
     }
 
-    /// Does what must be done from time to time (forgets history) until `shutdown`.
+    /// Does what must be done from time to time (forgets history) until `shutdown`, and ends open streams then.
     pub async fn run(&self, shutdown: tokio_util::sync::CancellationToken) {
         crate::maintenance::run(&self.server, shutdown).await;
+        self.server.streams.stop().await;
     }
 
     pub(crate) fn server(&self) -> &Arc<Server> {
@@ -147,6 +148,7 @@ pub(crate) struct Server {
     pub(crate) rbac: Arc<Rbac>,
     pub(crate) service_accounts: Option<ServiceAccounts>,
     pub(crate) connector: Option<Arc<dyn NodeConnector>>,
+    pub(crate) streams: streaming::Streams,
     mutating: Semaphore,
     read_only: Semaphore,
 }
@@ -174,7 +176,18 @@ impl Server {
         let Access { authenticators, authorizers, rbac, service_accounts } = access;
         let mutating = Semaphore::new(config.mutating_in_flight_max);
         let read_only = Semaphore::new(config.read_only_in_flight_max);
-        Self { config, registry, authenticators, authorizers, rbac, service_accounts, connector, mutating, read_only }
+        Self {
+            config,
+            registry,
+            authenticators,
+            authorizers,
+            rbac,
+            service_accounts,
+            connector,
+            streams: streaming::Streams::default(),
+            mutating,
+            read_only,
+        }
     }
 
     /// The store.

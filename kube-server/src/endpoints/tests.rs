@@ -1,1 +1,58 @@
+use crate::ApiServer;
+use crate::identity::UserInfo;
+use crate::pki::TokenKey;
+use crate::tokens::Issuer;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use kubekit_store::{Config, Extractor, Memory};
+use serde_json::Value;
+use std::sync::Arc;
+use tower::ServiceExt;
 
+async fn server() -> ApiServer {
+    let store = Arc::new(Memory::new(Extractor::none(), Config::default()));
+    let issuer = Issuer::new("https://issuer", &TokenKey::generate().unwrap()).unwrap();
+    ApiServer::builder(store).token_issuer(Arc::new(issuer)).build().await.unwrap()
+}
+
+async fn send(method: &str, target: &str, headers: &[(&str, &str)]) -> http::Response<Bytes> {
+    let mut request = http::Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let service = server().await.as_user(UserInfo::new("alice", [] as [&str; 0]));
+    let response = service.oneshot(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    let (head, body) = response.into_parts();
+    http::Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+}
+
+#[track_caller]
+fn check(response: &http::Response<Bytes>, code: u16, text: &str) {
+    assert_eq!((response.status().as_u16(), std::str::from_utf8(response.body()).unwrap()), (code, text));
+}
+
+#[tokio::test]
+async fn health_check_by_check() {
+    for endpoint in ["healthz", "livez", "readyz"] {
+        check(&send("GET", &format!("/{endpoint}"), &[]).await, 200, "ok");
+        let checks = "[+]ping ok\n[+]log ok\n[+]etcd ok\n[+]poststarthook/rbac/bootstrap-roles ok\n";
+        let verbose = send("GET", &format!("/{endpoint}?verbose"), &[]).await;
+        check(&verbose, 200, &format!("{checks}{endpoint} check passed\n"));
+    }
+    check(&send("GET", "/livez/etcd", &[]).await, 200, "ok");
+    check(&send("GET", "/livez/nothing", &[]).await, 404, "404 page not found\n");
+    let excluded = send("GET", "/readyz?verbose&exclude=etcd", &[]).await;
+    assert!(std::str::from_utf8(excluded.body()).unwrap().contains("[+]etcd excluded: ok\n"));
+}
+
+#[tokio::test]
+async fn version_with_and_without_slash() {
+    for target in ["/version", "/version/"] {
+        let response = send("GET", target, &[]).await;
+        assert_eq!(response.status(), 200);
+        let version: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!((&version["major"], &version["minor"]), (&"1".into(), &"36".into()));
+        assert_eq!(version["gitVersion"], "v1.36.0");
+    }
+    assert_eq!(send("POST", "/version", &[]).await.status(), 405);
+}
