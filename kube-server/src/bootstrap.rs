@@ -1,14 +1,204 @@
-//! The objects that every cluster starts with.
+//! The objects that every cluster starts with: written at start where they are absent.
 
+use crate::bootstrap_roles;
+use crate::registry::kind::Kind;
+use crate::registry::write::Commit;
+use crate::registry::{Registry, attributes, delete, encode, failure};
 use crate::server::Server;
+use kubekit_core::environment::Random;
+use kubekit_core::names;
 use kubekit_core::status::ApiError;
+use kubekit_store::{Op, Precondition, Txn};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// The namespaces of every cluster.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Priority classes for the parts of the cluster itself. Source: `pkg/apis/scheduling`.
+const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+];
+
+/// The Service through which Pods reach the API server.
+const SERVICE: &str = "kubernetes";
 
 /// Writes what is absent.
-pub(crate) async fn run(_server: &Server) -> Result<(), ApiError> {
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn run(server: &Server) -> Result<(), ApiError> {
+    let registry = &server.registry;
+    registry.refill().await?;
+    for name in NAMESPACES {
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+            "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
+        });
+        put_absent(registry, "", "namespaces", "", namespace).await?;
+        // The account that Pods run as by default: here at once, so that the first Pod need not wait for a controller.
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name},
+        });
+        put_absent(registry, "", "serviceaccounts", name, account).await?;
+    }
+    for (name, value, description) in PRIORITY_CLASSES {
+        let class = json!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": name, "generation": 1},
+            "value": value, "description": description, "preemptionPolicy": "PreemptLowerPriority",
+        });
+        put_absent(registry, "scheduling.k8s.io", "priorityclasses", "", class).await?;
+    }
+    roles(registry).await?;
+    service(server).await
+}
+
+/// The default roles and bindings.
+async fn roles(registry: &Registry) -> Result<(), ApiError> {
+    let created = delete::seconds(registry.clock.now());
+    for role in bootstrap_roles::objects() {
+        if registry.entry(&role.key).await?.is_some() {
+            continue;
+        }
+        let bytes = role.stamped(&names::uid(&*registry.random), &created).into();
+        let value = kubekit_store::Value { bytes, splice: role.splice() };
+        let op = Op::Put { value, attributes: Some(role.attributes.clone()), ttl_seconds: None };
+        let txn = Txn { key: role.key.clone(), precondition: Precondition::Absent, op };
+        registry.store.txn(txn).await.map_err(failure::of_store)?;
+    }
     Ok(())
 }
 
-/// Publishes where the server listens.
-pub(crate) async fn publish_address(_server: &Server, _address: std::net::SocketAddr) -> Result<(), ApiError> {
+async fn put_absent(
+    registry: &Registry,
+    group: &str,
+    plural: &str,
+    namespace: &str,
+    mut object: Value,
+) -> Result<(), ApiError> {
+    let kind = kind(group, plural)?;
+    let name = crate::registry::create::text(&object["metadata"], "name");
+    let key = kind.key(namespace, &name);
+    if registry.entry(&key).await?.is_some() {
+        return Ok(());
+    }
+    stamp(registry, &mut object);
+    let value = encode::encode(&mut object);
+    let attributes = Some(attributes::of(kind.storage, &object));
+    let op = Op::Put { value, attributes, ttl_seconds: None };
+    registry.store.txn(Txn { key, precondition: Precondition::Absent, op }).await.map_err(failure::of_store)?;
     Ok(())
+}
+
+fn kind(group: &str, plural: &str) -> Result<Kind, ApiError> {
+    Kind::find(group, "v1", plural).ok_or_else(|| ApiError::internal(format!("the catalog lacks {plural}")))
+}
+
+/// What every stored object has.
+fn stamp(registry: &Registry, object: &mut Value) {
+    let random: &dyn Random = &*registry.random;
+    object["metadata"]["uid"] = json!(names::uid(random));
+    object["metadata"]["creationTimestamp"] = json!(delete::seconds(registry.clock.now()));
+}
+
+/// The Service `kubernetes`, on the first address of the range.
+async fn service(server: &Server) -> Result<(), ApiError> {
+    let registry = &server.registry;
+    let kind = kind("", "services")?;
+    let key = kind.key("default", SERVICE);
+    if registry.entry(&key).await?.is_some() {
+        return Ok(());
+    }
+    let Some(first) = server.config.service_cidrs.first().and_then(|range| range.hosts().next()) else {
+        return Ok(());
+    };
+    let mut service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": SERVICE, "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "type": "ClusterIP", "clusterIP": first.to_string(), "ipFamilyPolicy": "SingleStack",
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
+            "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
+        },
+        "status": {"loadBalancer": {}},
+    });
+    stamp(registry, &mut service);
+    let allocation = registry.allocate(kind, None, &mut service)?;
+    match registry.commit(kind, &key, &mut service, Precondition::Absent, false).await? {
+        Commit::Done(_) => allocation.keep(),
+        Commit::Refused => {}
+    }
+    Ok(())
+}
+
+/// Publishes where the server listens: target port, Endpoints and EndpointSlice of the Service `kubernetes`.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn publish_address(server: &Server, address: SocketAddr) -> Result<(), ApiError> {
+    let registry = &server.registry;
+    let ip = address.ip().to_string();
+    let port = json!([{"name": "https", "port": address.port(), "protocol": "TCP"}]);
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": SERVICE, "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        "subsets": [{"addresses": [{"ip": ip}], "ports": port}],
+    });
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": SERVICE, "namespace": "default", "generation": 1,
+            "labels": {"kubernetes.io/service-name": SERVICE}},
+        "addressType": if address.is_ipv4() { "IPv4" } else { "IPv6" },
+        "endpoints": [{"addresses": [ip], "conditions": {"ready": true}}],
+        "ports": port,
+    });
+    replace(registry, "", "endpoints", endpoints).await?;
+    replace(registry, "discovery.k8s.io", "endpointslices", slice).await?;
+    let kind = kind("", "services")?;
+    change(registry, kind, |service| {
+        service["spec"]["ports"][0]["targetPort"] = json!(address.port());
+    })
+    .await
+}
+
+/// Writes an object of the server's own, keeping what identifies the one that is there.
+async fn replace(registry: &Registry, group: &str, plural: &str, object: Value) -> Result<(), ApiError> {
+    put_absent(registry, group, plural, "default", object.clone()).await?;
+    change(registry, kind(group, plural)?, |stored| {
+        if let (Some(stored), Value::Object(object)) = (stored.as_object_mut(), object.clone()) {
+            stored.extend(object.into_iter().filter(|(field, _)| field != "metadata"));
+        }
+    })
+    .await
+}
+
+/// Changes the object `kubernetes` of a kind.
+async fn change(registry: &Registry, kind: Kind, change: impl Fn(&mut Value)) -> Result<(), ApiError> {
+    let key = kind.key("default", SERVICE);
+    loop {
+        let Some(entry) = registry.entry(&key).await? else { return Ok(()) };
+        let old = encode::decode(&entry);
+        let mut new = old.clone();
+        change(&mut new);
+        if new == old {
+            return Ok(());
+        }
+        let precondition = Precondition::Revision(entry.revision);
+        if let Commit::Done(_) = registry.commit(kind, &key, &mut new, precondition, false).await? {
+            return Ok(());
+        }
+    }
 }

@@ -14,7 +14,10 @@ mod namespace_roles;
 mod tests;
 
 use crate::keys;
+use crate::registry::attributes;
 use bindings::Subject;
+use kubekit_core::catalog::find_kind;
+use kubekit_store::Attributes;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
@@ -60,18 +63,23 @@ enum Aggregates {
 pub(crate) struct Bootstrap {
     /// Its key in the store.
     pub(crate) key: String,
+    /// What selectors see of it.
+    pub(crate) attributes: Attributes,
+    /// What comes before the stamp in its metadata.
+    head: String,
     /// What follows the stamp in its metadata, and the rest.
     rest: String,
 }
 
-/// Where [`Bootstrap::stamped`] bytes take up a resourceVersion: at the start of the metadata.
-pub(crate) const SPLICE: u32 = HEAD.len() as u32;
-const HEAD: &str = r#"{"metadata":{"#;
-
 impl Bootstrap {
     /// The object with a uid and a creation time (RFC 3339).
     pub(crate) fn stamped(&self, uid: &str, created: &str) -> String {
-        format!(r#"{HEAD}"uid":"{uid}","creationTimestamp":"{created}",{}"#, self.rest)
+        format!(r#"{}"uid":"{uid}","creationTimestamp":"{created}",{}"#, self.head, self.rest)
+    }
+
+    /// Where [`Bootstrap::stamped`] bytes take up a resourceVersion: at the start of the metadata.
+    pub(crate) fn splice(&self) -> u32 {
+        u32::try_from(self.head.len()).expect("heads are short")
     }
 
     fn new(plural: &str, kind: &str, namespace: &str, name: &str, labels: Value, fields: &Map<String, Value>) -> Self {
@@ -82,11 +90,15 @@ impl Bootstrap {
         }
         metadata.insert("annotations".to_owned(), json!({ AUTOUPDATE: "true" }));
         metadata.insert("labels".to_owned(), labels);
-        let metadata = Value::Object(metadata).to_string();
+        let metadata = Value::Object(metadata);
+        let resource = find_kind(GROUP, "v1", kind).expect("RBAC is in the catalog");
+        let attributes = attributes::of(resource, &json!({ "metadata": metadata }));
+        let metadata = metadata.to_string();
         let fields = serde_json::to_string(fields).expect("a map of JSON values encodes");
+        let head = format!(r#"{{"apiVersion":"{GROUP}/v1","kind":"{kind}","metadata":{{"#);
         // Both begin with a brace: the stamp opens the one, the metadata's end continues with the other.
-        let rest = format!(r#"{},"apiVersion":"{GROUP}/v1","kind":"{kind}",{}"#, &metadata[1..], &fields[1..]);
-        Self { key: keys::object_key(GROUP, plural, namespace, name), rest }
+        let rest = format!("{},{}", &metadata[1..], &fields[1..]);
+        Self { key: keys::object_key(GROUP, plural, namespace, name), attributes, head, rest }
     }
 }
 

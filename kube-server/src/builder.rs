@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use kubekit_core::environment::{Random, WallClock};
 use kubekit_core::status::ApiError;
 use kubekit_store::Store;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,9 @@ pub struct Config {
     pub history: Duration,
     /// Whether requests without credentials are served as `system:anonymous`, as far as authorization lets them.
     pub anonymous: bool,
-    /// Name of the cluster's DNS domain.
-    pub cluster_domain: String,
+    /// Built-in admission plugins that are switched off, by the names of kube-apiserver's
+    /// `--disable-admission-plugins`: `ServiceAccount` where no controller creates service accounts.
+    pub disabled_admission: BTreeSet<String>,
 }
 
 impl Default for Config {
@@ -54,7 +56,7 @@ impl Default for Config {
             read_only_in_flight_max: 400,
             history: Duration::from_secs(300),
             anonymous: false,
-            cluster_domain: "cluster.local".to_owned(),
+            disabled_admission: BTreeSet::new(),
         }
     }
 }

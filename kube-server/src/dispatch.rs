@@ -1,29 +1,292 @@
 //! From a request's subject to the code that serves it.
 
 use crate::body::Body;
+use crate::codec::{self, Expected};
+use crate::options::{self, ListOptions, WriteOptions};
+use crate::registry::encode;
+use crate::registry::kind::Kind;
+use crate::registry::patch::Patch;
+use crate::registry::update::Changed;
+use crate::registry::write::{Part, Subject};
+use crate::registry::{delete, scale};
 use crate::request::{Request, Response};
 use crate::server::Server;
-use crate::{endpoints, response, streaming};
+use crate::{discovery, endpoints, render, response, reviews, streaming, token_request};
+use http::StatusCode;
+use kubekit_core::deletion::Options as DeleteOptions;
 use kubekit_core::status::{ApiError, Reason};
+use kubekit_store::ReadAt;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Serves a request whose body has been read.
 pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Response, ApiError> {
     if !request.info.is_resource {
-        return match endpoints::serve(server, request).await {
-            Some(answer) => answer,
-            None => Ok(response::page_not_found()),
-        };
+        return paths(server, request).await;
     }
-    Err(not_here())
+    let (kind, namespace) = find(request)?;
+    let info = &request.info;
+    if !info.subresource.is_empty() {
+        return subresource(server, request, kind, &namespace).await;
+    }
+    if !kind.served.has_verb(&info.verb) {
+        return Err(not_allowed());
+    }
+    if kind.served.verbs == ["create"] {
+        return virtual_kind(server, request, kind, &namespace).await;
+    }
+    let part = Part::Main;
+    match info.verb.as_str() {
+        "get" => get(server, request, kind, &namespace).await,
+        "list" => server.registry.list(request, kind, &namespace).await,
+        "create" => create(server, request, kind, &namespace).await,
+        "update" => update(server, Subject { request, kind, namespace: &namespace, name: &info.name, part }).await,
+        "patch" => patch(server, Subject { request, kind, namespace: &namespace, name: &info.name, part }).await,
+        "delete" => remove(server, Subject { request, kind, namespace: &namespace, name: &info.name, part }).await,
+        "deletecollection" => {
+            remove_all(server, Subject { request, kind, namespace: &namespace, name: "", part }).await
+        }
+        _ => Err(not_allowed()),
+    }
 }
 
 /// Serves a watch or a stream.
 pub(crate) async fn stream(server: &Arc<Server>, request: &mut Request, body: Body) -> Result<Response, ApiError> {
+    let (kind, namespace) = find(request)?;
+    if request.info.verb == "watch" && request.info.subresource.is_empty() {
+        if !kind.served.has_verb("watch") {
+            return Err(not_allowed());
+        }
+        return server.registry.watch(request, kind, &namespace).await;
+    }
+    if kind.served.subresource(&request.info.subresource).is_none() {
+        return Err(not_here());
+    }
     streaming::connect(server, request, body).await
 }
 
 /// 404 for paths under `/api` and `/apis` that name nothing.
 pub(crate) fn not_here() -> ApiError {
     ApiError::new(Reason::NotFound, "the server could not find the requested resource")
+}
+
+/// 405.
+pub(crate) fn not_allowed() -> ApiError {
+    ApiError::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
+}
+
+async fn paths(server: &Arc<Server>, request: &Request) -> Result<Response, ApiError> {
+    if let Some(answer) = discovery::serve(server, request) {
+        return answer;
+    }
+    match endpoints::serve(server, request).await {
+        Some(answer) => answer,
+        None => Ok(response::page_not_found()),
+    }
+}
+
+/// The kind that a path names, and the namespace of its object: none for kinds that live in none.
+fn find(request: &Request) -> Result<(Kind, String), ApiError> {
+    let info = &request.info;
+    let kind = Kind::find(&info.group, &info.version, &info.resource).ok_or_else(not_here)?;
+    let is_namespace = info.group.is_empty() && info.resource == "namespaces";
+    let namespace = if is_namespace { String::new() } else { info.namespace.clone() };
+    if !kind.served.is_namespaced() && !namespace.is_empty() {
+        return Err(not_here());
+    }
+    let spans = matches!(info.verb.as_str(), "list" | "watch");
+    if kind.served.is_namespaced() && namespace.is_empty() && !spans {
+        return Err(if info.name.is_empty() { not_allowed() } else { not_here() });
+    }
+    Ok((kind, namespace))
+}
+
+/// Kinds that are asked and not stored.
+async fn virtual_kind(
+    server: &Arc<Server>,
+    request: &Request,
+    kind: Kind,
+    namespace: &str,
+) -> Result<Response, ApiError> {
+    let options = WriteOptions::parse(request, "CreateOptions", false)?;
+    let object = codec::object(request, Expected::of(kind.served), options.validation)?;
+    if kind.is("", "bindings") {
+        server.registry.bind(request, namespace, "", &object, &options).await?;
+        return created(request);
+    }
+    let answer = reviews::create(server, request, kind.served, object).await?;
+    response::value(request, StatusCode::CREATED, &answer)
+}
+
+fn created(request: &Request) -> Result<Response, ApiError> {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    response::value(request, StatusCode::CREATED, &status)
+}
+
+async fn get(server: &Arc<Server>, request: &Request, kind: Kind, namespace: &str) -> Result<Response, ApiError> {
+    let registry = &server.registry;
+    let name = &request.info.name;
+    let at = match request.query.non_empty("resourceVersion").map(str::parse::<u64>) {
+        None | Some(Ok(0)) => ReadAt::Latest,
+        Some(Ok(version)) => ReadAt::NotOlderThan(version),
+        Some(Err(error)) => return Err(ApiError::bad_request(format!("invalid resourceVersion: {error}"))),
+    };
+    let entry = registry.store.get(&kind.key(namespace, name), at).await;
+    match entry.map_err(crate::registry::failure::of_store)? {
+        Some(entry) => render::entry(request, kind, StatusCode::OK, &entry, registry.clock.now()),
+        None => Err(ApiError::not_found(kind.served.group, kind.served.plural, name)),
+    }
+}
+
+async fn create(server: &Arc<Server>, request: &Request, kind: Kind, namespace: &str) -> Result<Response, ApiError> {
+    let registry = &server.registry;
+    if !request.info.name.is_empty() {
+        return Err(not_allowed());
+    }
+    let options = WriteOptions::parse(request, "CreateOptions", false)?;
+    let object = codec::object(request, Expected::of(kind.served), options.validation)?;
+    let subject = Subject { request, kind, namespace, name: "", part: Part::Main };
+    let entry = registry.create(subject, object, &options).await?;
+    render::entry(request, kind, StatusCode::CREATED, &entry, registry.clock.now())
+}
+
+async fn update(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
+    let registry = &server.registry;
+    let Subject { request, kind, .. } = subject;
+    let options = WriteOptions::parse(request, "UpdateOptions", false)?;
+    let mut object = codec::object(request, Expected::of(kind.served), options.validation)?;
+    subject.check_names(&mut object)?;
+    // A change that names a version is tried once, so that it need not be kept for another try.
+    let named =
+        object["metadata"].get("resourceVersion").and_then(Value::as_str).is_some_and(|v| !matches!(v, "" | "0"));
+    let creates = subject.part == Part::Main && kind.storage.rules.allows_create_on_update() && !named;
+    if creates && registry.entry(&subject.key()).await?.is_none() {
+        let mut info = request.info.clone();
+        "create".clone_into(&mut info.verb);
+        server.authorize(&request.user, &info)?;
+        let entry = registry.create(subject, object, &options).await?;
+        return render::entry(request, kind, StatusCode::CREATED, &entry, registry.clock.now());
+    }
+    let mut object = Some(object);
+    let entry = registry
+        .modify(subject, &options, |_| match if named { object.take() } else { object.clone() } {
+            Some(object) => Ok(Changed { object, tracked: false }),
+            None => Err(subject.conflict(crate::registry::update::STALE)),
+        })
+        .await?;
+    render::entry(request, kind, StatusCode::OK, &entry, registry.clock.now())
+}
+
+async fn patch(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
+    let Subject { request, kind, .. } = subject;
+    let patch = Patch::read(request, Expected::of(kind.served))?;
+    let options = WriteOptions::parse(request, "PatchOptions", Patch::is_apply(request))?;
+    let (entry, created) = server.registry.patch(subject, patch, &options).await?;
+    let code = if created { StatusCode::CREATED } else { StatusCode::OK };
+    render::entry(request, kind, code, &entry, server.registry.clock.now())
+}
+
+fn delete_options(request: &Request) -> Result<DeleteOptions, ApiError> {
+    let value = options::delete_options(request, codec::delete_options(request)?)?;
+    DeleteOptions::parse(&value).map_err(|errors| ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))
+}
+
+async fn remove(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
+    let Subject { request, kind, name, .. } = subject;
+    let options = delete_options(request)?;
+    let deleted = server.registry.delete(subject, &options).await?;
+    if !deleted.gone || delete::returns_object(kind) {
+        return render::entry(request, kind, StatusCode::OK, &deleted.entry, server.registry.clock.now());
+    }
+    let object = encode::decode(&deleted.entry);
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+    let status = render::success(kind.served.group, kind.served.plural, name, uid);
+    response::value(request, StatusCode::OK, &status)
+}
+
+async fn remove_all(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
+    let Subject { request, kind, .. } = subject;
+    let list = ListOptions::parse(request, false)?;
+    let options = delete_options(request)?;
+    let deleted = server.registry.delete_collection(subject, &list, &options).await?;
+    let items: Vec<Value> = deleted
+        .iter()
+        .map(|entry| {
+            let mut item = encode::decode_served(kind, entry);
+            if let Some(item) = item.as_object_mut() {
+                item.remove("apiVersion");
+                item.remove("kind");
+            }
+            item
+        })
+        .collect();
+    let revision = server.store().revision().await.map_err(crate::registry::failure::of_store)?;
+    let list = json!({
+        "kind": format!("{}List", kind.served.kind), "apiVersion": kind.served.api_version(),
+        "metadata": {"resourceVersion": revision.to_string()}, "items": items,
+    });
+    response::value(request, StatusCode::OK, &list)
+}
+
+async fn subresource(
+    server: &Arc<Server>,
+    request: &Request,
+    kind: Kind,
+    namespace: &str,
+) -> Result<Response, ApiError> {
+    let info = &request.info;
+    let Some(known) = kind.served.subresource(&info.subresource) else {
+        return Err(not_here());
+    };
+    if !known.verbs.contains(&info.verb.as_str()) {
+        return Err(not_allowed());
+    }
+    let part = if known.name == "scale" { Some(Part::Scale) } else { Part::named(known.name) };
+    let Some(part) = part else {
+        return action(server, request, kind, namespace).await;
+    };
+    let subject = Subject { request, kind, namespace, name: &info.name, part };
+    match (info.verb.as_str(), part) {
+        ("get", Part::Scale) => response::value(request, StatusCode::OK, &server.registry.scale(subject).await?),
+        ("update", Part::Scale) => {
+            let options = WriteOptions::parse(request, "UpdateOptions", false)?;
+            let object = codec::object(request, scale::expected(), options.validation)?;
+            let scale = server.registry.update_scale(subject, object, &options).await?;
+            response::value(request, StatusCode::OK, &scale)
+        }
+        ("patch", Part::Scale) => {
+            let patch = Patch::read(request, scale::expected())?;
+            let options = WriteOptions::parse(request, "PatchOptions", Patch::is_apply(request))?;
+            let scale = server.registry.patch_scale(subject, patch, &options).await?;
+            response::value(request, StatusCode::OK, &scale)
+        }
+        ("get", _) => get(server, request, kind, namespace).await,
+        ("update", _) => update(server, subject).await,
+        ("patch", _) => patch(server, subject).await,
+        _ => Err(not_allowed()),
+    }
+}
+
+/// Subresources that are created and do something: bindings, evictions, tokens.
+async fn action(server: &Arc<Server>, request: &Request, kind: Kind, namespace: &str) -> Result<Response, ApiError> {
+    let info = &request.info;
+    let options = WriteOptions::parse(request, "CreateOptions", false)?;
+    let known = kind.served.subresource(&info.subresource).ok_or_else(not_here)?;
+    let expected = Expected::named(known.group, known.version, known.kind).ok_or_else(not_here)?;
+    let object = codec::object(request, expected, options.validation)?;
+    match info.subresource.as_str() {
+        "binding" => {
+            server.registry.bind(request, namespace, &info.name, &object, &options).await?;
+            created(request)
+        }
+        "eviction" => {
+            server.registry.evict(request, namespace, &info.name, &object, options.dry_run).await?;
+            created(request)
+        }
+        "token" => {
+            let token = token_request::create(server, request, namespace, &info.name, object).await?;
+            response::value(request, StatusCode::CREATED, &token)
+        }
+        _ => Err(not_here()),
+    }
 }

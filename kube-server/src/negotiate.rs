@@ -106,7 +106,13 @@ pub(crate) fn accept(request: &Request) -> Result<Accepted, ApiError> {
     if header.is_empty() || header == "application/json" {
         return Ok(Accepted { format: json(request), view: View::Object });
     }
-    clauses(header).iter().find_map(|clause| acceptable(request, clause)).ok_or_else(not_acceptable)
+    let mut accepted = clauses(header).into_iter().filter_map(|clause| acceptable(request, &clause));
+    let first = accepted.next().ok_or_else(not_acceptable)?;
+    if first.format != Format::Protobuf {
+        return Ok(first);
+    }
+    // Objects are kept as JSON: who takes both gets that, which costs nothing to make.
+    Ok(accepted.find(|other| other.format != Format::Protobuf && other.view == first.view).unwrap_or(first))
 }
 
 fn acceptable(request: &Request, clause: &Clause<'_>) -> Option<Accepted> {

@@ -2,7 +2,15 @@
 //!
 //! The built-in plugins run in the order of kube-apiserver's default chain, then those handed to the builder.
 
+mod default_toleration_seconds;
+mod limit_ranger;
+mod namespace_lifecycle;
+mod priority;
+mod service_account;
+mod taint_nodes_by_condition;
+
 use crate::identity::UserInfo;
+use crate::registry::Registry;
 use kubekit_core::catalog::Resource;
 use kubekit_core::status::ApiError;
 use serde_json::Value;
@@ -50,4 +58,49 @@ pub trait Admission: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Why the request is refused.
     fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError>;
+}
+
+impl AdmissionRequest<'_> {
+    /// Whether this is about the objects of a kind themselves.
+    fn is(&self, group: &str, plural: &str) -> bool {
+        self.subresource.is_empty() && self.resource.group == group && self.resource.plural == plural
+    }
+
+    /// 403 about the object.
+    fn forbidden(&self, detail: &str) -> ApiError {
+        ApiError::forbidden(self.resource.group, self.resource.plural, self.name, detail)
+    }
+}
+
+/// Runs the built-in plugins that are not switched off, then those of the builder.
+///
+/// # Errors
+/// Why the request is refused.
+pub(crate) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError> {
+    let enabled = |name: &str| registry.disabled_admission.is_empty() || !registry.disabled_admission.contains(name);
+    if enabled("NamespaceLifecycle") {
+        namespace_lifecycle::admit(registry, request).await?;
+    }
+    if request.is("", "pods") {
+        if enabled("LimitRanger") {
+            limit_ranger::admit(registry, request).await?;
+        }
+        if enabled("ServiceAccount") {
+            service_account::admit(registry, request).await?;
+        }
+        if enabled("Priority") {
+            priority::admit_pod(registry, request).await?;
+        }
+        if enabled("DefaultTolerationSeconds") {
+            default_toleration_seconds::admit(request);
+        }
+    } else if request.is("", "nodes") && enabled("TaintNodesByCondition") {
+        taint_nodes_by_condition::admit(request);
+    } else if request.is("scheduling.k8s.io", "priorityclasses") && enabled("Priority") {
+        priority::admit_class(registry, request).await?;
+    }
+    for plugin in &registry.plugins {
+        plugin.admit(request)?;
+    }
+    Ok(())
 }

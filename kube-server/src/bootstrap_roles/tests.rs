@@ -81,6 +81,6 @@ fn aggregating_roles_come_aggregated() {
 #[test]
 fn the_splice_is_the_start_of_metadata() {
     let text = objects()[0].stamped("u", "t");
-    let (head, tail) = text.split_at(SPLICE as usize);
+    let (head, tail) = text.split_at(objects()[0].splice() as usize);
     assert!(head.ends_with(r#""metadata":{"#) && tail.starts_with(r#""uid":"u""#));
 }

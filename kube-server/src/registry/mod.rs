@@ -1,10 +1,39 @@
 //! How objects of every kind are kept: the verbs over the store.
+//!
+//! A write goes through [`Registry::create`], [`Registry::modify`] or [`Registry::delete`]: the rules of its kind,
+//! admission, allocation, one encoding, one transaction. Reads hand out what was encoded by the write.
+
+pub(crate) mod attributes;
+pub(crate) mod binding;
+mod conversion;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod encode;
+pub(crate) mod eviction;
+pub(crate) mod failure;
+pub(crate) mod kind;
+mod list;
+mod part;
+pub(crate) mod patch;
+pub(crate) mod scale;
+mod selector;
+pub(crate) mod services;
+pub(crate) mod update;
+pub(crate) mod view;
+mod watch;
+pub(crate) mod write;
+
+pub use attributes::extractor;
 
 use crate::admission::Admission;
 use crate::builder::Config;
+use kind::Kind;
 use kubekit_core::environment::{Random, WallClock};
 use kubekit_core::status::ApiError;
-use kubekit_store::Store;
+use kubekit_store::{Entry, ReadAt, Store};
+use parking_lot::Mutex;
+use services::Allocators;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The verbs over the store, and what they need.
@@ -14,6 +43,9 @@ pub(crate) struct Registry {
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) plugins: Vec<Arc<dyn Admission>>,
+    pub(crate) disabled_admission: BTreeSet<String>,
+    pub(crate) event_ttl_seconds: u32,
+    allocators: Mutex<Allocators>,
 }
 
 impl Registry {
@@ -21,9 +53,39 @@ impl Registry {
         store: Arc<dyn Store>,
         clock: Arc<dyn WallClock>,
         random: Arc<dyn Random>,
-        _config: &Config,
+        config: &Config,
         plugins: Vec<Arc<dyn Admission>>,
     ) -> Result<Self, ApiError> {
-        Ok(Self { store, clock, random, plugins })
+        Ok(Self {
+            store,
+            clock,
+            random,
+            plugins,
+            disabled_admission: config.disabled_admission.clone(),
+            event_ttl_seconds: u32::try_from(config.event_ttl.as_secs()).unwrap_or(u32::MAX).max(1),
+            allocators: Mutex::new(Allocators::new(config)?),
+        })
+    }
+
+    /// The present version under a key.
+    pub(crate) async fn entry(&self, key: &str) -> Result<Option<Arc<Entry>>, ApiError> {
+        self.store.get(key, ReadAt::Latest).await.map_err(failure::of_store)
+    }
+
+    /// The present version of an object of the catalog's kind.
+    pub(crate) async fn object(
+        &self,
+        group: &str,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Entry>>, ApiError> {
+        self.entry(&crate::keys::object_key(group, plural, namespace, name)).await
+    }
+
+    /// Every object of a kind in a namespace, or in all where it is empty.
+    pub(crate) async fn all(&self, kind: Kind, namespace: &str) -> Result<Vec<Arc<Entry>>, ApiError> {
+        let request = kubekit_store::ListRequest { prefix: kind.prefix(namespace), ..Default::default() };
+        Ok(self.store.list(request).await.map_err(failure::of_store)?.entries.collect())
     }
 }

@@ -1,1 +1,13 @@
-//! Integration tests of this crate, one binary.
+//! Integration tests of this crate, one binary: requests go through the service, as any client's do.
+
+mod admission;
+mod discovery;
+mod harness;
+mod kube_rs;
+mod lists;
+mod negotiation;
+mod patches;
+mod services;
+mod subresources;
+mod verbs;
+mod watches;

@@ -25,8 +25,11 @@ pub fn validate_binding(binding: &Value) -> ErrorList {
 pub fn prepare_ephemeral_containers(new: &mut Value, old: &Value) {
     let containers = new["spec"].get("ephemeralContainers").cloned();
     keep_all_but_bookkeeping(new, old);
-    if let (Some(spec), Some(containers)) = (made(new, "spec"), containers) {
-        crate::rules::access::set(spec, "ephemeralContainers", containers);
+    if let Some(spec) = made(new, "spec") {
+        match containers {
+            Some(containers) => crate::rules::access::set(spec, "ephemeralContainers", containers),
+            None => crate::rules::access::unset(spec, "ephemeralContainers"),
+        }
     }
 }
 

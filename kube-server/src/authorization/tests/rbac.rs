@@ -152,7 +152,7 @@ async fn the_default_roles_let_components_work() {
     let store = store();
     for object in crate::bootstrap_roles::objects() {
         let text = object.stamped("u", "2026-01-01T00:00:00Z");
-        let value = kubekit_store::Value { bytes: text.into(), splice: crate::bootstrap_roles::SPLICE };
+        let value = kubekit_store::Value { bytes: text.into(), splice: object.splice() };
         store.put(&object.key, kubekit_store::Precondition::Absent, value).await.unwrap();
     }
     let rbac = Rbac::new(store);

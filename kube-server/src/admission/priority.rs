@@ -1,0 +1,86 @@
+//! Priority: the name of a PriorityClass becomes a number in the Pod.
+//!
+//! Source: `plugin/pkg/admission/priority/admission.go`.
+
+use super::{AdmissionRequest, Operation};
+use crate::registry::kind::Kind;
+use crate::registry::{Registry, encode};
+use kubekit_core::status::ApiError;
+use serde_json::{Value, json};
+
+pub(super) async fn admit_pod(registry: &Registry, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError> {
+    if request.operation != Operation::Create {
+        return Ok(());
+    }
+    let Some(name) = request.object.as_ref().map(|pod| text(&pod["spec"], "priorityClassName")) else {
+        return Ok(());
+    };
+    let class = if name.is_empty() {
+        default_class(registry).await?
+    } else {
+        match registry.object("scheduling.k8s.io", "priorityclasses", "", &name).await? {
+            Some(entry) => Some(encode::decode(&entry)),
+            None => return Err(request.forbidden(&format!("no PriorityClass with name {name} was found"))),
+        }
+    };
+    let value = class.as_ref().and_then(|class| class["value"].as_i64()).unwrap_or(0);
+    let policy = class.as_ref().and_then(|class| class["preemptionPolicy"].as_str()).unwrap_or("PreemptLowerPriority");
+    let given = request.object.as_ref().map_or(&Value::Null, |pod| &pod["spec"]);
+    if let Some(given) = given["priority"].as_i64().filter(|given| *given != value) {
+        return Err(request.forbidden(&format!(
+            "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller \
+             computed {value} from the given PriorityClass name"
+        )));
+    }
+    if let Some(given) = given["preemptionPolicy"].as_str().filter(|given| *given != policy) {
+        return Err(request.forbidden(&format!(
+            "the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission \
+             controller computed {policy} from the given PriorityClass name"
+        )));
+    }
+    if let Some(pod) = request.object.as_mut() {
+        if let (true, Some(class)) = (name.is_empty(), &class) {
+            pod["spec"]["priorityClassName"] = class["metadata"]["name"].clone();
+        }
+        pod["spec"]["priority"] = json!(value);
+        pod["spec"]["preemptionPolicy"] = json!(policy);
+    }
+    Ok(())
+}
+
+/// The class that Pods without one belong to.
+async fn default_class(registry: &Registry) -> Result<Option<Value>, ApiError> {
+    let Some(kind) = Kind::find("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(None) };
+    let needle = b"\"globalDefault\":true";
+    // A look at the bytes spares parsing the classes that are no default, on the path of every Pod.
+    let defaults = registry.all(kind, "").await?;
+    let found = defaults
+        .iter()
+        .filter(|entry| entry.value.bytes.windows(needle.len()).any(|window| window == needle))
+        .map(|entry| encode::decode(entry))
+        .filter(|class| class["globalDefault"] == true)
+        .min_by_key(|class| class["value"].as_i64());
+    Ok(found)
+}
+
+pub(super) async fn admit_class(registry: &Registry, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError> {
+    if !matches!(request.operation, Operation::Create | Operation::Update) {
+        return Ok(());
+    }
+    let is_default = request.object.as_ref().is_some_and(|class| class["globalDefault"] == true);
+    if !is_default {
+        return Ok(());
+    }
+    let name = request.object.as_ref().map(|class| text(&class["metadata"], "name")).unwrap_or_default();
+    match default_class(registry).await? {
+        Some(other) if other["metadata"]["name"] != *name => Err(request.forbidden(&format!(
+            "PriorityClass {} is already marked as default. Only one default can exist",
+            other["metadata"]["name"].as_str().unwrap_or_default()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn text(object: &Value, field: &str) -> String {
+    crate::registry::create::text(object, field)
+}

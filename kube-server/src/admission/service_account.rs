@@ -1,0 +1,135 @@
+//! ServiceAccount: every Pod runs as a service account, and is given its token.
+//!
+//! Source: `plugin/pkg/admission/serviceaccount/admission.go`.
+
+use super::{AdmissionRequest, Operation};
+use crate::registry::{Registry, encode};
+use kubekit_core::names;
+use kubekit_core::status::ApiError;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Where containers find token, CA and namespace.
+const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// How long a token lives. The odd seven seconds are Kubernetes': they tell a token of this plugin from others.
+const TOKEN_SECONDS: u32 = 3607;
+
+/// How often, and after how long, the `default` account of a new namespace is looked for: its controller makes it a
+/// moment after the namespace.
+const ATTEMPTS: usize = 20;
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(50);
+
+pub(super) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError> {
+    if request.operation != Operation::Create {
+        return Ok(());
+    }
+    let Some(pod) = request.object.as_mut() else { return Ok(()) };
+    if pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some() {
+        return mirror(request);
+    }
+    if !pod["spec"].is_object() {
+        // Validation says what is missing.
+        return Ok(());
+    }
+    let spec = &mut pod["spec"];
+    let name = match spec["serviceAccountName"].as_str() {
+        None | Some("") => "default".to_owned(),
+        Some(name) => name.to_owned(),
+    };
+    spec["serviceAccountName"] = json!(name);
+    spec["serviceAccount"] = json!(name);
+    let account = find(registry, request, &name).await?;
+    let Some(pod) = request.object.as_mut() else { return Ok(()) };
+    let spec = &mut pod["spec"];
+    let automount = spec["automountServiceAccountToken"]
+        .as_bool()
+        .or_else(|| account["automountServiceAccountToken"].as_bool())
+        .unwrap_or(true);
+    if automount {
+        mount(registry, spec);
+    }
+    let has_secrets = spec["imagePullSecrets"].as_array().is_some_and(|secrets| !secrets.is_empty());
+    if let (false, Some(secrets)) = (has_secrets, account.get("imagePullSecrets")) {
+        spec["imagePullSecrets"] = secrets.clone();
+    }
+    Ok(())
+}
+
+/// Pods that a node agent runs from files may not name what lives in the API.
+fn mirror(request: &AdmissionRequest<'_>) -> Result<(), ApiError> {
+    let spec = request.object.as_ref().map_or(&Value::Null, |pod| &pod["spec"]);
+    if spec["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty()) {
+        return Err(request.forbidden("a mirror pod may not reference service accounts"));
+    }
+    let volumes = spec["volumes"].as_array().into_iter().flatten();
+    for volume in volumes {
+        if volume.get("secret").is_some() {
+            return Err(request.forbidden("a mirror pod may not reference secrets"));
+        }
+    }
+    Ok(())
+}
+
+async fn find(registry: &Registry, request: &AdmissionRequest<'_>, name: &str) -> Result<Value, ApiError> {
+    let namespace = request.namespace;
+    let attempts = if name == "default" { ATTEMPTS } else { 1 };
+    for attempt in 0..attempts {
+        if attempt > 0 {
+            tokio::time::sleep(ATTEMPT_INTERVAL).await;
+        }
+        if let Some(entry) = registry.object("", "serviceaccounts", namespace, name).await? {
+            return Ok(encode::decode(&entry));
+        }
+    }
+    let detail = format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
+    Err(request.forbidden(&detail))
+}
+
+/// Mounts the token into every container that has nothing mounted there.
+fn mount(registry: &Registry, spec: &mut Value) {
+    let existing = spec["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|volume| volume["name"].as_str())
+        .find(|name| name.starts_with("kube-api-access-"))
+        .map(str::to_owned);
+    let has_volume = existing.is_some();
+    let volume = existing.unwrap_or_else(|| names::generate("kube-api-access-", &*registry.random));
+    let mut mounted = false;
+    for list in ["initContainers", "containers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let taken = container
+                .get("volumeMounts")
+                .and_then(Value::as_array)
+                .is_some_and(|list| list.iter().any(|mount| mount["mountPath"] == MOUNT_PATH));
+            if taken || !container.is_object() {
+                continue;
+            }
+            let mounts = &mut container["volumeMounts"];
+            let mount = json!({"name": volume, "readOnly": true, "mountPath": MOUNT_PATH});
+            match mounts.as_array_mut() {
+                Some(list) => list.push(mount),
+                None => *mounts = json!([mount]),
+            }
+            mounted = true;
+        }
+    }
+    if mounted && !has_volume {
+        let volume = token_volume(&volume);
+        match spec["volumes"].as_array_mut() {
+            Some(list) => list.push(volume),
+            None => spec["volumes"] = json!([volume]),
+        }
+    }
+}
+
+fn token_volume(name: &str) -> Value {
+    json!({"name": name, "projected": {"defaultMode": 420, "sources": [
+        {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [
+            {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+    ]}})
+}

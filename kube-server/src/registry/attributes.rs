@@ -1,0 +1,56 @@
+//! What selectors see of an object: `label:<key>` for its labels, `field:<path>` for its selectable fields.
+
+use kubekit_core::catalog::{self, Resource};
+use kubekit_store::{Attributes, Extractor};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Prefix of attributes that are labels.
+pub(crate) const LABEL: &str = "label:";
+/// Prefix of attributes that are fields.
+pub(crate) const FIELD: &str = "field:";
+
+/// The attributes of an object in its storage version.
+pub(crate) fn of(resource: &Resource, object: &Value) -> Attributes {
+    let metadata = &object["metadata"];
+    let labels = metadata.get("labels").and_then(Value::as_object).into_iter().flatten();
+    let mut pairs: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(10);
+    for field in ["name", "namespace"] {
+        if let Some(value) = metadata.get(field).and_then(Value::as_str) {
+            pairs.push((join("field:metadata.", field), value.into()));
+        }
+    }
+    for (key, value) in labels {
+        pairs.push((join(LABEL, key), value.as_str().unwrap_or_default().into()));
+    }
+    for (field, value) in resource.rules.selectable_fields(object) {
+        pairs.push((join(FIELD, field), value.into()));
+    }
+    Attributes::new(pairs)
+}
+
+fn join(prefix: &str, name: &str) -> Box<str> {
+    let mut joined = String::with_capacity(prefix.len() + name.len());
+    joined.push_str(prefix);
+    joined.push_str(name);
+    joined.into()
+}
+
+/// What a store for the server must be opened with: reads the attributes of what is stored. Needed where a store reads
+/// back what was written before; writes bring their attributes along.
+pub fn extractor() -> Extractor {
+    let resources: HashMap<(&str, &str), &'static Resource> = catalog::builtin()
+        .iter()
+        .filter(|resource| resource.storage == (resource.group, resource.version))
+        .map(|resource| ((resource.group, resource.plural), resource))
+        .collect();
+    Extractor::new(move |key, bytes| {
+        let mut parts = key.split('/').skip(1);
+        let group = parts.next().map_or("", |group| if group == "core" { "" } else { group });
+        let plural = parts.next().unwrap_or_default();
+        match (resources.get(&(group, plural)), serde_json::from_slice::<Value>(bytes)) {
+            (Some(resource), Ok(object)) => of(resource, &object),
+            _ => Attributes::default(),
+        }
+    })
+}

@@ -1,0 +1,150 @@
+//! Create.
+
+use super::Registry;
+use super::kind::Kind;
+use super::write::{Commit, Subject};
+use crate::admission::{self, AdmissionRequest, Operation};
+use crate::options::WriteOptions;
+use kubekit_core::field::Path;
+use kubekit_core::meta::{self, CreateContext};
+use kubekit_core::names;
+use kubekit_core::status::ApiError;
+use kubekit_store::{Entry, Precondition};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// How often a generated name is tried, as in Kubernetes.
+const NAME_ATTEMPTS: usize = 8;
+
+impl Registry {
+    /// Creates an object, given in the version of the request.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub(crate) async fn create(
+        &self,
+        subject: Subject<'_>,
+        mut object: Value,
+        options: &WriteOptions,
+    ) -> Result<Arc<Entry>, ApiError> {
+        subject.check_names(&mut object)?;
+        let version = object["metadata"].get("resourceVersion").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(version, "" | "0") {
+            let text = "resourceVersion should not be set on objects to be created";
+            return Err(ApiError::new(kubekit_core::status::Reason::InternalError, text));
+        }
+        let schema = subject.kind.served.schema_type();
+        let api_version = text(&object, "apiVersion");
+        let object = self.create_tracked(subject, object, options, |object, registry| {
+            let writer = registry.writer(&api_version, subject.part, options);
+            let _ = (object, schema, writer);
+        });
+        object.await
+    }
+
+    /// Creates an object whose managedFields `track` brings up to date.
+    pub(crate) async fn create_tracked(
+        &self,
+        subject: Subject<'_>,
+        mut object: Value,
+        options: &WriteOptions,
+        track: impl FnOnce(&mut Value, &Self),
+    ) -> Result<Arc<Entry>, ApiError> {
+        let Subject { request, kind, namespace, .. } = subject;
+        let rules = kind.storage.rules;
+        let generate = generated(&object);
+        let context = CreateContext {
+            namespace,
+            has_generation: rules.has_generation(),
+            now: self.clock.now(),
+            random: &*self.random,
+        };
+        meta::prepare_create(&mut object, &context)?;
+        let mut object = kind.to_storage(object);
+        rules.default(&mut object);
+        let name = if generate.is_some() { String::new() } else { text(&object["metadata"], "name") };
+        let mut admission = AdmissionRequest {
+            user: &request.user,
+            operation: Operation::Create,
+            resource: kind.storage,
+            subresource: subject.part.subresource(),
+            namespace,
+            name: &name,
+            object: Some(&mut object),
+            old: None,
+            dry_run: options.dry_run,
+        };
+        admission::admit(self, &mut admission).await?;
+        rules.prepare_create(&mut object);
+        let allocation = self.allocate(kind, None, &mut object)?;
+        let name = text(&object["metadata"], "name");
+        let path = Path::new("metadata");
+        let mut errors = meta::validate(&object["metadata"], kind.storage.is_namespaced(), rules.name_rule(), &path);
+        errors.append(&mut rules.validate(&object));
+        if !errors.is_empty() {
+            return Err(subject.invalid(&name, &errors));
+        }
+        for warning in rules.warnings(&object) {
+            request.warn(warning);
+        }
+        if kind.is_converted() {
+            // Fields are owned in the version in which they were written.
+            let mut served = kind.to_served(object);
+            track(&mut served, self);
+            object = kind.to_storage(served);
+        } else {
+            track(&mut object, self);
+        }
+        let created = self.store_new(kind, namespace, &mut object, generate.as_deref(), options.dry_run).await?;
+        if !options.dry_run {
+            allocation.keep();
+        }
+        Ok(created)
+    }
+
+    async fn store_new(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        object: &mut Value,
+        generate: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Arc<Entry>, ApiError> {
+        for _ in 0..NAME_ATTEMPTS {
+            let name = text(&object["metadata"], "name");
+            let key = kind.key(namespace, &name);
+            if dry_run && self.entry(&key).await?.is_some() {
+                return Err(already_exists(kind, &name, generate.is_some()));
+            }
+            match self.commit(kind, &key, object, Precondition::Absent, dry_run).await? {
+                Commit::Done(entry) => return Ok(entry),
+                Commit::Refused => match generate {
+                    Some(base) => object["metadata"]["name"] = Value::String(names::generate(base, &*self.random)),
+                    None => return Err(already_exists(kind, &name, false)),
+                },
+            }
+        }
+        Err(already_exists(kind, &text(&object["metadata"], "name"), true))
+    }
+}
+
+fn already_exists(kind: Kind, name: &str, generated: bool) -> ApiError {
+    let mut error = ApiError::already_exists(kind.served.group, kind.served.plural, name);
+    if generated {
+        error.message.push_str(", the server was not able to generate a unique name for the object");
+    }
+    error
+}
+
+/// The base of the name, where it is to be generated.
+fn generated(object: &Value) -> Option<String> {
+    let metadata = object.get("metadata")?;
+    let named = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    let base = metadata.get("generateName").and_then(Value::as_str).filter(|base| !base.is_empty());
+    base.filter(|_| !named).map(str::to_owned)
+}
+
+/// A text field; empty where absent.
+pub(crate) fn text(object: &Value, field: &str) -> String {
+    object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

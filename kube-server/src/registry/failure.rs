@@ -1,0 +1,35 @@
+//! The one table from what the store says to what the client is told.
+
+use kubekit_core::status::{ApiError, Cause, Reason};
+use kubekit_store::Error;
+
+/// The answer for a failed operation of the store.
+pub(crate) fn of_store(error: Error) -> ApiError {
+    match error {
+        Error::Compacted { requested, oldest } => {
+            ApiError::new(Reason::Expired, format!("too old resource version: {requested} ({oldest})"))
+        }
+        Error::Future { requested, current } => too_large(requested, current),
+        Error::Invalid(text) => ApiError::bad_request(format!("the store refuses the request: {text}")),
+        Error::NoSpace(text) => ApiError::new(
+            Reason::InsufficientStorage,
+            format!("the server has no space left to store the object; free space and try again: {text}"),
+        ),
+        Error::Closed => ApiError::new(Reason::ServiceUnavailable, "the server is shutting down"),
+        Error::Lagged { .. } => ApiError::new(Reason::Expired, error.to_string()),
+        other => ApiError::internal(other),
+    }
+}
+
+/// 504 for a resourceVersion that has not been reached; clients try again.
+pub(crate) fn too_large(requested: u64, current: u64) -> ApiError {
+    let mut error =
+        ApiError::new(Reason::Timeout, format!("Timeout: Too large resource version: {requested}, current: {current}"));
+    error.details.retry_after_seconds = 1;
+    error.details.causes = vec![Cause {
+        reason: "ResourceVersionTooLarge".to_owned(),
+        message: "Too large resource version".to_owned(),
+        field: String::new(),
+    }];
+    error
+}

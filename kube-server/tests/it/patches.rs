@@ -1,0 +1,95 @@
+//! The four patches.
+
+use crate::harness::{CONFIG_MAPS, Harness, config_map, deployment};
+use serde_json::json;
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+
+#[tokio::test]
+async fn json_merge_and_strategic() {
+    let h = Harness::new().await;
+    h.made(DEPLOYMENTS, deployment("d")).await;
+    let uri = &format!("{DEPLOYMENTS}/d");
+    let patched = h.patch(uri, "json", &json!([{"op": "replace", "path": "/spec/replicas", "value": 5}])).await.ok();
+    assert_eq!((&patched["spec"]["replicas"], &patched["metadata"]["generation"]), (&json!(5), &json!(2)));
+    let patched = h.patch(uri, "merge", &json!({"metadata": {"labels": {"x": "y"}}})).await.ok();
+    assert_eq!(patched["metadata"]["generation"], 2, "metadata does not count");
+    let change = json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "nginx:2"}]}}}});
+    let patched = h.patch(uri, "strategic", &change).await.ok();
+    let containers = patched["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+    assert_eq!((containers.len(), &containers[0]["image"]), (1, &json!("nginx:2")));
+    let change = json!({"spec": {"template": {"spec": {"containers": [{"name": "d", "image": "side"}]}}}});
+    let patched = h.patch(uri, "strategic", &change).await.ok();
+    assert_eq!(patched["spec"]["template"]["spec"]["containers"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn patches_that_do_not_apply() {
+    let h = Harness::new().await;
+    h.made(CONFIG_MAPS, config_map("a")).await;
+    let uri = &format!("{CONFIG_MAPS}/a");
+    let failed = h.patch(uri, "json", &json!([{"op": "test", "path": "/data/a", "value": "9"}])).await;
+    assert_eq!(failed.code, 422, "{}", failed.text);
+    assert_eq!(h.patch(uri, "json", &json!({"not": "a list"})).await.code, 400);
+    assert_eq!(h.patch(uri, "merge", &json!([1])).await.code, 400);
+    assert_eq!(h.patch(uri, "merge", &json!({"metadata": {"name": "b"}})).await.code, 400);
+    assert_eq!(h.patch(uri, "merge", &json!({"kind": "Secret"})).await.code, 400);
+    assert_eq!(h.patch(&format!("{CONFIG_MAPS}/z"), "merge", &json!({})).await.code, 404);
+    let stale = h.patch(uri, "merge", &json!({"metadata": {"resourceVersion": "1"}, "data": {"b": "c"}})).await;
+    assert_eq!(stale.code, 409, "{}", stale.text);
+    h.patch(uri, "application/json", &json!({})).await.refused(
+        415,
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: \
+         application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
+         application/apply-patch+yaml",
+    );
+}
+
+#[tokio::test]
+async fn a_patch_that_changes_nothing_writes_nothing() {
+    let h = Harness::new().await;
+    let made = h.made(CONFIG_MAPS, config_map("a")).await;
+    let same = h.patch(&format!("{CONFIG_MAPS}/a"), "merge", &json!({"data": {"a": "1"}})).await.ok();
+    assert_eq!(same, made);
+}
+
+#[tokio::test]
+async fn unknown_fields_of_a_patch() {
+    let h = Harness::new().await;
+    h.made(CONFIG_MAPS, config_map("a")).await;
+    let strict = h.patch(&format!("{CONFIG_MAPS}/a?fieldValidation=Strict"), "merge", &json!({"nope": 1})).await;
+    assert_eq!(strict.code, 400, "{}", strict.text);
+    let warned = h.patch(&format!("{CONFIG_MAPS}/a"), "merge", &json!({"nope": 1})).await;
+    assert_eq!(warned.headers["warning"], r#"299 - "unknown field \"nope\"""#);
+}
+
+#[tokio::test]
+async fn apply_creates_owns_and_conflicts() {
+    let h = Harness::new().await;
+    let uri = &format!("{CONFIG_MAPS}/a");
+    let missing = h.patch(uri, "apply", &config_map("a")).await;
+    missing.refused(
+        422,
+        "Invalid",
+        "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
+    );
+    let created = h.patch(&format!("{uri}?fieldManager=one"), "apply", &config_map("a")).await;
+    assert_eq!(created.code, 201, "{}", created.text);
+    let managed = &created.body["metadata"]["managedFields"][0];
+    assert_eq!((&managed["manager"], &managed["operation"]), (&json!("one"), &json!("Apply")));
+    let again = h.patch(&format!("{uri}?fieldManager=one"), "apply", &config_map("a")).await;
+    assert_eq!((again.code, &again.body), (200, &created.body), "the same again is not written");
+    let mut other = config_map("a");
+    other["data"]["a"] = json!("2");
+    let conflict = h.patch(&format!("{uri}?fieldManager=two"), "apply", &other).await;
+    assert_eq!((conflict.code, &conflict.body["reason"]), (409, &json!("Conflict")), "{}", conflict.text);
+    assert_eq!(conflict.body["details"]["causes"][0]["reason"], "FieldManagerConflict");
+    let forced = h.patch(&format!("{uri}?fieldManager=two&force=true"), "apply", &other).await;
+    assert_eq!((forced.code, &forced.body["data"]["a"]), (200, &json!("2")), "{}", forced.text);
+    h.patch(&format!("{uri}?force=true"), "merge", &json!({})).await.refused(
+        422,
+        "Invalid",
+        "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch",
+    );
+}

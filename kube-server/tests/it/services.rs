@@ -1,0 +1,98 @@
+//! Cluster IPs and node ports.
+
+use crate::harness::Harness;
+use serde_json::{Value, json};
+
+const SERVICES: &str = "/api/v1/namespaces/default/services";
+
+fn service(name: &str, spec: &Value) -> Value {
+    let mut object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "protocol": "TCP"}]}});
+    for (field, value) in spec.as_object().into_iter().flatten() {
+        object["spec"][field] = value.clone();
+    }
+    object
+}
+
+#[tokio::test]
+async fn services_get_an_address_of_the_range() {
+    let h = Harness::new().await;
+    let made = h.made(SERVICES, service("a", &json!({}))).await;
+    let spec = &made["spec"];
+    let ip = spec["clusterIP"].as_str().unwrap();
+    assert!(ip.starts_with("10."), "{ip}");
+    assert_eq!(spec["clusterIPs"], json!([ip]));
+    assert_eq!((&spec["ipFamilies"], &spec["ipFamilyPolicy"]), (&json!(["IPv4"]), &json!("SingleStack")));
+    let headless = h.made(SERVICES, service("b", &json!({"clusterIP": "None"}))).await;
+    assert_eq!(headless["spec"]["clusterIPs"], json!(["None"]));
+    let asked = h.made(SERVICES, service("c", &json!({"clusterIP": "10.96.0.77"}))).await;
+    assert_eq!(asked["spec"]["clusterIP"], "10.96.0.77");
+    let taken = h.post(SERVICES, &service("d", &json!({"clusterIP": "10.96.0.77"}))).await;
+    assert_eq!(taken.code, 422);
+    assert!(taken.text.contains("provided IP is already allocated"), "{}", taken.text);
+    let outside = h.post(SERVICES, &service("d", &json!({"clusterIP": "192.0.2.7"}))).await;
+    assert_eq!(outside.code, 422, "{}", outside.text);
+}
+
+#[tokio::test]
+async fn addresses_are_given_back_and_survive_restarts() {
+    let h = Harness::new().await;
+    h.made(SERVICES, service("a", &json!({"clusterIP": "10.96.0.50"}))).await;
+    let restarted = Harness::over(h.store.clone(), |builder| builder).await;
+    let taken = restarted.post(SERVICES, &service("b", &json!({"clusterIP": "10.96.0.50"}))).await;
+    assert_eq!(taken.code, 422, "{}", taken.text);
+    restarted.delete(&format!("{SERVICES}/a")).await.ok();
+    restarted.made(SERVICES, service("b", &json!({"clusterIP": "10.96.0.50"}))).await;
+    let dry =
+        restarted.post(&format!("{SERVICES}?dryRun=All"), &service("c", &json!({"clusterIP": "10.96.0.51"}))).await;
+    assert_eq!(dry.code, 201);
+    restarted.made(SERVICES, service("c", &json!({"clusterIP": "10.96.0.51"}))).await;
+}
+
+#[tokio::test]
+async fn node_ports_come_and_go_with_the_type() {
+    let h = Harness::new().await;
+    let made = h.made(SERVICES, service("a", &json!({"type": "NodePort"}))).await;
+    let port = made["spec"]["ports"][0]["nodePort"].as_u64().unwrap();
+    assert!((30000..=32767).contains(&port));
+    let asked = json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": port}]});
+    let taken = h.post(SERVICES, &service("b", &asked)).await;
+    assert_eq!(taken.code, 422);
+    assert!(taken.text.contains("provided port is already allocated"), "{}", taken.text);
+    let uri = &format!("{SERVICES}/a");
+    let same = h.put(uri, &service("a", &json!({"type": "NodePort"}))).await.ok();
+    assert_eq!(same["spec"]["ports"][0]["nodePort"], port, "an update that leaves it out keeps it");
+    assert_eq!(same["spec"]["clusterIP"], made["spec"]["clusterIP"]);
+    let inside = h.patch(uri, "merge", &json!({"spec": {"type": "ClusterIP"}})).await.ok();
+    assert!(inside["spec"]["ports"][0].get("nodePort").is_none(), "{inside}");
+    h.made(SERVICES, service("b", &asked)).await;
+}
+
+#[tokio::test]
+async fn addresses_cannot_be_changed() {
+    let h = Harness::new().await;
+    let made = h.made(SERVICES, service("a", &json!({}))).await;
+    let uri = &format!("{SERVICES}/a");
+    let change = json!({"spec": {"clusterIP": "10.96.0.99", "clusterIPs": ["10.96.0.99"]}});
+    let refused = h.patch(uri, "merge", &change).await;
+    assert_eq!(refused.code, 422, "{}", refused.text);
+    assert_eq!(h.get(uri).await.ok()["spec"]["clusterIP"], made["spec"]["clusterIP"]);
+    h.made(SERVICES, service("b", &json!({"clusterIP": "10.96.0.99"}))).await;
+}
+
+#[tokio::test]
+async fn dual_stack_clusters_give_two() {
+    let h = Harness::with(|builder| {
+        builder.configure(|config| {
+            config.service_cidrs = vec!["10.96.0.0/16".parse().unwrap(), "fd00::/108".parse().unwrap()];
+        })
+    })
+    .await;
+    let single = h.made(SERVICES, service("a", &json!({}))).await;
+    assert_eq!(single["spec"]["ipFamilies"], json!(["IPv4"]));
+    let dual = h.made(SERVICES, service("b", &json!({"ipFamilyPolicy": "PreferDualStack"}))).await;
+    assert_eq!(dual["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]));
+    assert_eq!(dual["spec"]["clusterIPs"].as_array().map(Vec::len), Some(2));
+    let six = h.made(SERVICES, service("c", &json!({"ipFamilies": ["IPv6"]}))).await;
+    assert!(six["spec"]["clusterIP"].as_str().unwrap().starts_with("fd00"));
+}

@@ -1,0 +1,189 @@
+//! Status, scale, binding, eviction, ephemeral containers, finalize; kinds served in two versions.
+
+use crate::harness::{Harness, PODS, deployment, pod};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+
+#[tokio::test]
+async fn status_is_a_part_of_its_own() {
+    let h = Harness::new().await;
+    let mut object = deployment("d");
+    object["status"] = json!({"replicas": 7});
+    let made = h.made(DEPLOYMENTS, object).await;
+    assert_ne!(made["status"]["replicas"], 7);
+    let uri = &format!("{DEPLOYMENTS}/d");
+    let mut new = made.clone();
+    new["spec"]["replicas"] = json!(9);
+    new["status"] = json!({"replicas": 2, "observedGeneration": 1});
+    let after = h.put(&format!("{uri}/status"), &new).await.ok();
+    assert_eq!((&after["spec"]["replicas"], &after["status"]["replicas"]), (&json!(2), &json!(2)));
+    assert_eq!(after["metadata"]["generation"], 1);
+    let patched = h.patch(&format!("{uri}/status"), "merge", &json!({"status": {"replicas": 3}})).await.ok();
+    assert_eq!(patched["status"]["replicas"], 3);
+    assert_eq!(h.get(&format!("{uri}/status")).await.ok(), patched);
+    let main = h.patch(uri, "merge", &json!({"status": {"replicas": 4}})).await.ok();
+    assert_eq!(main["status"]["replicas"], 3);
+}
+
+#[tokio::test]
+async fn scale_is_autoscaling_v1() {
+    let h = Harness::new().await;
+    h.made(DEPLOYMENTS, deployment("d")).await;
+    let uri = &format!("{DEPLOYMENTS}/d/scale");
+    let scale = h.get(uri).await.ok();
+    assert_eq!((&scale["apiVersion"], &scale["kind"]), (&json!("autoscaling/v1"), &json!("Scale")));
+    assert_eq!((&scale["spec"]["replicas"], &scale["status"]["selector"]), (&json!(2), &json!("app=d")));
+    let patched = h.patch(uri, "merge", &json!({"spec": {"replicas": 4}})).await.ok();
+    assert_eq!((&patched["kind"], &patched["spec"]["replicas"]), (&json!("Scale"), &json!(4)));
+    let mut new = patched.clone();
+    new["spec"]["replicas"] = json!(0);
+    h.put(uri, &new).await.ok();
+    assert_eq!(h.get(&format!("{DEPLOYMENTS}/d")).await.ok()["spec"]["replicas"], 0);
+    assert_eq!(h.put(uri, &new).await.code, 409, "the version of the Scale is a precondition");
+    let negative = h.patch(uri, "merge", &json!({"spec": {"replicas": -1}})).await;
+    assert_eq!(negative.code, 422, "{}", negative.text);
+    assert_eq!(h.get("/apis/apps/v1/namespaces/default/deployments/none/scale").await.code, 404);
+}
+
+#[tokio::test]
+async fn bindings_give_pods_to_nodes_once() {
+    let h = Harness::new().await;
+    h.made(PODS, pod("x")).await;
+    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "x"},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": "y"}});
+    let uri = &format!("{PODS}/x/binding");
+    let bound = h.post(uri, &binding).await.is(StatusCode::CREATED);
+    assert_eq!((&bound["kind"], &bound["status"]), (&json!("Status"), &json!("Success")));
+    let stored = h.get(&format!("{PODS}/x")).await.ok();
+    assert_eq!(stored["spec"]["nodeName"], "y");
+    let scheduled = stored["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "PodScheduled");
+    assert_eq!(scheduled.unwrap()["status"], "True");
+    h.post(uri, &binding).await.refused(
+        409,
+        "Conflict",
+        "Operation cannot be fulfilled on pods/binding \"x\": pod x is already assigned to node \"y\"",
+    );
+    h.made(PODS, pod("z")).await;
+    let mut legacy = binding.clone();
+    legacy["metadata"]["name"] = json!("z");
+    assert_eq!(h.post("/api/v1/namespaces/default/bindings", &legacy).await.code, 201);
+    let mut nowhere = binding.clone();
+    nowhere["target"]["name"] = json!("");
+    nowhere["metadata"]["name"] = json!("w");
+    h.made(PODS, pod("w")).await;
+    assert_eq!(h.post(&format!("{PODS}/w/binding"), &nowhere).await.code, 422);
+}
+
+#[tokio::test]
+async fn evictions_respect_budgets() {
+    let h = Harness::new().await;
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    h.made(
+        budgets,
+        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}}}),
+    )
+    .await;
+    let mut running = pod("x");
+    running["spec"]["nodeName"] = json!("n");
+    h.made(PODS, running).await;
+    let status = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    h.patch(&format!("{PODS}/x/status"), "merge", &status).await.ok();
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "x"}});
+    let uri = &format!("{PODS}/x/eviction");
+    let refused = h.post(uri, &eviction).await;
+    refused.refused(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.");
+    let set = |allowed: i64| {
+        json!({"status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 1,
+            "desiredHealthy": 1, "expectedPods": 1}})
+    };
+    h.patch(&format!("{budgets}/b/status"), "merge", &set(0)).await.ok();
+    let refused = h.post(uri, &eviction).await;
+    assert_eq!(refused.code, 429);
+    assert_eq!(
+        refused.body["details"]["causes"][0],
+        json!({"reason": "DisruptionBudget",
+            "message": "The disruption budget b needs 1 healthy pods and has 1 currently"})
+    );
+    h.patch(&format!("{budgets}/b/status"), "merge", &set(1)).await.ok();
+    assert_eq!(h.post(uri, &eviction).await.code, 201);
+    assert!(h.get(&format!("{PODS}/x")).await.ok()["metadata"]["deletionTimestamp"].is_string());
+    let budget = h.get(&format!("{budgets}/b")).await.ok();
+    assert_eq!(budget["status"]["disruptionsAllowed"], 0);
+    assert!(budget["status"]["disruptedPods"]["x"].is_string());
+}
+
+#[tokio::test]
+async fn ephemeral_containers_are_only_added() {
+    let h = Harness::new().await;
+    h.made(PODS, pod("x")).await;
+    let uri = &format!("{PODS}/x/ephemeralcontainers");
+    let change = json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}],
+        "containers": [{"name": "c", "image": "other"}]}});
+    let after = h.patch(uri, "strategic", &change).await.ok();
+    assert_eq!(after["spec"]["ephemeralContainers"][0]["name"], "debug");
+    assert_eq!(after["spec"]["containers"][0]["image"], "nginx", "nothing else is changed");
+    let removed = h.patch(uri, "merge", &json!({"spec": {"ephemeralContainers": null}})).await;
+    assert_eq!(removed.code, 422, "{}", removed.text);
+}
+
+#[tokio::test]
+async fn namespaces_are_marked_emptied_and_finalized() {
+    let h = Harness::new().await;
+    let made = h.made("/api/v1/namespaces", json!({"metadata": {"name": "n"}})).await;
+    assert_eq!(made["status"]["phase"], "Active");
+    assert_eq!(made["spec"]["finalizers"], json!(["kubernetes"]));
+    assert_eq!(made["metadata"]["labels"]["kubernetes.io/metadata.name"], "n");
+    let marked = h.delete("/api/v1/namespaces/n").await.ok();
+    assert_eq!(marked["status"]["phase"], "Terminating");
+    assert!(marked["metadata"]["deletionTimestamp"].is_string());
+    let refused = h.post("/api/v1/namespaces/n/configmaps", &json!({"metadata": {"name": "late"}})).await;
+    refused.refused(
+        403,
+        "Forbidden",
+        "configmaps \"late\" is forbidden: unable to create new content in namespace n because it is being terminated",
+    );
+    assert_eq!(refused.body["details"]["causes"][0]["reason"], "NamespaceTerminating");
+    let mut done = marked.clone();
+    done["spec"]["finalizers"] = json!([]);
+    h.put("/api/v1/namespaces/n/finalize", &done).await.ok();
+    assert_eq!(h.get("/api/v1/namespaces/n").await.code, 404);
+}
+
+#[tokio::test]
+async fn events_of_both_groups_are_one() {
+    let h = Harness::new().await;
+    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"},
+        "involvedObject": {"kind": "Pod", "name": "x", "namespace": "default"}, "message": "hello", "reason": "Pulled",
+        "type": "Normal", "count": 2, "firstTimestamp": "2026-01-01T00:00:00Z",
+        "lastTimestamp": "2026-01-01T00:00:00Z", "source": {"component": "kubelet"}});
+    h.made("/api/v1/namespaces/default/events", event).await;
+    let other = h.get("/apis/events.k8s.io/v1/namespaces/default/events/e").await.ok();
+    assert_eq!(other["apiVersion"], "events.k8s.io/v1");
+    assert_eq!((&other["note"], &other["regarding"]["name"]), (&json!("hello"), &json!("x")));
+    assert_eq!((&other["deprecatedCount"], other.get("message")), (&json!(2), None));
+    let list = h.get("/apis/events.k8s.io/v1/events?fieldSelector=regarding.name%3Dx").await.ok();
+    assert_eq!(list["items"][0]["note"], "hello");
+    let list = h.get("/api/v1/events?fieldSelector=involvedObject.name%3Dx,involvedObject.kind%3DPod").await.ok();
+    assert_eq!(list["items"][0]["message"], "hello");
+    let patched =
+        h.patch("/apis/events.k8s.io/v1/namespaces/default/events/e", "merge", &json!({"note": "changed"})).await;
+    if patched.code == 200 {
+        assert_eq!(h.get("/api/v1/namespaces/default/events/e").await.ok()["message"], "changed");
+    }
+}
+
+#[tokio::test]
+async fn autoscalers_of_both_versions_are_one() {
+    let h = Harness::new().await;
+    let v1 = json!({"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a"},
+        "spec": {"maxReplicas": 5, "targetCPUUtilizationPercentage": 70,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}});
+    h.made("/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers", v1).await;
+    let v2: Value = h.get("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/a").await.ok();
+    assert_eq!(v2["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 70);
+    let v1 = h.get("/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/a").await.ok();
+    assert_eq!(v1["spec"]["targetCPUUtilizationPercentage"], 70);
+}
