@@ -4,6 +4,7 @@
 //! [`pod::decide`] says what is to be done for a pod, without I/O.
 
 pub mod agent;
+pub mod logs;
 pub mod pod;
 pub mod runtime;
 pub mod tls;

@@ -1,0 +1,173 @@
+//! A containerd of the test's own, with an image made on the spot. Needs root, containerd, runc, the CNI plugins and a static
+//! busybox; a test that finds one missing says so and is skipped, unless `CI=true`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use kubekit_node::runtime::ContainerRuntime;
+use kubekit_node::runtime::conformance::{self, Fixture};
+use kubekit_node::runtime::cri::Cri;
+
+/// The image that the tests run.
+pub(crate) const IMAGE: &str = "localhost/busybox:1";
+
+/// A running containerd; it is ended with the value.
+#[derive(Debug)]
+pub(crate) struct Containerd {
+    process: Child,
+    pub(crate) root: tempfile::TempDir,
+    pub(crate) bridge: String,
+}
+
+fn missing() -> Option<String> {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root {
+        return Some("root".into());
+    }
+    for program in ["containerd", "ctr", "runc", "busybox", "ip"] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            return Some(program.into());
+        }
+    }
+    (!Path::new("/usr/lib/cni/bridge").exists()).then(|| "/usr/lib/cni/bridge".into())
+}
+
+fn sh(script: &str) {
+    let output = Command::new("sh").args(["-ec", script]).output().expect("a shell");
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl Containerd {
+    /// Starts one with pods in `cidr`; none when something is missing.
+    pub(crate) async fn start(cidr: &str) -> Option<Self> {
+        if let Some(what) = missing() {
+            assert!(std::env::var("CI").is_err(), "{what} is missing");
+            println!("skipped: this test needs {what}");
+            return None;
+        }
+        let root = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| root.path().join(name).display().to_string();
+        let bridge = format!("kk{}", std::process::id() % 1_000_000);
+        let network = format!(
+            r#"{{"cniVersion":"0.4.0","name":"test","plugins":[{{"type":"bridge","bridge":"{bridge}","isGateway":true,
+            "ipMasq":false,"ipam":{{"type":"host-local","dataDir":"{}","ranges":[[{{"subnet":"{cidr}"}}]]}}}}]}}"#,
+            path("ipam")
+        );
+        fs::create_dir(root.path().join("cni")).expect("a directory");
+        fs::write(root.path().join("cni/10-test.conflist"), network).expect("written");
+        let config = format!(
+            r#"version = 2
+root = "{root}"
+state = "{state}"
+[grpc]
+address = "{socket}"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "localhost/pause:1"
+stream_server_address = "127.0.0.1"
+stream_server_port = "0"
+disable_apparmor = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "native"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "{cni}"
+"#,
+            root = path("root"),
+            state = path("state"),
+            socket = path("containerd.sock"),
+            cni = path("cni"),
+        );
+        fs::write(root.path().join("config.toml"), config).expect("written");
+        let log = fs::File::create(root.path().join("log")).expect("a file");
+        let process = Command::new("containerd")
+            .args(["--config", &path("config.toml")])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("containerd");
+        let started = Self { process, root, bridge };
+        started.import();
+        Some(started)
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.root.path().join("containerd.sock")
+    }
+
+    /// Makes an image of a static busybox, and one for sandboxes, and imports both.
+    fn import(&self) {
+        let directory = self.root.path().join("image");
+        sh(&format!(
+            r#"mkdir -p {d}/rootfs/bin {d}/rootfs/tmp {d}/rootfs/proc {d}/rootfs/etc; cd {d}
+            cp $(command -v busybox) rootfs/bin/busybox
+            for a in $(rootfs/bin/busybox --list); do [ $a = busybox ] || ln -s busybox rootfs/bin/$a; done
+            echo root:x:0:0:root:/:/bin/sh > rootfs/etc/passwd
+            tar -C rootfs -cf layer.tar .
+            sum=$(sha256sum layer.tar | cut -d' ' -f1)
+            case $(uname -m) in aarch64) arch=arm64;; *) arch=amd64;; esac
+            image() {{
+              printf '{{"architecture":"%s","os":"linux","config":{{"Cmd":[%s],"Env":["PATH=/bin"]}},"rootfs":{{"type":"layers","diff_ids":["sha256:%s"]}}}}' $arch "$2" $sum > config.json
+              printf '[{{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}}]' $1 > manifest.json
+              tar -cf image.tar manifest.json config.json layer.tar
+              for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+                ctr -a {socket} -n k8s.io images import --snapshotter native image.tar && return 0; sleep 0.3
+              done; return 1
+            }}
+            image {IMAGE} '"/bin/sh"'
+            image localhost/pause:1 '"/bin/sleep","1000000000"'"#,
+            d = directory.display(),
+            socket = self.socket().display(),
+        ));
+    }
+
+    /// Network interfaces that hang on the test's bridge.
+    pub(crate) fn interfaces(&self) -> Vec<String> {
+        let output = Command::new("ip").args(["-o", "link", "show", "master", &self.bridge]).output().expect("ip");
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        let socket = self.socket().display().to_string();
+        let script = format!(
+            "for t in $(ctr -a {socket} -n k8s.io tasks ls -q); do ctr -a {socket} -n k8s.io tasks kill -s 9 $t || true; done; sleep 0.5"
+        );
+        let _ = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let root = self.root.path().display();
+        let script = format!(
+            "grep -o '{root}[^ ]*' /proc/mounts | sort -ru | xargs -r -n1 umount -l; ip link delete {} || true",
+            self.bridge
+        );
+        let _ = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+/// Waits until the runtime says that it can work.
+pub(crate) async fn ready(runtime: &Cri) {
+    for _ in 0..100 {
+        if runtime.status().await.is_ok_and(|status| status.runtime_problem.is_none() && status.network_problem.is_none()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("containerd is not ready: {:?}", runtime.status().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms() {
+    let Some(containerd) = Containerd::start("10.251.1.0/24").await else { return };
+    let runtime = Cri::new(&containerd.socket().display().to_string());
+    ready(&runtime).await;
+    let logs = containerd.root.path().join("logs").display().to_string();
+    conformance::run(&Fixture { runtime: &runtime, image: IMAGE, log_root: &logs }).await;
+    assert!(containerd.interfaces().is_empty(), "an interface is left");
+}
