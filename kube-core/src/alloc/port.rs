@@ -90,12 +90,16 @@ impl Allocator {
             .or_else(|| self.used.next_free(0..self.band, random.next_u64() % self.band.max(1)))
             .ok_or(Error::Full)?;
         self.used.set(offset);
-        Ok(self.first + u16::try_from(offset).expect("an offset is below the size of a range of ports"))
+        Ok(self.port(offset))
     }
 
     /// Gives a port back; false where it was not allocated.
     pub fn release(&mut self, port: u16) -> bool {
         self.offset(port).is_ok_and(|offset| self.used.clear(offset))
+    }
+
+    fn port(&self, offset: u64) -> u16 {
+        self.first + u16::try_from(offset).expect("an offset is below the size of a range of ports")
     }
 
     fn size(&self) -> u64 {

@@ -67,10 +67,11 @@ impl Rules for IngressClass {
         if controller.len() > 250 {
             errors.push(Error::too_long(&path.child("controller"), 250));
         }
-        if let Some((domain, rest)) = controller.split_once('/') {
-            if syntax::dns1123_subdomain(domain).is_empty() && !rest.is_empty() {
-                return errors;
-            }
+        if let Some((domain, rest)) = controller.split_once('/')
+            && syntax::dns1123_subdomain(domain).is_empty()
+            && !rest.is_empty()
+        {
+            return errors;
         }
         if controller.is_empty() {
             errors.push(Error::required(&path.child("controller"), ""));

@@ -40,18 +40,14 @@ impl Rules for Job {
             }
         }
         pod::defaults::template(spec);
-        let labels = at(spec, &["template", "metadata", "labels"]).filter(|labels| labels.is_object()).cloned();
-        if count(&object["metadata"], "labels") == 0
-            && let (Some(metadata), Some(labels)) = (made(object, "metadata"), labels)
-        {
-            set(metadata, "labels", labels);
-        }
+        default_labels(object);
     }
 
     fn prepare_create(&self, object: &mut Value) {
         set(object, "status", json!({}));
         if !is_true(&object["spec"], "manualSelector") {
             generate_selector(object);
+            default_labels(object);
         }
     }
 
@@ -124,6 +120,16 @@ impl Rules for Job {
 
     fn selectable_field_names(&self) -> &'static [&'static str] {
         &["status.successful"]
+    }
+}
+
+/// A Job without labels has those of its template, generated ones too.
+fn default_labels(object: &mut Value) {
+    let labels = at(object, &["spec", "template", "metadata", "labels"]).filter(|labels| labels.is_object()).cloned();
+    if count(&object["metadata"], "labels") == 0
+        && let (Some(metadata), Some(labels)) = (made(object, "metadata"), labels)
+    {
+        set(metadata, "labels", labels);
     }
 }
 

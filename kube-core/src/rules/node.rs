@@ -16,12 +16,11 @@ impl Rules for Node {
     fn default(&self, object: &mut Value) {
         made(object, "spec");
         mirror_pod_cidr(object);
-        if let Some(status) = object.get_mut("status").filter(|status| status.is_object()) {
-            if get(status, "allocatable").is_none()
-                && let Some(capacity) = get(status, "capacity").cloned()
-            {
-                set(status, "allocatable", capacity);
-            }
+        if let Some(status) = object.get_mut("status").filter(|status| status.is_object())
+            && get(status, "allocatable").is_none()
+            && let Some(capacity) = get(status, "capacity").cloned()
+        {
+            set(status, "allocatable", capacity);
         }
     }
 

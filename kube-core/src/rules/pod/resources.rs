@@ -15,7 +15,7 @@ fn is_supported(name: &str) -> bool {
 
 /// Requests that are left out are what the containers ask for, or the limits.
 pub(super) fn default_pod_level(spec: &mut Value) {
-    if !get(spec, "resources").is_some_and(|resources| entries(resources, "limits").next().is_some()) {
+    if get(spec, "resources").is_none_or(|resources| entries(resources, "limits").next().is_none()) {
         return;
     }
     let asked = container_requests(spec);

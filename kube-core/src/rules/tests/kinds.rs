@@ -1,1 +1,416 @@
-//! Rows.
+//! What is wrong with objects of the other kinds.
+
+use super::*;
+use crate::catalog;
+use crate::rules::NameRule;
+
+#[test]
+fn config_maps_and_secrets() {
+    check(object("v1", "ConfigMap", json!({"data": {"a.b": "x"}, "binaryData": {"c": "eA=="}})), &[]);
+    check(
+        object("v1", "ConfigMap", json!({"data": {"a b": ""}, "binaryData": {"..": ""}})),
+        &[
+            "data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+            "binaryData[..]: Invalid value: \"..\": must not be '..'",
+        ],
+    );
+    check(
+        object("v1", "ConfigMap", json!({"data": {"a": ""}, "binaryData": {"a": ""}})),
+        &["data[a]: Invalid value: \"a\": duplicate of key present in binaryData"],
+    );
+    let large = "x".repeat((1 << 20) + 1);
+    check(
+        object("v1", "ConfigMap", json!({"data": {"a": large}})),
+        &["<nil>: Too long: may not be more than 1048576 bytes"],
+    );
+    check(object("v1", "ConfigMap", json!({"data": {"a": &large[1..]}})), &[]);
+    check(
+        object("v1", "Secret", json!({"stringData": {"a": large}})),
+        &["data: Too long: may not be more than 1048576 bytes"],
+    );
+}
+
+#[test]
+fn types_of_secrets() {
+    let secret = |kind: &str, data: Value| object("v1", "Secret", json!({"type": kind, "stringData": data}));
+    check(secret("example.com/x", json!({})), &[]);
+    check(secret("kubernetes.io/tls", json!({"tls.crt": "x"})), &["data[tls.key]: Required value"]);
+    check(
+        secret("kubernetes.io/basic-auth", json!({})),
+        &["data[username]: Required value", "data[password]: Required value"],
+    );
+    check(secret("kubernetes.io/basic-auth", json!({"password": ""})), &[]);
+    check(secret("kubernetes.io/ssh-auth", json!({})), &["data[ssh-privatekey]: Required value"]);
+    check(
+        secret("kubernetes.io/dockerconfigjson", json!({".dockerconfigjson": "x"})),
+        &["data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": must be a valid JSON object"],
+    );
+    check(secret("kubernetes.io/dockerconfigjson", json!({".dockerconfigjson": "{}"})), &[]);
+    check(
+        secret("kubernetes.io/service-account-token", json!({})),
+        &["metadata.annotations[kubernetes.io/service-account.name]: Required value"],
+    );
+}
+
+#[test]
+fn nodes() {
+    let node = |spec: Value| object("v1", "Node", json!({"spec": spec}));
+    check(node(json!({"taints": [{"key": "a", "effect": "NoSchedule"}]})), &[]);
+    check(
+        node(json!({"taints": [{"key": "a", "effect": "x"}, {"key": "b"}]})),
+        &[
+            "metadata.taints[0].effect: Unsupported value: \"x\": supported values: \"NoExecute\", \"NoSchedule\", \"PreferNoSchedule\"",
+            "metadata.taints[1].effect: Required value",
+        ],
+    );
+    check(
+        node(json!({"taints": [{"key": "a", "effect": "NoSchedule"}, {"key": "a", "effect": "NoSchedule"}]})),
+        &[
+            "metadata.taints[1]: Duplicate value: {\"effect\":\"NoSchedule\",\"key\":\"a\"}: taints must be unique by key and effect pair",
+        ],
+    );
+    check(
+        node(json!({"podCIDRs": ["10.0.0.0/24", "10.0.1.0/24"]})),
+        &[
+            "spec.podCIDRs: Invalid value: [\"10.0.0.0/24\",\"10.0.1.0/24\"]: may specify no more than one CIDR for each IP family",
+        ],
+    );
+    check(
+        node(json!({"podCIDR": "10.0.0.0"})),
+        &[
+            "spec.podCIDRs[0]: Invalid value: \"10.0.0.0\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+        ],
+    );
+    check(
+        object("v1", "Node", json!({"status": {"capacity": {"cpu": "-1"}, "allocatable": {"cpu": "1"}}})),
+        &["status.capacity.cpu: Invalid value: \"-1\": must be greater than or equal to 0"],
+    );
+}
+
+#[test]
+fn endpoints_and_slices() {
+    check(
+        object("v1", "Endpoints", json!({"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80}]}]})),
+        &[],
+    );
+    check(
+        object("v1", "Endpoints", json!({"subsets": [{}, {"addresses": [{"ip": "127.0.0.1"}]}]})),
+        &[
+            "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`",
+            "subsets[1].addresses[0].ip: Invalid value: \"127.0.0.1\": may not be in the loopback range (127.0.0.0/8, ::1/128)",
+        ],
+    );
+    let slice = |fields: Value| {
+        let mut slice = object("discovery.k8s.io/v1", "EndpointSlice", json!({"addressType": "IPv4", "endpoints": []}));
+        merge(&mut slice, fields);
+        slice
+    };
+    check(slice(json!({"endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"port": 80}]})), &[]);
+    check(slice(json!({"addressType": null})), &["addressType: Required value"]);
+    check(
+        slice(json!({"addressType": "x"})),
+        &["addressType: Unsupported value: \"x\": supported values: \"FQDN\", \"IPv4\", \"IPv6\""],
+    );
+    check(
+        slice(json!({"endpoints": [{"addresses": []}, {"addresses": ["fd00::1"]}]})),
+        &[
+            "endpoints[0].addresses: Required value: must contain at least 1 address",
+            "endpoints[1].addresses[0]: Invalid value: \"fd00::1\": must be a valid IPv4 address",
+        ],
+    );
+    check(slice(json!({"ports": [{"port": 1}, {"port": 2}]})), &["ports[1].name: Duplicate value: \"\""]);
+    let many = vec![json!({"addresses": ["10.0.0.1"]}); 1001];
+    check(slice(json!({"endpoints": many})), &["endpoints: Too many: 1001: must have at most 1000 items"]);
+}
+
+#[test]
+fn leases() {
+    let lease = |spec: Value| object("coordination.k8s.io/v1", "Lease", json!({"spec": spec}));
+    check(lease(json!({"holderIdentity": "h", "leaseDurationSeconds": 15})), &[]);
+    check(
+        lease(json!({"leaseDurationSeconds": 0, "leaseTransitions": -1})),
+        &[
+            "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
+            "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0",
+        ],
+    );
+    check(
+        lease(json!({"preferredHolder": "h"})),
+        &["spec.preferredHolder: Forbidden: may only be specified when `strategy` is defined"],
+    );
+}
+
+#[test]
+fn events() {
+    let core = |fields: Value| {
+        let mut event = object("v1", "Event", json!({"involvedObject": {"namespace": "default"}}));
+        merge(&mut event, fields);
+        event
+    };
+    check(core(json!({})), &[]);
+    check(
+        core(json!({"involvedObject": {"namespace": "other"}})),
+        &["involvedObject.namespace: Invalid value: \"other\": does not match event.namespace"],
+    );
+    let new = |fields: Value| {
+        let mut event = object(
+            "events.k8s.io/v1",
+            "Event",
+            json!({"eventTime": "2026-01-01T00:00:00.000000Z", "type": "Normal", "action": "A", "reason": "R",
+                   "reportingController": "c", "reportingInstance": "i", "regarding": {"namespace": "default"}}),
+        );
+        merge(&mut event, fields);
+        event
+    };
+    check(new(json!({})), &[]);
+    check(
+        new(json!({"action": null, "note": "x".repeat(1025), "type": "Odd"})),
+        &[
+            "action: Required value",
+            "message: Invalid value: \"\": can have at most 1024 characters",
+            "type: Invalid value: \"\": has invalid value: Odd",
+        ],
+    );
+    check(
+        new(json!({"series": {"count": 1}, "deprecatedCount": 1})),
+        &[
+            "series.count: Invalid value: \"\": should be at least 2",
+            "series.lastObservedTime: Required value",
+            "count: Invalid value: \"\": needs to be unset",
+        ],
+    );
+    check(
+        core(
+            json!({"eventTime": "2026-01-01T00:00:00.000000Z", "reportingComponent": "c", "reason": "R", "action": "A"}),
+        ),
+        &["reportingInstance: Required value"],
+    );
+}
+
+#[test]
+fn roles_and_bindings() {
+    let rbac = |kind: &str, fields: Value| object("rbac.authorization.k8s.io/v1", kind, fields);
+    let role = |rule: Value| rbac("Role", json!({"rules": [rule]}));
+    check(role(json!({"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]})), &[]);
+    check(
+        role(json!({})),
+        &[
+            "rules[0].verbs: Required value: verbs must contain at least one value",
+            "rules[0].apiGroups: Required value: resource rules must supply at least one api group",
+            "rules[0].resources: Required value: resource rules must supply at least one resource",
+        ],
+    );
+    check(
+        role(json!({"verbs": ["get"], "nonResourceURLs": ["/x"]})),
+        &["rules[0].nonResourceURLs: Invalid value: [\"/x\"]: namespaced rules cannot apply to non-resource URLs"],
+    );
+    check(rbac("ClusterRole", json!({"rules": [{"verbs": ["get"], "nonResourceURLs": ["/x"]}]})), &[]);
+    check(
+        rbac("ClusterRole", json!({"aggregationRule": {}})),
+        &[
+            "aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector required if aggregationRule is non-nil",
+        ],
+    );
+    check(
+        rbac("RoleBinding", json!({"roleRef": {"kind": "Pod", "name": ""}})),
+        &[
+            "roleRef.kind: Unsupported value: \"Pod\": supported values: \"ClusterRole\", \"Role\"",
+            "roleRef.name: Required value",
+        ],
+    );
+    let bound = |kind: &str, subject: Value| {
+        rbac(kind, json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [subject]}))
+    };
+    check(bound("RoleBinding", json!({"kind": "ServiceAccount", "name": "s"})), &[]);
+    check(
+        bound("ClusterRoleBinding", json!({"kind": "ServiceAccount", "name": "s"})),
+        &["subjects[0].namespace: Required value"],
+    );
+    check(
+        bound("ClusterRoleBinding", json!({"kind": "Robot", "name": "s"})),
+        &["subjects[0].kind: Unsupported value: \"Robot\": supported values: \"Group\", \"ServiceAccount\", \"User\""],
+    );
+}
+
+#[test]
+fn storage() {
+    let claim = |spec: Value| {
+        let mut claim = object(
+            "v1",
+            "PersistentVolumeClaim",
+            json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
+        );
+        merge(&mut claim["spec"], spec);
+        claim
+    };
+    check(claim(json!({})), &[]);
+    check(
+        claim(json!({"accessModes": [], "resources": null})),
+        &[
+            "spec.accessModes: Required value: at least 1 access mode is required",
+            "spec.resources[storage]: Required value",
+        ],
+    );
+    check(
+        claim(json!({"accessModes": ["ReadWriteOncePod", "ReadOnlyMany"]})),
+        &["spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes"],
+    );
+    check(
+        claim(json!({"resources": {"requests": {"storage": "0"}}})),
+        &["spec.resources[storage]: Invalid value: \"0\": must be greater than zero"],
+    );
+    let volume = |spec: Value| {
+        let mut volume = object(
+            "v1",
+            "PersistentVolume",
+            json!({"spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}}}),
+        );
+        merge(&mut volume["spec"], spec);
+        volume
+    };
+    check(volume(json!({"hostPath": {"path": "/x"}})), &[]);
+    check(volume(json!({})), &["spec: Required value: must specify a volume type"]);
+    check(
+        volume(json!({"local": {"path": "/x"}})),
+        &["spec.nodeAffinity: Required value: Local volume requires node affinity"],
+    );
+    check(object("storage.k8s.io/v1", "StorageClass", json!({})), &["provisioner: Required value"]);
+}
+
+#[test]
+fn limits_quotas_and_budgets() {
+    let limits = |limit: Value| object("v1", "LimitRange", json!({"spec": {"limits": [limit]}}));
+    check(limits(json!({"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "1"}})), &[]);
+    check(
+        limits(json!({"type": "Pod", "max": {"cpu": "1"}, "min": {"cpu": "2"}})),
+        &["spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1"],
+    );
+    check(
+        limits(json!({"type": "Pod", "default": {"cpu": "1"}})),
+        &["spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'"],
+    );
+    let quota = |spec: Value| object("v1", "ResourceQuota", json!({"spec": spec}));
+    check(quota(json!({"hard": {"pods": "10", "count/deployments.apps": "1", "requests.cpu": "1"}})), &[]);
+    check(
+        quota(json!({"hard": {"pods": "1500m"}, "scopes": ["BestEffort", "NotBestEffort"]})),
+        &[
+            "spec.hard[pods]: Invalid value: \"1500m\": must be an integer",
+            "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: conflicting scopes",
+        ],
+    );
+    let budget = |spec: Value| object("policy/v1", "PodDisruptionBudget", json!({"spec": spec}));
+    check(budget(json!({"minAvailable": "50%", "selector": {}})), &[]);
+    check(
+        budget(json!({"minAvailable": 1, "maxUnavailable": 1})),
+        &[
+            "spec: Invalid value: {\"maxUnavailable\":1,\"minAvailable\":1}: minAvailable and maxUnavailable cannot be both set",
+        ],
+    );
+}
+
+#[test]
+fn network() {
+    let ingress = |spec: Value| object("networking.k8s.io/v1", "Ingress", json!({"spec": spec}));
+    let backend = json!({"service": {"name": "s", "port": {"number": 80}}});
+    check(ingress(json!({"defaultBackend": backend})), &[]);
+    check(ingress(json!({})), &["spec: Invalid value: []: either `defaultBackend` or `rules` must be specified"]);
+    check(
+        ingress(
+            json!({"rules": [{"host": "1.2.3.4", "http": {"paths": [{"path": "x", "pathType": "Prefix", "backend": backend}]}}]}),
+        ),
+        &[
+            "spec.rules[0].host: Invalid value: \"1.2.3.4\": must be a DNS name, not an IP address",
+            "spec.rules[0].http.paths[0].path: Invalid value: \"x\": must be an absolute path",
+        ],
+    );
+    let policy = |spec: Value| object("networking.k8s.io/v1", "NetworkPolicy", json!({"spec": spec}));
+    check(policy(json!({"ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": "http"}]}]})), &[]);
+    check(
+        policy(json!({"ingress": [{"from": [{}, {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}]}]})),
+        &[
+            "spec.ingress[0].from[0]: Required value: must specify a peer",
+            "spec.ingress[0].from[1].ipBlock.except[0]: Invalid value: \"11.0.0.0/16\": must be a strict subset of `cidr`: 10.0.0.0/8",
+        ],
+    );
+}
+
+#[test]
+fn priority_classes() {
+    let class = |fields: Value| object("scheduling.k8s.io/v1", "PriorityClass", fields);
+    check(class(json!({"value": 1000})), &[]);
+    check(
+        class(json!({"value": 1_000_000_001})),
+        &["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"],
+    );
+    check(
+        class(json!({"metadata": {"name": "system-x"}, "value": 1})),
+        &[
+            "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: system-x is not a known system priority class",
+        ],
+    );
+    check(class(json!({"metadata": {"name": "system-node-critical"}, "value": 2_000_001_000})), &[]);
+}
+
+#[test]
+fn autoscalers() {
+    let scaler = |spec: Value| {
+        let mut scaler = object(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            json!({"spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}}),
+        );
+        merge(&mut scaler["spec"], spec);
+        scaler
+    };
+    check(scaler(json!({})), &[]);
+    check(
+        scaler(json!({"minReplicas": 4, "scaleTargetRef": {"name": ""}})),
+        &[
+            "spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`",
+            "spec.scaleTargetRef.name: Required value",
+        ],
+    );
+}
+
+#[test]
+fn what_is_particular_about_a_kind() {
+    for (group, kind, status, generation) in [
+        ("", "Pod", true, true),
+        ("", "Service", true, false),
+        ("", "Node", true, false),
+        ("", "ConfigMap", false, false),
+        ("apps", "Deployment", true, true),
+        ("apps", "ControllerRevision", false, false),
+        ("discovery.k8s.io", "EndpointSlice", false, true),
+        ("networking.k8s.io", "NetworkPolicy", false, true),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", false, true),
+        ("apiextensions.k8s.io", "CustomResourceDefinition", true, true),
+        ("certificates.k8s.io", "CertificateSigningRequest", true, false),
+    ] {
+        let rules = of(group, kind);
+        assert_eq!((rules.has_status(), rules.has_generation()), (status, generation), "{kind}");
+    }
+    assert_eq!(of("", "Service").name_rule(), NameRule::Rfc1035Label);
+    assert_eq!(of("", "Namespace").name_rule(), NameRule::Label);
+    assert_eq!(of("rbac.authorization.k8s.io", "Role").name_rule(), NameRule::PathSegment);
+}
+
+#[test]
+fn kinds_have_a_status_where_they_serve_one() {
+    for resource in catalog::builtin() {
+        let served = resource.subresources.iter().any(|subresource| subresource.name == "status");
+        // One module serves the policies of both kinds; those that mutate have no status.
+        if resource.kind != "MutatingAdmissionPolicy" {
+            assert_eq!(resource.rules.has_status(), served, "{}/{}", resource.group, resource.kind);
+        }
+    }
+}
+
+#[test]
+fn selectable_fields_have_the_names_that_were_announced() {
+    for resource in catalog::builtin() {
+        let object = json!({"apiVersion": resource.api_version(), "kind": resource.kind});
+        let given: Vec<&str> = resource.rules.selectable_fields(&object).iter().map(|(name, _)| *name).collect();
+        assert_eq!(given, resource.rules.selectable_field_names(), "{}", resource.kind);
+    }
+}

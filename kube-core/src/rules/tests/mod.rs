@@ -1,6 +1,7 @@
 //! Rows for the rules: what is wrong with an object, what an update may not change, what defaults fill in.
 
 mod defaults;
+mod examples;
 mod kinds;
 mod pod;
 mod service;

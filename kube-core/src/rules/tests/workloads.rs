@@ -1,1 +1,180 @@
-//! Rows.
+//! What is wrong with workloads.
+
+use super::*;
+
+#[test]
+fn deployments() {
+    check(deployment(json!({})), &[]);
+    check(
+        deployment(json!({"replicas": -1})),
+        &["spec.replicas: Invalid value: -1: must be greater than or equal to 0"],
+    );
+    check(deployment(json!({"selector": null})), &["spec.selector: Required value"]);
+    check(
+        deployment(json!({"selector": {"matchLabels": null}})),
+        &["spec.selector: Invalid value: {}: empty selector is invalid for deployment"],
+    );
+    check(
+        deployment(json!({"selector": {"matchLabels": {"app": "b"}}})),
+        &["spec.template.metadata.labels: Invalid value: {\"app\":\"a\"}: `selector` does not match template `labels`"],
+    );
+    check(
+        deployment(json!({"strategy": {"type": "Recreate", "rollingUpdate": {}}})),
+        &["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"],
+    );
+    check(
+        deployment(json!({"strategy": {"type": "x"}})),
+        &["spec.strategy.type: Unsupported value: \"x\": supported values: \"Recreate\", \"RollingUpdate\""],
+    );
+    check(
+        deployment(json!({"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}})),
+        &["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"0%\": may not be 0 when `maxSurge` is 0"],
+    );
+    check(
+        deployment(json!({"strategy": {"rollingUpdate": {"maxSurge": "x", "maxUnavailable": "101%"}}})),
+        &[
+            "spec.strategy.rollingUpdate.maxSurge: Invalid value: \"x\": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+            "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"101%\": must not be greater than 100%",
+        ],
+    );
+    check(
+        deployment(json!({"minReadySeconds": 600})),
+        &["spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"],
+    );
+}
+
+#[test]
+fn templates() {
+    let template = |spec: Value| deployment(json!({"template": {"spec": spec}}));
+    check(
+        template(json!({"restartPolicy": "Never"})),
+        &["spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\""],
+    );
+    check(
+        template(json!({"activeDeadlineSeconds": 5})),
+        &["spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported"],
+    );
+    check(
+        template(json!({"ephemeralContainers": [{"name": "e", "image": "i"}]})),
+        &["spec.template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed in pod template"],
+    );
+    check(template(json!({"containers": []})), &["spec.template.spec.containers: Required value"]);
+    // Templates that were stored with spaces around an image stay valid.
+    check(template(json!({"containers": [{"name": "c", "image": " "}]})), &[]);
+}
+
+#[test]
+fn other_controllers() {
+    for kind in ["ReplicaSet", "StatefulSet", "DaemonSet"] {
+        check(workload(kind, json!({})), &[]);
+    }
+    check(
+        workload("DaemonSet", json!({"updateStrategy": {"rollingUpdate": {"maxSurge": 1}}})),
+        &[
+            "spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero",
+        ],
+    );
+    check(
+        workload("DaemonSet", json!({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}})),
+        &["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"],
+    );
+    check(
+        workload("StatefulSet", json!({"podManagementPolicy": "x"})),
+        &["spec.podManagementPolicy: Invalid value: \"x\": must be 'OrderedReady' or 'Parallel'"],
+    );
+    check(
+        workload("StatefulSet", json!({"updateStrategy": {"type": "OnDelete", "rollingUpdate": {}}})),
+        &["spec.updateStrategy.rollingUpdate: Invalid value: {}: only allowed for updateStrategy 'RollingUpdate'"],
+    );
+    let controller = object(
+        "v1",
+        "ReplicationController",
+        json!({"spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}}),
+    );
+    check(controller, &[]);
+    check(
+        object("v1", "ReplicationController", json!({"spec": {}})),
+        &["spec.selector: Required value", "spec.template: Required value"],
+    );
+}
+
+fn job(spec: Value) -> Value {
+    let mut job = object(
+        "batch/v1",
+        "Job",
+        json!({"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}),
+    );
+    merge(&mut job["spec"], spec);
+    job
+}
+
+#[test]
+fn jobs() {
+    check(job(json!({})), &[]);
+    check(
+        job(json!({"parallelism": -1})),
+        &["spec.parallelism: Invalid value: -1: must be greater than or equal to 0"],
+    );
+    check(
+        job(json!({"template": {"spec": {"restartPolicy": null}}})),
+        &["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""],
+    );
+    check(
+        job(json!({"completionMode": "Indexed", "parallelism": 1})),
+        &["spec.completions: Required value: when completion mode is Indexed"],
+    );
+    check(
+        job(json!({"backoffLimitPerIndex": 1})),
+        &["spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"],
+    );
+}
+
+#[track_caller]
+fn check_schedule(schedule: &str, expected: &[&str]) {
+    let cron = object("batch/v1", "CronJob", json!({"spec": {"schedule": schedule, "jobTemplate": job(json!({}))}}));
+    let full: Vec<String> = expected.iter().map(|text| format!("spec.schedule: {text}")).collect();
+    check(cron, &full.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn schedules() {
+    for valid in ["* * * * *", "*/5 0-6 1,15 jan-mar MON", "@hourly", "0 0 * * 6"] {
+        check_schedule(valid, &[]);
+    }
+    check_schedule("", &["Required value"]);
+    check_schedule("* * *", &["Invalid value: \"* * *\": expected exactly 5 fields, found 3: [* * *]"]);
+    check_schedule("60 * * * *", &["Invalid value: \"60 * * * *\": end of range (60) above maximum (59): 60"]);
+    check_schedule("* * 0 * *", &["Invalid value: \"* * 0 * *\": beginning of range (0) below minimum (1): 0"]);
+    check_schedule("*/0 * * * *", &["Invalid value: \"*/0 * * * *\": step of range should be a positive number: */0"]);
+    check_schedule("@never", &["Invalid value: \"@never\": unrecognized descriptor: @never"]);
+    check_schedule(
+        "TZ=UTC * * * * *",
+        &["Invalid value: \"TZ=UTC * * * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"],
+    );
+}
+
+#[test]
+fn statuses_of_workloads() {
+    let status = |kind: &str, status: Value| {
+        let object = created(workload(kind, json!({})));
+        let mut new = object.clone();
+        new["status"] = status;
+        texts(&rules(&object).validate_status_update(&new, &object))
+    };
+    assert_eq!(
+        status("Deployment", json!({"replicas": 2, "readyReplicas": 2, "availableReplicas": 2})),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        status("Deployment", json!({"replicas": 1, "readyReplicas": 2})),
+        ["status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"]
+    );
+    assert_eq!(
+        status("ReplicaSet", json!({"replicas": 2, "readyReplicas": 1, "availableReplicas": 2})),
+        ["status.availableReplicas: Invalid value: 2: cannot be greater than readyReplicas"]
+    );
+    assert_eq!(
+        status("DaemonSet", json!({"numberReady": -1})),
+        ["status.numberReady: Invalid value: -1: must be greater than or equal to 0"]
+    );
+}
