@@ -161,9 +161,7 @@ async fn update(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, 
         object["metadata"].get("resourceVersion").and_then(Value::as_str).is_some_and(|v| !matches!(v, "" | "0"));
     let creates = subject.part == Part::Main && kind.storage.rules.allows_create_on_update() && !named;
     if creates && registry.entry(&subject.key()).await?.is_none() {
-        let mut info = request.info.clone();
-        "create".clone_into(&mut info.verb);
-        server.authorize(&request.user, &info)?;
+        may_create(server, request)?;
         let entry = registry.create(subject, object, &options).await?;
         return render::entry(request, kind, StatusCode::CREATED, &entry, registry.clock.now());
     }
@@ -177,11 +175,18 @@ async fn update(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, 
     render::entry(request, kind, StatusCode::OK, &entry, registry.clock.now())
 }
 
+/// Whether the user may create what an update or apply did not find.
+fn may_create(server: &Server, request: &Request) -> Result<(), ApiError> {
+    let mut info = request.info.clone();
+    "create".clone_into(&mut info.verb);
+    server.authorize(&request.user, &info)
+}
+
 async fn patch(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
     let Subject { request, kind, .. } = subject;
     let patch = Patch::read(request, Expected::of(kind.served))?;
     let options = WriteOptions::parse(request, "PatchOptions", Patch::is_apply(request))?;
-    let (entry, created) = server.registry.patch(subject, patch, &options).await?;
+    let (entry, created) = server.registry.patch(subject, patch, &options, || may_create(server, request)).await?;
     let code = if created { StatusCode::CREATED } else { StatusCode::OK };
     render::entry(request, kind, code, &entry, server.registry.clock.now())
 }

@@ -71,6 +71,7 @@ impl ApiServer {
         self.server.streams.stop().await;
     }
 
+    #[cfg(test)]
     pub(crate) fn server(&self) -> &Arc<Server> {
         &self.server
     }

@@ -7,8 +7,8 @@ use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::WriteOptions;
 use kubekit_core::field::Path;
 use kubekit_core::meta::{self, CreateContext};
-use kubekit_core::names;
 use kubekit_core::status::ApiError;
+use kubekit_core::{apply, names};
 use kubekit_store::{Entry, Precondition};
 use serde_json::Value;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Registry {
         let api_version = text(&object, "apiVersion");
         let object = self.create_tracked(subject, object, options, |object, registry| {
             let writer = registry.writer(&api_version, subject.part, options);
-            let _ = (object, schema, writer);
+            apply::track(None, object, schema, writer);
         });
         object.await
     }

@@ -101,7 +101,8 @@ fn must_be_object(patch: &Value) -> Result<(), ApiError> {
 }
 
 impl Registry {
-    /// Patches an object; an apply creates it where it does not exist, and then says `true`.
+    /// Patches an object; an apply creates it where it does not exist, as far as `may_create` lets it, and then says
+    /// `true`.
     ///
     /// # Errors
     /// What stands against it.
@@ -110,11 +111,12 @@ impl Registry {
         subject: Subject<'_>,
         patch: Patch,
         options: &WriteOptions,
+        may_create: impl Fn() -> Result<(), ApiError>,
     ) -> Result<(Arc<Entry>, bool), ApiError> {
         let expected = Expected::of(subject.kind.served);
         let request = subject.request;
         if let Patch::Apply(configuration) = patch {
-            return self.apply(subject, configuration, options).await;
+            return self.apply(subject, configuration, options, may_create).await;
         }
         let entry = self
             .modify(subject, options, |old| {
@@ -129,6 +131,7 @@ impl Registry {
         subject: Subject<'_>,
         configuration: Value,
         options: &WriteOptions,
+        may_create: impl Fn() -> Result<(), ApiError>,
     ) -> Result<(Arc<Entry>, bool), ApiError> {
         let expected = Expected::of(subject.kind.served);
         let mut configuration = check_configuration(subject, configuration, expected, options)?;
@@ -139,6 +142,7 @@ impl Registry {
             let writer = self.writer(&api_version, subject.part, options);
             let exists = self.entry(&subject.key()).await?.is_some();
             if !exists && create_allowed {
+                may_create()?;
                 if configuration["metadata"].get("uid").and_then(Value::as_str).is_some_and(|uid| !uid.is_empty()) {
                     return Err(subject.conflict(
                         "uid mismatch: the provided object specified uid, and no existing object was found",

@@ -7,7 +7,7 @@ use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::WriteOptions;
 use kubekit_core::field::{Error as FieldError, ErrorKind, Path};
 use kubekit_core::status::ApiError;
-use kubekit_core::{deletion, meta};
+use kubekit_core::{apply, deletion, meta};
 use kubekit_store::{Entry, Precondition};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -92,6 +92,7 @@ impl Registry {
         check_version(subject, &mut object, old)?;
         let mut new = kind.to_storage(object);
         meta::prepare_update(&mut new, old);
+        keep_ownership(&mut new, old);
         if what == Part::Main {
             rules.default(&mut new);
         }
@@ -137,18 +138,15 @@ impl Registry {
         let api_version = kind.served.api_version();
         let writer = self.writer(&api_version, subject.part, options);
         let schema = kind.served.schema_type();
-        let _ = (writer, schema, old);
-        return new;
-        /*if kind.is_converted() {
-                    let mut served = kind.to_served(new);
-                    apply::track(Some(&kind.to_served(old.clone())), &mut served, schema, writer);
-                    kind.to_storage(served)
-                } else {
-                    let mut new = new;
-                    apply::track(Some(old), &mut new, schema, writer);
-                    new
-                }
-        */
+        if kind.is_converted() {
+            let mut served = kind.to_served(new);
+            apply::track(Some(&kind.to_served(old.clone())), &mut served, schema, writer);
+            kind.to_storage(served)
+        } else {
+            let mut new = new;
+            apply::track(Some(old), &mut new, schema, writer);
+            new
+        }
     }
 }
 
@@ -207,6 +205,13 @@ fn equal_but_for_ownership(new: &Value, old: &Value) -> bool {
             _ => false,
         };
     metadata && same(new, old, "metadata")
+}
+
+/// A write that says nothing of ownership keeps it; one that says it is empty begins anew.
+fn keep_ownership(new: &mut Value, old: &Value) {
+    if let (None, Some(managed)) = (new["metadata"].get("managedFields"), old["metadata"].get("managedFields")) {
+        new["metadata"]["managedFields"] = managed.clone();
+    }
 }
 
 /// Whether the same managers own the same fields, at whatever time.

@@ -1,4 +1,5 @@
 //! Integration tests of this crate, one binary: requests go through the service, as any client's do.
+#![expect(clippy::unwrap_used, reason = "a test that unwraps what is not there fails, as it should")]
 
 mod admission;
 mod discovery;
