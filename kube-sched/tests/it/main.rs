@@ -1,3 +1,5 @@
 //! Integration tests of the engine through its public face.
 
+#[cfg(feature = "driver")]
+mod driver;
 mod embed;

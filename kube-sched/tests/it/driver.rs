@@ -1,0 +1,167 @@
+//! The driver against a real API server in the same process.
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kubekit_runtime::environment::Environment;
+use kubekit_runtime::{Api, Client, DeleteParams, ListParams};
+use kubekit_sched::driver::{Config, Driver};
+use kubekit_server::ApiServer;
+use kubekit_server::identity::UserInfo;
+use kubekit_store::Memory;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+struct Rig {
+    server: ApiServer,
+    stop: CancellationToken,
+    drivers: Vec<JoinHandle<()>>,
+}
+
+impl Rig {
+    async fn new(drivers: usize) -> Self {
+        let store = Memory::new(kubekit_server::extractor(), kubekit_store::Config::default());
+        let server = ApiServer::builder(Arc::new(store)).build().await.expect("a server over an empty store");
+        let mut rig = Self { server, stop: CancellationToken::new(), drivers: Vec::new() };
+        for _ in 0..drivers {
+            let client = Client::new(rig.server.as_user(UserInfo::new("system:kube-scheduler", [""; 0])));
+            let driver = Driver::new(client, Config::default(), Environment::system());
+            rig.drivers.push(tokio::spawn(driver.run(rig.stop.clone())));
+        }
+        rig
+    }
+
+    fn admin(&self) -> Client {
+        Client::new(self.server.as_user(UserInfo::admin()))
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.admin(), "default")
+    }
+
+    async fn add_node(&self, name: &str, cpu: &str) {
+        let nodes: Api<Node> = Api::all(self.admin());
+        let mut node = nodes.create(&parse(json!({"metadata": {"name": name}}))).await.expect("a node");
+        // A new node is tainted until it is ready; here nobody takes the taint away.
+        node.spec = None;
+        let node = nodes.replace(&node).await.expect("no taints");
+        let mut status = node.clone();
+        status.status = parse(json!({"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "110"}}));
+        status.metadata.resource_version = None;
+        nodes.replace_status(&status).await.expect("a status");
+    }
+
+    async fn add_pod(&self, name: &str, cpu: &str, priority: Option<i32>) {
+        let pod = json!({"metadata": {"name": name}, "spec": {"containers": [
+            {"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu}}}]}});
+        let mut pod: Pod = parse(pod);
+        if priority.is_some() {
+            let spec = pod.spec.as_mut().expect("it has one");
+            spec.priority_class_name = Some("system-node-critical".to_owned());
+        }
+        self.pods().create(&pod).await.expect("a pod");
+    }
+
+    async fn list(&self) -> Vec<Pod> {
+        self.pods().list(&ListParams::default()).await.expect("a list").items
+    }
+
+    /// Waits until every pod is as `done` says; gives the pods.
+    async fn until(&self, what: &str, done: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
+        let wait = async {
+            loop {
+                let pods = self.list().await;
+                if done(&pods) {
+                    return pods;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("did not happen: {what}"))
+    }
+
+    async fn finish(self) {
+        self.stop.cancel();
+        for driver in self.drivers {
+            driver.await.expect("a driver ends without a panic");
+        }
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(json: Value) -> T {
+    serde_json::from_value(json).expect("the test's object")
+}
+
+fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref()
+}
+
+fn condition(pod: &Pod) -> Option<(&str, &str, &str)> {
+    let condition = pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == "PodScheduled")?;
+    Some((
+        &condition.status,
+        condition.reason.as_deref().unwrap_or_default(),
+        condition.message.as_deref().unwrap_or_default(),
+    ))
+}
+
+#[tokio::test]
+async fn pods_are_bound_and_those_that_fit_nowhere_say_why() {
+    let rig = Rig::new(1).await;
+    rig.add_node("a", "2").await;
+    rig.add_node("b", "2").await;
+    for i in 0..4 {
+        rig.add_pod(&format!("fits-{i}"), "1", None).await;
+    }
+    let pods = rig.until("four pods are bound", |pods| pods.iter().filter_map(node_of).count() == 4).await;
+    let on_a = pods.iter().filter(|pod| node_of(pod) == Some("a")).count();
+    assert_eq!(on_a, 2, "they are spread");
+    rig.add_pod("late", "1", None).await;
+    let pods = rig
+        .until("the fifth says why not", |pods| pods.iter().any(|pod| condition(pod).is_some_and(|c| c.0 == "False")))
+        .await;
+    let late = pods.iter().find(|pod| pod.metadata.name.as_deref() == Some("late")).expect("it is there");
+    let (_, reason, message) = condition(late).expect("it says why");
+    assert_eq!(reason, "Unschedulable");
+    assert!(message.starts_with("0/2 nodes are available: 2 Insufficient cpu."), "{message}");
+    rig.add_node("c", "2").await;
+    rig.until("a new node takes it", |pods| pods.iter().all(|pod| node_of(pod).is_some())).await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn two_drivers_never_bind_one_pod_twice_nor_overcommit() {
+    let rig = Rig::new(2).await;
+    for i in 0..5 {
+        rig.add_node(&format!("n{i}"), "4").await;
+    }
+    for i in 0..20 {
+        rig.add_pod(&format!("p{i}"), "1", None).await;
+    }
+    let pods = rig.until("all are bound", |pods| pods.iter().all(|pod| node_of(pod).is_some())).await;
+    assert_eq!(pods.len(), 20);
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn an_important_pod_takes_the_place_of_a_lesser_one() {
+    let rig = Rig::new(1).await;
+    rig.add_node("a", "1").await;
+    rig.add_pod("lesser", "1", None).await;
+    rig.until("the lesser is bound", |pods| pods.iter().all(|pod| node_of(pod).is_some())).await;
+    rig.add_pod("greater", "1", Some(1)).await;
+    rig.until("the lesser is being deleted", |pods| {
+        pods.iter()
+            .all(|pod| pod.metadata.name.as_deref() != Some("lesser") || pod.metadata.deletion_timestamp.is_some())
+    })
+    .await;
+    // Nobody runs the pod here, so that nobody else confirms its end.
+    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    let _ = rig.pods().delete("lesser", &now).await;
+    rig.until("the greater is bound", |pods| {
+        pods.iter().any(|pod| pod.metadata.name.as_deref() == Some("greater") && node_of(pod) == Some("a"))
+    })
+    .await;
+    rig.finish().await;
+}
