@@ -1,7 +1,7 @@
 //! Which fields a value has, and which differ between two values.
 
 use super::form::{Form, keyed_element, name_element, value_element};
-use super::set::Set;
+use super::set::{Set, readable};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -28,15 +28,14 @@ pub(super) fn fields(value: &Value, form: Form) -> Result<Set, String> {
                 }
                 let mut below = fields(value, Form::Struct(of)).map_err(|what| format!("[{i}]{what}"))?;
                 below.here = true;
-                if set.below.insert(element.clone(), below).is_some() {
-                    let path = Set { here: false, below: BTreeMap::from([(element, Set::leaf())]) }.paths().concat();
-                    return Err(format!(": duplicate entries for key {path}"));
+                if set.put(element.clone(), below) {
+                    return Err(format!(": duplicate entries for key {}", readable(&element)));
                 }
             }
         }
         (Form::Set, Value::Array(list)) if !list.is_empty() => {
             for value in list {
-                if set.below.insert(value_element(value), Set::leaf()).is_some() {
+                if set.put(value_element(value), Set::leaf()) {
                     return Err(format!(": duplicate entries for key [={value}]"));
                 }
             }
@@ -56,18 +55,19 @@ pub(super) struct Comparison {
 
 impl Comparison {
     fn put(&mut self, element: String, below: Self) {
-        self.changed.put(element.clone(), below.changed);
-        self.removed.put(element, below.removed);
+        if below.removed.is_empty() {
+            self.changed.put(element, below.changed);
+        } else {
+            self.changed.put(element.clone(), below.changed);
+            self.removed.put(element, below.removed);
+        }
     }
 }
 
-/// Compares an old value with a new one; `None` is absent.
+/// Compares an old value with a new one that is not equal; `None` is absent.
 pub(super) fn compare(old: Option<&Value>, new: Option<&Value>, form: Form) -> Comparison {
     let (old, new) = (old.filter(|v| !v.is_null()), new.filter(|v| !v.is_null()));
     let mut found = Comparison::default();
-    if old == new {
-        return found;
-    }
     match form {
         Form::Struct(_) | Form::Map(_) | Form::Deduced if either(old, new, Value::is_object) => {
             members(old, new, form, &mut found);
@@ -81,6 +81,9 @@ pub(super) fn compare(old: Option<&Value>, new: Option<&Value>, form: Form) -> C
             found.removed.here = new.is_none();
             return found;
         }
+    }
+    if old.is_none() && new.is_none() {
+        return Comparison::default();
     }
     let is_bare = |value: Option<&Value>| match value {
         Some(Value::Object(map)) => map.is_empty(),
@@ -103,7 +106,10 @@ fn members(old: Option<&Value>, new: Option<&Value>, form: Form, found: &mut Com
     let old = old.and_then(Value::as_object).unwrap_or(&empty);
     let new = new.and_then(Value::as_object).unwrap_or(&empty);
     for (name, value) in new {
-        found.put(name_element(name), compare(old.get(name), Some(value), form.under(name)));
+        let before = old.get(name);
+        if before != Some(value) {
+            found.put(name_element(name), compare(before, Some(value), form.under(name)));
+        }
     }
     for (name, value) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
         found.put(name_element(name), compare(Some(value), None, form.under(name)));
@@ -120,6 +126,9 @@ fn elements(
     let (old, new) = (index(old, &element), index(new, &element));
     for (id, value) in &new {
         let before = old.get(id).copied();
+        if before == Some(value) {
+            continue;
+        }
         let mut compared = compare(before, Some(value), below);
         compared.changed.here |= before.is_none();
         found.put(id.clone(), compared);

@@ -25,7 +25,7 @@ pub(super) fn find(managers: &Managers, me: &Identity, changed: &Set) -> Vec<Con
         .entries
         .iter()
         .filter(|entry| entry.identity != *me)
-        .map(|entry| Conflict { manager: readable(entry), fields: entry.set.intersection(changed) })
+        .map(|entry| Conflict { manager: readable(entry), fields: entry.set().intersection(changed) })
         .filter(|conflict| !conflict.fields.is_empty())
         .collect()
 }

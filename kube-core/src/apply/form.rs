@@ -62,7 +62,10 @@ impl Form {
 
 /// The element of a field set that stands for a field or key.
 pub(super) fn name_element(name: &str) -> String {
-    format!("f:{name}")
+    let mut element = String::with_capacity(2 + name.len());
+    element.push_str("f:");
+    element.push_str(name);
+    element
 }
 
 /// The element that stands for a scalar of a set.

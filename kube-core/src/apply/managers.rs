@@ -3,7 +3,8 @@
 use super::Writer;
 use super::set::Set;
 use crate::decode::format_time;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// More managers than these that update share one entry, so that the record stays bounded.
 const UPDATERS_MAX: usize = 10;
@@ -38,16 +39,61 @@ impl Identity {
     }
 }
 
+/// One manager's fields: as they came, until something must be known of them. Most writes touch few managers' fields,
+/// and reading all of them would cost more than the rest of the write.
+#[derive(Clone, Debug)]
+enum Fields {
+    Unread(Value),
+    Read(Set),
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) identity: Identity,
     pub(super) api_version: String,
     time: String,
-    pub(super) set: Set,
+    fields: Fields,
 }
 
 impl Entry {
-    fn read(entry: &Value) -> Option<Self> {
+    /// The fields that it owns.
+    pub(super) fn set(&self) -> Cow<'_, Set> {
+        match &self.fields {
+            Fields::Unread(fields) => Cow::Owned(Set::from_fields(fields).unwrap_or_default()),
+            Fields::Read(set) => Cow::Borrowed(set),
+        }
+    }
+
+    fn set_mut(&mut self) -> &mut Set {
+        if let Fields::Unread(fields) = &self.fields {
+            self.fields = Fields::Read(Set::from_fields(fields).unwrap_or_default());
+        }
+        match &mut self.fields {
+            Fields::Read(set) => set,
+            Fields::Unread(_) => unreachable!("it was read above"),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match &self.fields {
+            Fields::Unread(fields) => fields.as_object().is_none_or(Map::is_empty),
+            Fields::Read(set) => set.is_empty(),
+        }
+    }
+
+    fn subtract(&mut self, other: &Set) {
+        let meets = match &self.fields {
+            Fields::Unread(fields) => other.meets(fields),
+            Fields::Read(_) => true,
+        };
+        if meets {
+            self.set_mut().subtract(other);
+        }
+    }
+
+    /// Reads an entry whose fields are known to be in the form that this module writes.
+    fn read(mut entry: Value) -> Option<Self> {
+        let fields = entry["fieldsV1"].take();
         let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
         let operation = match text("operation").as_str() {
             "Apply" => Operation::Apply,
@@ -61,26 +107,30 @@ impl Entry {
             api_version: if operation == Operation::Apply { String::new() } else { api_version.clone() },
             subresource: text("subresource"),
         };
-        let set = match &entry["fieldsV1"] {
-            Value::Null => Set::default(),
-            fields => Set::from_fields(fields)?,
-        };
-        Some(Self { identity, api_version, time: text("time"), set })
+        Some(Self { identity, api_version, time: text("time"), fields: Fields::Unread(fields) })
     }
 
-    fn write(&self) -> Value {
+    fn write(self) -> Value {
         let operation = match self.identity.operation {
             Operation::Apply => "Apply",
             Operation::Update => "Update",
         };
-        let mut entry = json!({"manager": self.identity.manager, "operation": operation, "apiVersion": self.api_version,
-            "fieldsType": "FieldsV1", "fieldsV1": self.set.to_fields()});
-        for (field, value) in [("time", &self.time), ("subresource", &self.identity.subresource)] {
-            if !value.is_empty() {
-                entry[field] = json!(value);
-            }
-        }
-        entry
+        let fields = match self.fields {
+            Fields::Unread(fields) => fields,
+            Fields::Read(set) => set.into_fields(),
+        };
+        let texts = [
+            ("apiVersion", self.api_version),
+            ("fieldsType", "FieldsV1".to_owned()),
+            ("manager", self.identity.manager),
+            ("operation", operation.to_owned()),
+            ("subresource", self.identity.subresource),
+            ("time", self.time),
+        ];
+        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+        let mut entry: Map<String, Value> = texts.map(|(field, text)| (field.to_owned(), text.into())).collect();
+        entry.insert("fieldsV1".to_owned(), fields);
+        Value::Object(entry)
     }
 }
 
@@ -91,26 +141,49 @@ pub(super) struct Managers {
 }
 
 impl Managers {
-    /// Reads the entries; those that cannot be read are dropped.
-    pub(super) fn read(entries: &Value) -> Self {
-        Self { entries: entries.as_array().into_iter().flatten().filter_map(Entry::read).collect() }
+    /// Reads the record of a stored object; entries that cannot be read are dropped.
+    pub(super) fn read(entries: Value) -> Self {
+        let entries = match entries {
+            Value::Array(entries) => entries,
+            _ => Vec::new(),
+        };
+        Self { entries: entries.into_iter().filter_map(Entry::read).collect() }
     }
 
-    /// The entries that an update starts from. Clients may change the record itself, reset it with one empty entry, and
-    /// lose nothing by leaving it out.
-    pub(super) fn of_update(new: &Value, live: &Value, writer: Writer<'_>) -> Self {
-        if *new == json!([{}]) && writer.subresource.is_empty() {
+    /// Takes the record that an update starts from out of the new object. Clients may change the record itself, reset it
+    /// with one empty entry, and lose nothing by leaving it out.
+    pub(super) fn of_update(new: &mut Value, live: &Value, writer: Writer<'_>) -> Self {
+        let given = new.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).map(Value::take).unwrap_or_default();
+        let live = &live["metadata"]["managedFields"];
+        if given == *live {
+            return Self::read(given);
+        }
+        if given == json!([{}]) && writer.subresource.is_empty() {
             return Self::default();
         }
-        let given = Self::read(new);
-        let readable = new.as_array().is_some_and(|list| list.len() == given.entries.len());
-        if given.entries.is_empty() || !readable || !writer.subresource.is_empty() { Self::read(live) } else { given }
+        match Self::read_foreign(given) {
+            Some(given) if writer.subresource.is_empty() && !given.entries.is_empty() => given,
+            _ => Self::read(live.clone()),
+        }
+    }
+
+    /// Reads a record that a client wrote, whose every field set is brought into this module's form.
+    fn read_foreign(entries: Value) -> Option<Self> {
+        let Value::Array(entries) = entries else { return None };
+        let read = |entry: Value| {
+            let mut entry = Entry::read(entry)?;
+            if let Fields::Unread(fields) = &entry.fields {
+                entry.fields = Fields::Read(Set::from_fields(fields)?);
+            }
+            Some(entry)
+        };
+        Some(Self { entries: entries.into_iter().map(read).collect::<Option<_>>()? })
     }
 
     /// Everything that anybody owns.
     pub(super) fn union(&self) -> Set {
         let mut all = Set::default();
-        self.entries.iter().for_each(|entry| all.union(&entry.set));
+        self.entries.iter().for_each(|entry| all.union(&entry.set()));
         all
     }
 
@@ -118,28 +191,30 @@ impl Managers {
     pub(super) fn release(&mut self, me: &Identity, changed: &Set, removed: &Set) {
         for entry in &mut self.entries {
             if entry.identity != *me {
-                entry.set.subtract(changed);
+                entry.subtract(changed);
             }
-            entry.set.subtract(removed);
+            entry.subtract(removed);
         }
-        self.entries.retain(|entry| !entry.set.is_empty());
+        self.entries.retain(|entry| !entry.is_empty());
     }
 
     /// `me` owns `changed` too.
     pub(super) fn take(&mut self, me: Identity, changed: Set, writer: Writer<'_>) {
+        if changed.is_empty() {
+            return;
+        }
         let now = format_time(writer.now);
         match self.entries.iter_mut().find(|entry| entry.identity == me) {
             Some(entry) => {
-                let before = entry.set.clone();
-                entry.set.union(&changed);
-                if entry.set != before {
+                let before = entry.set().into_owned();
+                entry.set_mut().union(&changed);
+                if *entry.set() != before {
                     entry.time = now;
                 }
             }
-            None if changed.is_empty() => {}
             None => {
                 let api_version = writer.api_version.to_owned();
-                self.entries.push(Entry { identity: me, api_version, time: now, set: changed });
+                self.entries.push(Entry { identity: me, api_version, time: now, fields: Fields::Read(changed) });
             }
         }
     }
@@ -148,19 +223,22 @@ impl Managers {
     pub(super) fn replace(&mut self, me: &Identity, applied: Set, writer: Writer<'_>) -> Set {
         let now = format_time(writer.now);
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.identity == *me) {
-            if entry.set != applied || entry.api_version != writer.api_version {
+            if *entry.set() != applied || entry.api_version != writer.api_version {
                 writer.api_version.clone_into(&mut entry.api_version);
                 entry.time = now;
             }
-            return std::mem::replace(&mut entry.set, applied);
+            return std::mem::replace(entry.set_mut(), applied);
         }
         let api_version = writer.api_version.to_owned();
-        self.entries.push(Entry { identity: me.clone(), api_version, time: now, set: applied });
+        self.entries.push(Entry { identity: me.clone(), api_version, time: now, fields: Fields::Read(applied) });
         Set::default()
     }
 
     /// Joins the oldest entries of updates until few enough are left.
     pub(super) fn cap(&mut self) {
+        if self.entries.len() <= UPDATERS_MAX {
+            return;
+        }
         self.sort();
         let first = self.entries.iter().position(|entry| entry.identity.operation == Operation::Update);
         let Some(first) = first else { return };
@@ -168,12 +246,12 @@ impl Managers {
             let oldest = self.entries.remove(first);
             let ancient = self.entries[first..].iter_mut().find(|entry| entry.identity.manager == ANCIENT);
             match ancient {
-                Some(entry) if oldest.identity.manager != ANCIENT => entry.set.union(&oldest.set),
+                Some(entry) if oldest.identity.manager != ANCIENT => entry.set_mut().union(&oldest.set()),
                 _ => {
                     let second = &mut self.entries[first];
                     ANCIENT.clone_into(&mut second.identity.manager);
                     second.identity.subresource.clear();
-                    second.set.union(&oldest.set);
+                    second.set_mut().union(&oldest.set());
                 }
             }
         }
@@ -181,17 +259,17 @@ impl Managers {
 
     fn sort(&mut self) {
         self.entries.sort_by(|a, b| {
-            let key = |entry: &Entry| (entry.identity.operation, entry.time.clone());
-            let rest = |entry: &Entry| {
-                (entry.identity.manager.clone(), entry.api_version.clone(), entry.identity.subresource.clone())
-            };
-            key(a).cmp(&key(b)).then_with(|| rest(a).cmp(&rest(b)))
+            let by_time = (a.identity.operation, &a.time).cmp(&(b.identity.operation, &b.time));
+            by_time
+                .then_with(|| a.identity.manager.cmp(&b.identity.manager))
+                .then_with(|| a.api_version.cmp(&b.api_version))
+                .then_with(|| a.identity.subresource.cmp(&b.identity.subresource))
         });
     }
 
     /// Writes the entries into an object.
     pub(super) fn write(mut self, object: &mut Value) {
-        self.entries.retain(|entry| !entry.set.is_empty());
+        self.entries.retain(|entry| !entry.is_empty());
         self.sort();
         let Some(object) = object.as_object_mut() else { return };
         let metadata = object.entry("metadata").or_insert_with(|| json!({}));
@@ -199,7 +277,7 @@ impl Managers {
         if self.entries.is_empty() {
             metadata.remove("managedFields");
         } else {
-            metadata.insert("managedFields".to_owned(), self.entries.iter().map(Entry::write).collect());
+            metadata.insert("managedFields".to_owned(), self.entries.into_iter().map(Entry::write).collect());
         }
     }
 }

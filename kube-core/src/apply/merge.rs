@@ -52,13 +52,13 @@ pub(super) fn remove(value: &mut Value, form: Form, last: &Set, kept: Option<&Se
         (Form::Keyed(keys, of), Value::Array(list)) => {
             list.retain_mut(|value| {
                 let id = keyed_element(keys, value).0;
-                stays(value, Form::Struct(of), last.below.get(&id), kept.and_then(|k| k.below.get(&id)))
+                stays(value, Form::Struct(of), last.get(&id), kept.and_then(|k| k.get(&id)))
             });
         }
         (Form::Set, Value::Array(list)) => {
             list.retain_mut(|value| {
                 let id = value_element(value);
-                stays(value, Form::Leaf, last.below.get(&id), kept.and_then(|k| k.below.get(&id)))
+                stays(value, Form::Leaf, last.get(&id), kept.and_then(|k| k.get(&id)))
             });
         }
         _ => {}
@@ -68,7 +68,7 @@ pub(super) fn remove(value: &mut Value, form: Form, last: &Set, kept: Option<&Se
 fn remove_members(map: &mut Map<String, Value>, form: Form, last: &Set, kept: Option<&Set>) {
     map.retain(|name, value| {
         let element = name_element(name);
-        stays(value, form.under(name), last.below.get(&element), kept.and_then(|k| k.below.get(&element)))
+        stays(value, form.under(name), last.get(&element), kept.and_then(|k| k.get(&element)))
     });
 }
 
@@ -78,7 +78,7 @@ fn stays(value: &mut Value, form: Form, last: Option<&Set>, kept: Option<&Set>) 
     if kept.is_none() && last.here {
         return false;
     }
-    if last.below.is_empty() || is_empty(value) {
+    if last.is_leaf() || is_empty(value) {
         return true;
     }
     remove(value, form, last, kept);

@@ -80,11 +80,12 @@ pub fn apply(
 pub fn track(live: Option<&Value>, new: &mut Value, schema: &'static Type, writer: Writer<'_>) {
     let empty = Value::Object(Map::new());
     let live = live.unwrap_or(&empty);
-    let mut managers = Managers::of_update(&new["metadata"]["managedFields"], &live["metadata"]["managedFields"], writer);
+    let mut managers = Managers::of_update(new, live, writer);
     let compared = compare::compare(Some(live), Some(new), Form::Struct(schema));
     let changed = owned(compared.changed, schema, writer.subresource);
+    let removed = owned(compared.removed, schema, writer.subresource);
     let me = Identity::new(writer, Operation::Update);
-    managers.release(&me, &changed, &compared.removed);
+    managers.release(&me, &changed, &removed);
     managers.take(me, changed, writer);
     managers.cap();
     managers.write(new);
@@ -103,7 +104,7 @@ fn apply_once(
     force: bool,
 ) -> Result<Value, Failure> {
     let form = Form::Struct(schema);
-    let mut managers = Managers::read(&live["metadata"]["managedFields"]);
+    let mut managers = Managers::read(live["metadata"]["managedFields"].clone());
     let me = Identity::new(writer, Operation::Apply);
     let applied = compare::fields(configuration, form)
         .map_err(|what| Failure::Malformed(ApiError::bad_request(format!("failed to create typed patch object: {what}"))))?;

@@ -1,86 +1,117 @@
 //! Sets of field paths, and their form in managedFields (`fieldsV1`).
 
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// A set of paths, as a tree of path elements. Elements are kept in the form that `fieldsV1` writes: `f:spec`,
-/// `k:{"name":"web"}`, `v:"a"`.
+/// `k:{"name":"web"}`, `v:"a"`. No subtree is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set {
     /// Whether the path that ends here is in the set.
     pub(super) here: bool,
-    pub(super) below: BTreeMap<String, Set>,
+    /// Sorted by element. A list, because most of them are short and every write of an object builds some fifty.
+    below: Vec<(String, Set)>,
 }
 
 impl Set {
     pub(super) fn leaf() -> Self {
-        Self { here: true, below: BTreeMap::new() }
+        Self { here: true, below: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.here && self.below.values().all(Self::is_empty)
+        !self.here && self.below.is_empty()
     }
 
-    /// Adds a subtree, unless nothing is in it.
-    pub(super) fn put(&mut self, element: String, set: Self) {
-        if !set.is_empty() {
-            self.below.insert(element, set);
+    /// Whether nothing is below.
+    pub(super) fn is_leaf(&self) -> bool {
+        self.below.is_empty()
+    }
+
+    fn position(&self, element: &str) -> Result<usize, usize> {
+        self.below.binary_search_by(|(other, _)| other.as_str().cmp(element))
+    }
+
+    /// What is below an element.
+    pub(super) fn get(&self, element: &str) -> Option<&Self> {
+        self.position(element).ok().map(|at| &self.below[at].1)
+    }
+
+    /// Adds a subtree, unless nothing is in it. Returns whether there was one already.
+    pub(super) fn put(&mut self, element: String, set: Self) -> bool {
+        if set.is_empty() {
+            return false;
+        }
+        // Elements mostly come in order.
+        if self.below.last().is_none_or(|(last, _)| *last < element) {
+            self.below.push((element, set));
+            return false;
+        }
+        match self.position(&element) {
+            Ok(at) => {
+                self.below[at].1 = set;
+                true
+            }
+            Err(at) => {
+                self.below.insert(at, (element, set));
+                false
+            }
         }
     }
 
     pub(super) fn union(&mut self, other: &Self) {
         self.here |= other.here;
         for (element, set) in &other.below {
-            self.below.entry(element.clone()).or_default().union(set);
+            match self.position(element) {
+                Ok(at) => self.below[at].1.union(set),
+                Err(at) => self.below.insert(at, (element.clone(), set.clone())),
+            }
         }
     }
 
     /// Drops the paths that are in `other`.
     pub(super) fn subtract(&mut self, other: &Self) {
         self.here &= !other.here;
-        for (element, set) in &other.below {
-            if let Some(mine) = self.below.get_mut(element) {
-                mine.subtract(set);
-                if mine.is_empty() {
-                    self.below.remove(element);
-                }
+        self.below.retain_mut(|(element, mine)| {
+            if let Some(theirs) = other.get(element) {
+                mine.subtract(theirs);
             }
-        }
+            !mine.is_empty()
+        });
     }
 
     /// The paths that are in both.
     pub(super) fn intersection(&self, other: &Self) -> Self {
-        let mut both = Self { here: self.here && other.here, below: BTreeMap::new() };
+        let mut both = Self { here: self.here && other.here, below: Vec::new() };
         for (element, set) in &self.below {
-            if let Some(theirs) = other.below.get(element) {
+            if let Some(theirs) = other.get(element) {
                 both.put(element.clone(), set.intersection(theirs));
             }
         }
         both
     }
 
+    /// Whether a set in its JSON form has a path of this one, without reading it.
+    pub(super) fn meets(&self, fields: &Value) -> bool {
+        let Some(map) = fields.as_object() else { return false };
+        (self.here && (map.is_empty() || map.contains_key(".")))
+            || self.below.iter().any(|(element, set)| map.get(element).is_some_and(|fields| set.meets(fields)))
+    }
+
     /// Drops a field with everything below it.
     pub(super) fn remove_field(&mut self, path: &[&str]) {
         let [first, rest @ ..] = path else { return };
-        let element = super::form::name_element(first);
-        if rest.is_empty() {
-            self.below.remove(&element);
-        } else if let Some(below) = self.below.get_mut(&element) {
-            below.remove_field(rest);
-            if below.is_empty() {
-                self.below.remove(&element);
-            }
+        let Ok(at) = self.position(&super::form::name_element(first)) else { return };
+        self.below[at].1.remove_field(rest);
+        if rest.is_empty() || self.below[at].1.is_empty() {
+            self.below.remove(at);
         }
     }
 
     /// Drops a field, but not what is below it.
     pub(super) fn unmark_field(&mut self, name: &str) {
-        let element = super::form::name_element(name);
-        if let Some(below) = self.below.get_mut(&element) {
-            below.here = false;
-            if below.is_empty() {
-                self.below.remove(&element);
-            }
+        let Ok(at) = self.position(&super::form::name_element(name)) else { return };
+        self.below[at].1.here = false;
+        if self.below[at].1.is_empty() {
+            self.below.remove(at);
         }
     }
 
@@ -104,15 +135,11 @@ impl Set {
     }
 
     /// The JSON form.
-    pub(super) fn to_fields(&self) -> Value {
-        let mut map = Map::new();
-        if self.here && !self.below.is_empty() {
-            map.insert(".".to_owned(), Value::Object(Map::new()));
-        }
-        for (element, set) in &self.below {
-            map.insert(element.clone(), set.to_fields());
-        }
-        Value::Object(map)
+    pub(super) fn into_fields(self) -> Value {
+        let marked = self.here && !self.below.is_empty();
+        let dot = marked.then(|| (".".to_owned(), Value::Object(Map::new())));
+        let below = self.below.into_iter().map(|(element, set)| (element, set.into_fields()));
+        Value::Object(dot.into_iter().chain(below).collect())
     }
 
     /// Reads the JSON form; the root itself is never a member. `None` where it is not one.
@@ -124,9 +151,9 @@ impl Set {
 
     fn read(fields: &Value) -> Option<Self> {
         let map = fields.as_object()?;
-        let mut set = Self { here: map.is_empty() || map.contains_key("."), below: BTreeMap::new() };
+        let mut set = Self { here: map.is_empty() || map.contains_key("."), below: Vec::with_capacity(map.len()) };
         for (element, fields) in map.iter().filter(|(element, _)| *element != ".") {
-            set.below.insert(canonical(element)?, Self::read(fields)?);
+            set.put(canonical(element)?, Self::read(fields)?);
         }
         Some(set)
     }
@@ -141,7 +168,8 @@ fn canonical(element: &str) -> Option<String> {
     }
 }
 
-fn readable(element: &str) -> String {
+/// The element as people read it: `.spec`, `[name="web"]`.
+pub(super) fn readable(element: &str) -> String {
     match element.split_at_checked(2) {
         Some(("f:", name)) => format!(".{name}"),
         Some(("v:", value)) => format!("[={value}]"),
