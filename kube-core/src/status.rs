@@ -158,8 +158,8 @@ pub struct ApiError {
     pub reason: Reason,
     /// The text that a person reads.
     pub message: String,
-    /// What the request was about.
-    pub details: Details,
+    /// What the request was about. Boxed, so that results that carry this error stay small.
+    pub details: Box<Details>,
 }
 
 /// What a failed request was about.
@@ -182,7 +182,7 @@ pub struct Details {
 impl ApiError {
     /// An error with no details.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), details: Details::default() }
+        Self { reason, message: message.into(), details: Box::default() }
     }
 
     /// 422: the object breaks these rules. `group` and `kind` are the object's.
@@ -196,7 +196,7 @@ impl ApiError {
         Self {
             reason: Reason::Invalid,
             message: format!("{qualified} {name:?} is invalid: {text}"),
-            details: Details {
+            details: Box::new(Details {
                 name: name.to_owned(),
                 group: group.to_owned(),
                 kind: kind.to_owned(),
@@ -209,7 +209,7 @@ impl ApiError {
                     })
                     .collect(),
                 ..Details::default()
-            },
+            }),
         }
     }
 
@@ -265,7 +265,8 @@ impl ApiError {
     /// 405: `resource` is the plural, `action` what was tried (`update`).
     pub fn method_not_allowed(group: &str, resource: &str, action: &str) -> Self {
         let mut error = Self::about(Reason::MethodNotAllowed, group, resource, "", "");
-        error.message = format!("{action} is not supported on resources of kind {:?}", qualified_resource(group, resource));
+        error.message =
+            format!("{action} is not supported on resources of kind {:?}", qualified_resource(group, resource));
         error
     }
 
@@ -329,7 +330,7 @@ impl ApiError {
         Some(Self {
             reason: Reason::parse(&text(&status["reason"])).unwrap_or_else(|| Reason::of_code(code)),
             message: text(&status["message"]),
-            details: Details {
+            details: Box::new(Details {
                 name: text(&details["name"]),
                 group: text(&details["group"]),
                 kind: text(&details["kind"]),
@@ -345,7 +346,7 @@ impl ApiError {
                     .as_u64()
                     .and_then(|seconds| u32::try_from(seconds).ok())
                     .unwrap_or_default(),
-            },
+            }),
         })
     }
 
@@ -358,12 +359,12 @@ impl ApiError {
         Self {
             reason,
             message: format!("{} {name:?} {what}", qualified_resource(group, resource)),
-            details: Details {
+            details: Box::new(Details {
                 name: name.to_owned(),
                 group: group.to_owned(),
                 kind: resource.to_owned(),
                 ..Details::default()
-            },
+            }),
         }
     }
 
@@ -374,7 +375,7 @@ impl ApiError {
             "message": self.message, "reason": self.reason.as_str(), "code": self.code(),
         });
         let details = &self.details;
-        if *details != Details::default() {
+        if **details != Details::default() {
             let mut map = serde_json::Map::new();
             for (key, value) in
                 [("name", &details.name), ("group", &details.group), ("kind", &details.kind), ("uid", &details.uid)]

@@ -55,7 +55,7 @@ impl Status {
         ApiError {
             reason: reason_of_text(&self.reason).unwrap_or_else(|| reason_of_code(code)),
             message: self.message,
-            details: Details {
+            details: Box::new(Details {
                 name: details.name,
                 group: details.group,
                 kind: details.kind,
@@ -67,7 +67,7 @@ impl Status {
                     .map(|c| Cause { reason: c.reason, message: c.message, field: c.field })
                     .collect(),
                 retry_after_seconds: details.retry_after_seconds,
-            },
+            }),
         }
     }
 }

@@ -140,6 +140,6 @@ fn elements(
     }
 }
 
-fn index<'a>(list: Option<&'a Value>, element: impl Fn(&Value) -> String) -> BTreeMap<String, &'a Value> {
+fn index(list: Option<&Value>, element: impl Fn(&Value) -> String) -> BTreeMap<String, &Value> {
     list.and_then(Value::as_array).into_iter().flatten().map(|value| (element(value), value)).collect()
 }

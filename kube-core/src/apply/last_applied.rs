@@ -1,9 +1,9 @@
 //! Objects that `kubectl apply` has managed on the client's side: their annotation says what was applied last.
 
+use super::Writer;
 use super::compare::{compare, fields};
 use super::form::Form;
 use super::set::Set;
-use super::Writer;
 use crate::schema::Type;
 use serde_json::Value;
 

@@ -153,7 +153,8 @@ impl Managers {
     /// Takes the record that an update starts from out of the new object. Clients may change the record itself, reset it
     /// with one empty entry, and lose nothing by leaving it out.
     pub(super) fn of_update(new: &mut Value, live: &Value, writer: Writer<'_>) -> Self {
-        let given = new.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).map(Value::take).unwrap_or_default();
+        let given =
+            new.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).map(Value::take).unwrap_or_default();
         let live = &live["metadata"]["managedFields"];
         if given == *live {
             return Self::read(given);

@@ -17,9 +17,7 @@ pub(super) fn merge(live: Option<&Value>, configuration: &Value, form: Form) -> 
         (Form::Keyed(keys, of), Some(Value::Array(live)), Value::Array(over)) => {
             merge_lists(live, over, |v| keyed_element(keys, v).0, Form::Struct(of))
         }
-        (Form::Set, Some(Value::Array(live)), Value::Array(over)) => {
-            merge_lists(live, over, value_element, Form::Leaf)
-        }
+        (Form::Set, Some(Value::Array(live)), Value::Array(over)) => merge_lists(live, over, value_element, Form::Leaf),
         (_, _, configuration) => configuration.clone(),
     }
 }

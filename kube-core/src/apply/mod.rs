@@ -62,8 +62,7 @@ pub fn apply(
         Err(Failure::Malformed(error)) => Err(error),
         Err(Failure::Conflicts(conflicts)) => {
             let allowed = last_applied::allowed(live, schema, writer);
-            let left: Vec<Conflict> =
-                conflicts.into_iter().filter_map(|conflict| conflict.without(&allowed)).collect();
+            let left: Vec<Conflict> = conflicts.into_iter().filter_map(|conflict| conflict.without(&allowed)).collect();
             if !left.is_empty() {
                 return Err(conflict::error(&left));
             }
@@ -106,8 +105,9 @@ fn apply_once(
     let form = Form::Struct(schema);
     let mut managers = Managers::read(live["metadata"]["managedFields"].clone());
     let me = Identity::new(writer, Operation::Apply);
-    let applied = compare::fields(configuration, form)
-        .map_err(|what| Failure::Malformed(ApiError::bad_request(format!("failed to create typed patch object: {what}"))))?;
+    let applied = compare::fields(configuration, form).map_err(|what| {
+        Failure::Malformed(ApiError::bad_request(format!("failed to create typed patch object: {what}")))
+    })?;
     let applied = owned(applied, schema, writer.subresource);
     let mut new = merge::merge(Some(live), configuration, form);
     let last = managers.replace(&me, applied, writer);

@@ -37,8 +37,12 @@ fn applied(live: Option<&Value>, configuration: &Value, manager: &str) -> Value 
 
 #[test]
 fn the_first_apply_owns_what_it_names() {
-    let object = applied(None, &base(json!({"replicas": 3, "template": {"metadata": {"labels": {"app": "web"}},
-        "spec": {"containers": [{"name": "a", "image": "i", "args": ["x"], "ports": [{"containerPort": 80}]}], "nodeSelector": {"k": "v"}}}})), "me");
+    let object = applied(
+        None,
+        &base(json!({"replicas": 3, "template": {"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "a", "image": "i", "args": ["x"], "ports": [{"containerPort": 80}]}], "nodeSelector": {"k": "v"}}}})),
+        "me",
+    );
     assert_eq!(
         owned_by(&object, "me", "Apply"),
         [
@@ -70,9 +74,17 @@ fn the_same_apply_again_changes_nothing() {
 
 #[test]
 fn what_is_no_longer_applied_goes() {
-    let live = applied(None, &base(json!({"replicas": 3, "paused": true, "template": {"metadata": {"labels": {"a": "1", "b": "2"}}}})), "me");
-    let new = applied(Some(&live), &base(json!({"paused": true, "template": {"metadata": {"labels": {"b": "2"}}}})), "me");
-    assert_eq!(without_record(new.clone())["spec"], json!({"paused": true, "template": {"metadata": {"labels": {"b": "2"}}}}));
+    let live = applied(
+        None,
+        &base(json!({"replicas": 3, "paused": true, "template": {"metadata": {"labels": {"a": "1", "b": "2"}}}})),
+        "me",
+    );
+    let new =
+        applied(Some(&live), &base(json!({"paused": true, "template": {"metadata": {"labels": {"b": "2"}}}})), "me");
+    assert_eq!(
+        without_record(new.clone())["spec"],
+        json!({"paused": true, "template": {"metadata": {"labels": {"b": "2"}}}})
+    );
     let last = applied(Some(&new), &base(json!({"paused": true})), "me");
     assert_eq!(without_record(last)["spec"], json!({"paused": true}), "what this empties goes too");
 }
@@ -126,9 +138,14 @@ fn conflicts_are_told_and_forced() {
 fn several_conflicts_are_listed_by_manager() {
     let one = applied(None, &base(json!({"replicas": 1})), "one");
     let live = applied(Some(&one), &base(json!({"paused": true, "minReadySeconds": 1})), "two");
-    let refused =
-        apply(Some(&live), &base(json!({"replicas": 2, "paused": false, "minReadySeconds": 2})), deployment(), writer("me"), false)
-            .unwrap_err();
+    let refused = apply(
+        Some(&live),
+        &base(json!({"replicas": 2, "paused": false, "minReadySeconds": 2})),
+        deployment(),
+        writer("me"),
+        false,
+    )
+    .unwrap_err();
     assert_eq!(
         refused.message,
         "Apply failed with 3 conflicts: conflicts with \"one\":\n- .spec.replicas\nconflicts with \"two\":\n- .spec.minReadySeconds\n- .spec.paused"
@@ -153,7 +170,9 @@ fn writes_take_over_what_they_change() {
 
 #[test]
 fn creates_are_recorded_as_kubernetes_writes_them() {
-    let mut object = containers(json!([{"name": "a", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}], "resources": {}}]));
+    let mut object = containers(
+        json!([{"name": "a", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}], "resources": {}}]),
+    );
     track(None, &mut object, deployment(), writer("kubectl"));
     assert_eq!(
         object["metadata"]["managedFields"],
@@ -233,15 +252,22 @@ fn configurations_that_cannot_be_applied() {
         assert!(error.message.contains(text), "{error}");
     }
     refused(&json!({"metadata": {"managedFields": [{}]}}), "metadata.managedFields must be nil");
-    refused(&containers(json!([{"image": "x"}])), "element 0: associative list with keys has an element that omits key field \"name\"");
-    refused(&containers(json!([{"name": "a"}, {"name": "a"}])), ".spec.template.spec.containers: duplicate entries for key [name=\"a\"]");
+    refused(
+        &containers(json!([{"image": "x"}])),
+        "element 0: associative list with keys has an element that omits key field \"name\"",
+    );
+    refused(
+        &containers(json!([{"name": "a"}, {"name": "a"}])),
+        ".spec.template.spec.containers: duplicate entries for key [name=\"a\"]",
+    );
 }
 
 #[test]
 fn kubectl_takes_over_from_client_side_apply() {
     let configuration = base(json!({"replicas": 3, "paused": true}));
     let mut live = configuration.clone();
-    live["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": configuration.to_string()});
+    live["metadata"]["annotations"] =
+        json!({"kubectl.kubernetes.io/last-applied-configuration": configuration.to_string()});
     track(None, &mut live, deployment(), writer("kubectl-client-side-apply"));
     let mut next = configuration.clone();
     next["spec"]["replicas"] = json!(5);
@@ -249,13 +275,17 @@ fn kubectl_takes_over_from_client_side_apply() {
     assert_eq!(others.code(), 409, "only kubectl may take over");
     let upgraded = apply(Some(&live), &next, deployment(), writer("kubectl"), false).unwrap();
     assert_eq!(upgraded["spec"]["replicas"], 5);
-    let annotation = upgraded["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str().unwrap();
+    let annotation =
+        upgraded["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str().unwrap();
     assert_eq!(serde_json::from_str::<Value>(annotation).unwrap()["spec"]["replicas"], 5, "the annotation follows");
     let mut edited = live.clone();
     edited["spec"]["replicas"] = json!(9);
     track(Some(&live), &mut edited, deployment(), writer("kubectl-edit"));
     let refused = apply(Some(&edited), &next, deployment(), writer("kubectl"), false).unwrap_err();
-    assert_eq!(refused.message, "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using apps/v1: .spec.replicas");
+    assert_eq!(
+        refused.message,
+        "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using apps/v1: .spec.replicas"
+    );
 }
 
 #[test]
@@ -305,18 +335,20 @@ fn field_sets_read_back() {
 fn configuration() -> impl Strategy<Value = Value> {
     let names = prop::sample::subsequence(vec!["a", "b", "c"], 0..3);
     let labels = prop::collection::btree_map("[xy]", "[12]", 0..3);
-    (prop::option::of(0..3_i32), prop::option::of(any::<bool>()), names, labels).prop_map(|(replicas, paused, names, labels)| {
-        let list: Vec<Value> = names.iter().map(|n| json!({"name": n, "image": "i"})).collect();
-        let mut object = containers(json!(list));
-        object["metadata"]["labels"] = json!(labels);
-        if let Some(replicas) = replicas {
-            object["spec"]["replicas"] = json!(replicas);
-        }
-        if let Some(paused) = paused {
-            object["spec"]["paused"] = json!(paused);
-        }
-        object
-    })
+    (prop::option::of(0..3_i32), prop::option::of(any::<bool>()), names, labels).prop_map(
+        |(replicas, paused, names, labels)| {
+            let list: Vec<Value> = names.iter().map(|n| json!({"name": n, "image": "i"})).collect();
+            let mut object = containers(json!(list));
+            object["metadata"]["labels"] = json!(labels);
+            if let Some(replicas) = replicas {
+                object["spec"]["replicas"] = json!(replicas);
+            }
+            if let Some(paused) = paused {
+                object["spec"]["paused"] = json!(paused);
+            }
+            object
+        },
+    )
 }
 
 proptest! {
@@ -348,7 +380,8 @@ proptest! {
 fn without_empty(value: Value) -> Value {
     match value {
         Value::Object(map) => {
-            let kept = map.into_iter().map(|(k, v)| (k, without_empty(v))).filter(|(_, v)| *v != json!({}) && *v != json!([]));
+            let kept =
+                map.into_iter().map(|(k, v)| (k, without_empty(v))).filter(|(_, v)| *v != json!({}) && *v != json!([]));
             Value::Object(kept.collect())
         }
         other => other,

@@ -6,10 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 #[test]
 fn kinds_are_found() {
     let deployments = find("apps", "v1", "deployments").expect("deployments");
-    assert_eq!((deployments.kind, deployments.singular, deployments.short_names), ("Deployment", "deployment", &["deploy"][..]));
+    assert_eq!(
+        (deployments.kind, deployments.singular, deployments.short_names),
+        ("Deployment", "deployment", &["deploy"][..])
+    );
     assert_eq!((deployments.api_version().as_str(), deployments.is_namespaced()), ("apps/v1", true));
     assert_eq!(deployments.categories, ["all"]);
-    assert_eq!(deployments.subresource("scale").map(|s| (s.group, s.version, s.kind)), Some(("autoscaling", "v1", "Scale")));
+    assert_eq!(
+        deployments.subresource("scale").map(|s| (s.group, s.version, s.kind)),
+        Some(("autoscaling", "v1", "Scale"))
+    );
     assert_eq!(deployments.schema_type().name, "io.k8s.api.apps.v1.Deployment");
     assert_eq!(find_kind("", "v1", "Pod").map(|r| (r.plural, r.api_version())), Some(("pods", "v1".to_owned())));
     assert!(find("apps", "v1", "pods").is_none() && find_kind("apps", "v1beta1", "Deployment").is_none());
@@ -25,7 +31,11 @@ fn names_are_told_apart() {
         assert!(seen.insert((resource.group, resource.version, resource.plural)), "{} is there twice", resource.plural);
         assert_eq!(resource.schema_type().name, resource.schema);
         assert!(resource.subresources.is_sorted_by(|a, b| a.name < b.name), "{}", resource.plural);
-        assert!(resource.verbs.is_sorted() && resource.subresources.iter().all(|s| s.verbs.is_sorted()), "{}", resource.plural);
+        assert!(
+            resource.verbs.is_sorted() && resource.subresources.iter().all(|s| s.verbs.is_sorted()),
+            "{}",
+            resource.plural
+        );
         let (group, version) = resource.storage;
         assert!(find(group, version, resource.plural).is_some(), "{} is stored as what is served", resource.plural);
     }

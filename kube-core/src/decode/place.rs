@@ -105,7 +105,10 @@ impl Findings {
             Some(of) => {
                 let mut path = String::new();
                 place.fields(&mut path);
-                format!("json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}", of.short_name())
+                format!(
+                    "json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}",
+                    of.short_name()
+                )
             }
             None => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
         };

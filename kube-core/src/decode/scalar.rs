@@ -98,7 +98,8 @@ fn parse_time(text: &str, layout: &str) -> Result<Timestamp, String> {
         let rest = text.get(from..).unwrap_or_default();
         Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {wanted:?}"))
     };
-    let parts = [(0..4, "2006", b'-'), (5..7, "01", b'-'), (8..10, "02", b'T'), (11..13, "15", b':'), (14..16, "04", b':')];
+    let parts =
+        [(0..4, "2006", b'-'), (5..7, "01", b'-'), (8..10, "02", b'T'), (11..13, "15", b':'), (14..16, "04", b':')];
     for (range, wanted, after) in parts {
         let end = range.end;
         if !digits(range.clone()) {

@@ -98,17 +98,47 @@ fn special_shapes() {
 fn wrong_types_are_told_in_gos_words() {
     let deployment = kind("apps", "Deployment");
     for (body, text) in [
-        (r#"{"spec":{"replicas":"3"}}"#, "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"),
-        (r#"{"spec":{"replicas":3.5}}"#, "json: cannot unmarshal number 3.5 into Go struct field DeploymentSpec.spec.replicas of type int32"),
-        (r#"{"spec":{"replicas":3000000000}}"#, "json: cannot unmarshal number 3000000000 into Go struct field DeploymentSpec.spec.replicas of type int32"),
-        (r#"{"spec":{"paused":"yes"}}"#, "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.paused of type bool"),
-        (r#"{"spec":[]}"#, "json: cannot unmarshal array into Go struct field Deployment.spec of type v1.DeploymentSpec"),
-        (r#"{"metadata":{"labels":{"a":1}}}"#, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"),
-        (r#"{"spec":{"template":{"spec":{"containers":{}}}}}"#, "json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container"),
-        (r#"{"spec":{"template":{"spec":{"containers":[{"env":[{"value":1}]}]}}}}"#, "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string"),
+        (
+            r#"{"spec":{"replicas":"3"}}"#,
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            r#"{"spec":{"replicas":3.5}}"#,
+            "json: cannot unmarshal number 3.5 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            r#"{"spec":{"replicas":3000000000}}"#,
+            "json: cannot unmarshal number 3000000000 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            r#"{"spec":{"paused":"yes"}}"#,
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.paused of type bool",
+        ),
+        (
+            r#"{"spec":[]}"#,
+            "json: cannot unmarshal array into Go struct field Deployment.spec of type v1.DeploymentSpec",
+        ),
+        (
+            r#"{"metadata":{"labels":{"a":1}}}"#,
+            "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"containers":{}}}}}"#,
+            "json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container",
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"containers":[{"env":[{"value":1}]}]}}}}"#,
+            "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
+        ),
         (r#"[]"#, "json: cannot unmarshal array into Go value of type v1.Deployment"),
-        (r#"{"metadata":{"creationTimestamp":"never"}}"#, r#"parsing time "never" as "2006-01-02T15:04:05Z07:00": cannot parse "never" as "2006""#),
-        (r#"{"spec":{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":"one"}}}]}}}}"#, "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"),
+        (
+            r#"{"metadata":{"creationTimestamp":"never"}}"#,
+            r#"parsing time "never" as "2006-01-02T15:04:05Z07:00": cannot parse "never" as "2006""#,
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":"one"}}}]}}}}"#,
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
     ] {
         check_error(deployment, body, text);
     }
@@ -130,7 +160,10 @@ fn answers_to_the_client() {
         "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: unexpected end of JSON input ({)"
     );
     let error = json(b"{}", kind("", "Pod"), Limits { bytes: 1 }).unwrap_err();
-    assert_eq!((error.to_api_error("Pod", "v1").code(), error.to_string().as_str()), (413, "Request entity too large: limit is 1"));
+    assert_eq!(
+        (error.to_api_error("Pod", "v1").code(), error.to_string().as_str()),
+        (413, "Request entity too large: limit is 1")
+    );
     let strict = strict_error("Pod", "v1", &["unknown field \"a\"".to_owned(), "unknown field \"b\"".to_owned()]);
     assert_eq!(
         strict.message,
@@ -173,7 +206,10 @@ fn yaml_reads_as_kubernetes_means_it() {
     );
     let wrong = yaml(b"data:\n  b: 1\n", kind("", "ConfigMap"), Limits::default()).unwrap_err();
     assert_eq!(wrong.to_string(), "json: cannot unmarshal number into Go struct field ConfigMap.data of type string");
-    assert_eq!(raw_yaml(b"1: a\nb: null\nc: true\nd: 1.5", Limits::default()).unwrap(), json!({"1":"a","b":null,"c":true,"d":1.5}));
+    assert_eq!(
+        raw_yaml(b"1: a\nb: null\nc: true\nd: 1.5", Limits::default()).unwrap(),
+        json!({"1":"a","b":null,"c":true,"d":1.5})
+    );
 }
 
 proptest! {

@@ -81,9 +81,8 @@ impl Options {
         for (what, field, wanted) in wanted {
             let found = metadata[field].as_str().unwrap_or_default();
             if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != found) {
-                let detail = format!(
-                    "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
-                );
+                let detail =
+                    format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
                 return Err(ApiError::conflict(group, resource, name, &detail));
             }
         }

@@ -45,7 +45,9 @@ fn finalizers_hold_an_object_back() {
         &PLAIN,
         json!({"generation": 3, "finalizers": ["a/b"]}),
         json!({}),
-        Some(json!({"generation": 4, "finalizers": ["a/b"], "deletionTimestamp": NOW, "deletionGracePeriodSeconds": 0})),
+        Some(
+            json!({"generation": 4, "finalizers": ["a/b"], "deletionTimestamp": NOW, "deletionGracePeriodSeconds": 0}),
+        ),
     );
     let marked = json!({"generation": 4, "finalizers": ["a/b"], "deletionTimestamp": "2023-01-01T00:00:00Z", "deletionGracePeriodSeconds": 0});
     check(&PLAIN, marked.clone(), json!({}), Some(marked));
@@ -127,9 +129,8 @@ fn updates_complete_deletions() {
 
 #[test]
 fn options_are_validated() {
-    let errors = |options: Value| {
-        Options::parse(&options).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
+    let errors =
+        |options: Value| Options::parse(&options).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(
         errors(json!({"propagationPolicy": "Orphan", "orphanDependents": true})),
         ["propagationPolicy: Invalid value: \"Orphan\": orphanDependents and deletionPropagation cannot be both set"]

@@ -197,7 +197,8 @@ pub fn name(rule: NameRule, value: &str, prefix: bool) -> Vec<String> {
 }
 
 const EMPTY: &str = "must be non-empty";
-const QUALIFIED_TEXT: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const QUALIFIED_TEXT: &str =
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const QUALIFIED_REGEX: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 
 fn is_subdomain(value: &str) -> bool {

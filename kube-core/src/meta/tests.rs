@@ -86,7 +86,10 @@ fn check_new(metadata: Value, expected: &[&str]) {
 
 #[test]
 fn new_metadata_is_validated() {
-    check_new(json!({"name": "a.b-1", "namespace": "n", "labels": {"x/y": "z", "e": ""}, "finalizers": ["a.b/c", "orphan"]}), &[]);
+    check_new(
+        json!({"name": "a.b-1", "namespace": "n", "labels": {"x/y": "z", "e": ""}, "finalizers": ["a.b/c", "orphan"]}),
+        &[],
+    );
     check_new(
         json!({}),
         &["metadata.name: Required value: name or generateName is required", "metadata.namespace: Required value"],
@@ -140,7 +143,11 @@ fn updated_metadata_is_validated() {
     new["resourceVersion"] = json!("1");
     check_errors(validate_update(&new, &old, &path), &[]);
     check_errors(
-        validate_update(&json!({"name": "b", "uid": "u", "generation": 1, "deletionTimestamp": "d", "finalizers": ["c/d", "a/b"]}), &old, &path),
+        validate_update(
+            &json!({"name": "b", "uid": "u", "generation": 1, "deletionTimestamp": "d", "finalizers": ["c/d", "a/b"]}),
+            &old,
+            &path,
+        ),
         &[
             "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"c/d\"}",
             "metadata.resourceVersion: Invalid value: \"\": must be specified for an update",
@@ -175,5 +182,8 @@ fn character_rules() {
     check_syntax(syntax::config_map_key, &["a", ".a", "A-b_c.d"], &["", ".", "..", "..a", "a/b"]);
     check_syntax(syntax::port_name, &["http", "a1", "1a"], &["", "1", "Http", "a--b", "-a", "a-", "abcdefghijklmnop"]);
     assert!(syntax::port_number(0).len() == 1 && syntax::port_number(65535).is_empty());
-    assert!(syntax::name(NameRule::Label, "web-", true).is_empty() && !syntax::name(NameRule::Label, "web-", false).is_empty());
+    assert!(
+        syntax::name(NameRule::Label, "web-", true).is_empty()
+            && !syntax::name(NameRule::Label, "web-", false).is_empty()
+    );
 }

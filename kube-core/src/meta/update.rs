@@ -36,7 +36,12 @@ fn keep(metadata: &mut Map<String, Value>, old: &Value, field: &str, keep: bool)
 pub fn advance_generation(new: &mut Value, old: &Value) {
     let changed = {
         let outside = |object: &'_ Value| {
-            object.as_object().into_iter().flatten().filter(|(k, _)| !matches!(k.as_str(), "metadata" | "status" | "apiVersion" | "kind")).count()
+            object
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(k, _)| !matches!(k.as_str(), "metadata" | "status" | "apiVersion" | "kind"))
+                .count()
         };
         outside(new) != outside(old)
             || new.as_object().into_iter().flatten().any(|(key, value)| {

@@ -16,8 +16,8 @@ const COPIED_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// 400 where the patch is malformed; 413 where it is too much; 422 where an operation does not apply (a failed `test`, a
 /// missing path).
 pub fn json(target: &Value, patch: &Value) -> Result<Value, ApiError> {
-    let operations: Vec<PatchOperation> =
-        serde::Deserialize::deserialize(patch).map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
+    let operations: Vec<PatchOperation> = serde::Deserialize::deserialize(patch)
+        .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
     if operations.len() > OPERATIONS_MAX {
         return Err(ApiError::new(
             Reason::RequestEntityTooLarge,
@@ -33,7 +33,9 @@ pub fn json(target: &Value, patch: &Value) -> Result<Value, ApiError> {
         if let PatchOperation::Copy(copy) = operation {
             copied += copy.from.resolve(&object).map_or(0, size);
             if copied > COPIED_BYTES_MAX {
-                let text = format!("Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {COPIED_BYTES_MAX}");
+                let text = format!(
+                    "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {COPIED_BYTES_MAX}"
+                );
                 return Err(rejected(&text));
             }
         }
@@ -79,9 +81,15 @@ fn explain(operation: &PatchOperation, kind: &PatchErrorKind) -> String {
     let path = operation.path();
     match (operation, kind) {
         (PatchOperation::Test(_), _) => format!("testing value {path} failed: test failed"),
-        (PatchOperation::Add(_), _) => format!("add operation does not apply: doc is missing path: \"{path}\": missing value"),
-        (PatchOperation::Remove(_), _) => format!("remove operation does not apply: doc is missing path: \"{path}\": missing value"),
-        (PatchOperation::Replace(_), _) => format!("replace operation does not apply: doc is missing path: {path}: missing value"),
+        (PatchOperation::Add(_), _) => {
+            format!("add operation does not apply: doc is missing path: \"{path}\": missing value")
+        }
+        (PatchOperation::Remove(_), _) => {
+            format!("remove operation does not apply: doc is missing path: \"{path}\": missing value")
+        }
+        (PatchOperation::Replace(_), _) => {
+            format!("replace operation does not apply: doc is missing path: {path}: missing value")
+        }
         (PatchOperation::Move(from), PatchErrorKind::InvalidFromPointer) => {
             format!("move operation does not apply: doc is missing from path: {}: missing value", from.from)
         }

@@ -19,7 +19,9 @@ const ELEMENT_ORDER: &str = "$setElementOrder/";
 pub fn strategic(target: Value, patch: Value, schema: &'static Type) -> Result<Value, ApiError> {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => Ok(Value::Object(merge_map(target, patch, Some(schema))?)),
-        _ => Err(ApiError::bad_request("cannot unmarshal a patch that is not an object into Go value of type map[string]interface {}")),
+        _ => Err(ApiError::bad_request(
+            "cannot unmarshal a patch that is not an object into Go value of type map[string]interface {}",
+        )),
     }
 }
 
@@ -225,10 +227,7 @@ fn clean_value(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(clean(map)),
         Value::Array(list) => Value::Array(
-            list.into_iter()
-                .filter(|v| !v.as_object().is_some_and(is_deletion))
-                .map(clean_value)
-                .collect(),
+            list.into_iter().filter(|v| !v.as_object().is_some_and(is_deletion)).map(clean_value).collect(),
         ),
         other => other,
     }

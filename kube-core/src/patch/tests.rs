@@ -54,10 +54,22 @@ fn json_patches_apply_or_say_why() {
     );
     for (patch, code, text) in [
         (json!([{"op": "test", "path": "/spec/a", "value": 2}]), 422, "testing value /spec/a failed: test failed"),
-        (json!([{"op": "remove", "path": "/spec/x"}]), 422, "remove operation does not apply: doc is missing path: \"/spec/x\""),
-        (json!([{"op": "add", "path": "/x/y", "value": 1}]), 422, "add operation does not apply: doc is missing path: \"/x/y\""),
+        (
+            json!([{"op": "remove", "path": "/spec/x"}]),
+            422,
+            "remove operation does not apply: doc is missing path: \"/spec/x\"",
+        ),
+        (
+            json!([{"op": "add", "path": "/x/y", "value": 1}]),
+            422,
+            "add operation does not apply: doc is missing path: \"/x/y\"",
+        ),
         (json!([{"op": "replace", "path": "/x", "value": 1}]), 422, "replace operation does not apply"),
-        (json!([{"op": "copy", "from": "/x", "path": "/y"}]), 422, "copy operation does not apply: doc is missing from path: /x"),
+        (
+            json!([{"op": "copy", "from": "/x", "path": "/y"}]),
+            422,
+            "copy operation does not apply: doc is missing from path: /x",
+        ),
         (json!({"op": "add"}), 400, "error decoding patch"),
         (json!([{"op": "jump", "path": "/"}]), 400, "error decoding patch"),
         (json!([{"op": "add", "path": "no slash", "value": 1}]), 400, "error decoding patch"),
@@ -145,7 +157,11 @@ fn directives() {
         json!({"securityContext": {"$patch": "replace", "runAsGroup": 2}}),
         json!({"securityContext": {"runAsGroup": 2}}),
     );
-    check_pod(json!({"securityContext": {"runAsUser": 1}}), json!({"securityContext": {"$patch": "delete"}}), json!({"securityContext": {}}));
+    check_pod(
+        json!({"securityContext": {"runAsUser": 1}}),
+        json!({"securityContext": {"$patch": "delete"}}),
+        json!({"securityContext": {}}),
+    );
     check(
         json!({"metadata": {"finalizers": ["a/b", "c/d", "e/f"]}}),
         json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["c/d"]}}),
@@ -176,9 +192,21 @@ fn directives() {
 
 #[test]
 fn nulls_and_missing_parts() {
-    check(json!({"spec": {"replicas": 1, "paused": true}}), json!({"spec": {"paused": null}}), json!({"spec": {"replicas": 1}}));
-    check(json!({}), json!({"spec": {"template": {"metadata": {"annotations": {"a": "b", "c": null}}}}}), json!({"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}));
-    check(json!({"spec": {"selector": {"matchLabels": {"a": "1"}}}}), json!({"spec": {"selector": {"matchLabels": {"b": "2"}}}}), json!({"spec": {"selector": {"matchLabels": {"a": "1", "b": "2"}}}}));
+    check(
+        json!({"spec": {"replicas": 1, "paused": true}}),
+        json!({"spec": {"paused": null}}),
+        json!({"spec": {"replicas": 1}}),
+    );
+    check(
+        json!({}),
+        json!({"spec": {"template": {"metadata": {"annotations": {"a": "b", "c": null}}}}}),
+        json!({"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}),
+    );
+    check(
+        json!({"spec": {"selector": {"matchLabels": {"a": "1"}}}}),
+        json!({"spec": {"selector": {"matchLabels": {"b": "2"}}}}),
+        json!({"spec": {"selector": {"matchLabels": {"a": "1", "b": "2"}}}}),
+    );
     let budget = strategic(
         json!({"spec": {"selector": {"matchLabels": {"a": "1"}}}}),
         json!({"spec": {"selector": {"matchLabels": {"b": "2"}}}}),
@@ -190,7 +218,10 @@ fn nulls_and_missing_parts() {
         json!({"spec": {"ports": [{"port": 80, "targetPort": 8080}]}}),
         kind("", "Service"),
     );
-    assert_eq!(service.unwrap(), json!({"spec": {"ports": [{"port": 80, "protocol": "TCP", "name": "a", "targetPort": 8080}]}}));
+    assert_eq!(
+        service.unwrap(),
+        json!({"spec": {"ports": [{"port": 80, "protocol": "TCP", "name": "a", "targetPort": 8080}]}})
+    );
 }
 
 #[test]
@@ -224,7 +255,11 @@ proptest! {
 }
 
 fn object() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[a-c]|delete|replace".prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        "[a-c]|delete|replace".prop_map(Value::from)
+    ];
     let names = "metadata|spec|containers|name|finalizers|env|\\$patch|\\$retainKeys|\\$setElementOrder/containers|\\$deleteFromPrimitiveList/finalizers";
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![

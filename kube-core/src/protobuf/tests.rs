@@ -41,12 +41,18 @@ fn check(object: Value) {
 
 #[test]
 fn zeros_that_mean_something_survive() {
-    check(json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 0, "selector": {}, "template": {"spec": {
+    check(
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 0, "selector": {}, "template": {"spec": {
         "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 0,
         "containers": [{"name": "", "ports": [{"containerPort": 0}], "env": [{"name": "A"}]}],
-        "volumes": [{"name": "v", "emptyDir": {}}, {"name": "w", "configMap": {"name": "c", "optional": false}}]}}}}));
-    check(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}}));
-    check(json!({"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 1, "targetPort": 0}, {"port": 2, "targetPort": "web"}, {"port": 3, "targetPort": -1}]}}));
+        "volumes": [{"name": "v", "emptyDir": {}}, {"name": "w", "configMap": {"name": "c", "optional": false}}]}}}}),
+    );
+    check(
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}}),
+    );
+    check(
+        json!({"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 1, "targetPort": 0}, {"port": 2, "targetPort": "web"}, {"port": 3, "targetPort": -1}]}}),
+    );
 }
 
 #[test]
@@ -76,14 +82,24 @@ fn zeros_that_mean_nothing_are_dropped() {
 
 #[test]
 fn special_messages_round_trip() {
-    check(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": {"group": "", "names": {"plural": "", "kind": ""}, "scope": "", "versions": [
+    check(
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": {"group": "", "names": {"plural": "", "kind": ""}, "scope": "", "versions": [
         {"name": "v1", "served": false, "storage": true, "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true,
             "properties": {"a": {"items": {"type": "string"}, "additionalProperties": {"type": "integer"}, "default": {"x": [1, null]}, "enum": ["a", 1, null]},
-                "b": {"items": [{"type": "string"}], "additionalProperties": false, "dependencies": {"c": ["d"]}}}}}}]}}));
-    check(json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {"user": "a", "extra": {"k": ["v", "w"]}}, "status": {"allowed": false}}));
-    check(json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background", "preconditions": {"uid": "u"}}));
-    check(json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {"renewTime": "2024-01-01T00:00:00.000001Z", "holderIdentity": ""}}));
-    check(json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "5"}, "items": [{"metadata": {"name": "a"}}]}));
+                "b": {"items": [{"type": "string"}], "additionalProperties": false, "dependencies": {"c": ["d"]}}}}}}]}}),
+    );
+    check(
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {"user": "a", "extra": {"k": ["v", "w"]}}, "status": {"allowed": false}}),
+    );
+    check(
+        json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background", "preconditions": {"uid": "u"}}),
+    );
+    check(
+        json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {"renewTime": "2024-01-01T00:00:00.000001Z", "holderIdentity": ""}}),
+    );
+    check(
+        json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "5"}, "items": [{"metadata": {"name": "a"}}]}),
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod parse;
 pub use parse::ParseQuantityError;
 
 use std::cmp::Ordering;
+use std::ops::{Add, Sub};
 
 /// Parts of a unit: quantities are exact to a nano.
 const NANOS: i128 = 1_000_000_000;
@@ -97,21 +98,27 @@ impl Quantity {
         self.nanos < 0
     }
 
-    /// The sum, within ±(2⁶³ - 1); a zero takes the other's format.
-    #[must_use]
-    pub fn add(self, other: Self) -> Self {
-        self.combined(other, self.nanos + other.nanos)
-    }
-
-    /// The difference, within ±(2⁶³ - 1); a zero takes the other's format.
-    #[must_use]
-    pub fn sub(self, other: Self) -> Self {
-        self.combined(other, self.nanos - other.nanos)
-    }
-
     fn combined(self, other: Self, nanos: i128) -> Self {
         let format = if self.is_zero() { other.format } else { self.format };
         Self { nanos: nanos.clamp(-LARGEST, LARGEST), format }
+    }
+}
+
+impl Add for Quantity {
+    type Output = Self;
+
+    /// The sum, within ±(2⁶³ - 1) units; a zero takes the other's format.
+    fn add(self, other: Self) -> Self {
+        self.combined(other, self.nanos + other.nanos)
+    }
+}
+
+impl Sub for Quantity {
+    type Output = Self;
+
+    /// The difference, within ±(2⁶³ - 1) units; a zero takes the other's format.
+    fn sub(self, other: Self) -> Self {
+        self.combined(other, self.nanos - other.nanos)
     }
 }
 

@@ -107,7 +107,9 @@ fn unescape(value: &str) -> Result<String, ParseError> {
                 }
                 None => return Err(ParseError("invalid field selector: invalid escape sequence: \\".to_owned())),
             },
-            ',' | '=' => return Err(ParseError(format!("invalid field selector: unescaped character in value: '{c}'"))),
+            ',' | '=' => {
+                return Err(ParseError(format!("invalid field selector: unescaped character in value: '{c}'")));
+            }
             c => out.push(c),
         }
     }

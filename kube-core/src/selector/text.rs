@@ -167,8 +167,6 @@ impl<'a> Parser<'a> {
 fn check(path: &str, value: &str, messages: Vec<String>) -> Result<(), ParseError> {
     match messages.as_slice() {
         [] => Ok(()),
-        some => Err(ParseError(
-            field::Error::invalid(&Path::new(path), &value.into(), &some.join("; ")).to_string(),
-        )),
+        some => Err(ParseError(field::Error::invalid(&Path::new(path), &value.into(), &some.join("; ")).to_string())),
     }
 }

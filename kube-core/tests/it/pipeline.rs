@@ -20,7 +20,7 @@ impl Random for Fixed {
 }
 
 fn now() -> Timestamp {
-    "2026-01-02T03:04:05Z".parse().unwrap()
+    "2026-01-02T03:04:05Z".parse().expect("a time")
 }
 
 fn writer(manager: &str) -> Writer<'_> {
@@ -29,11 +29,11 @@ fn writer(manager: &str) -> Writer<'_> {
 
 fn created(body: &[u8]) -> Value {
     let resource = catalog::find("apps", "v1", "deployments").expect("a built-in resource");
-    let decoded = decode::json(body, resource.schema_type(), Limits::default()).unwrap();
+    let decoded = decode::json(body, resource.schema_type(), Limits::default()).expect("a good body");
     assert_eq!(decoded.problems, Vec::<String>::new());
     let mut object = decoded.value;
     let context = CreateContext { namespace: "default", has_generation: true, now: now(), random: &Fixed };
-    meta::prepare_create(&mut object, &context).unwrap();
+    meta::prepare_create(&mut object, &context).expect("a good object");
     resource.rules.prepare_create(&mut object);
     resource.rules.default(&mut object);
     let mut errors = meta::validate(&object["metadata"], true, resource.rules.name_rule(), &Path::new("metadata"));
@@ -61,7 +61,8 @@ fn a_create_fills_in_what_the_author_left_out() {
 fn a_patched_object_is_checked_like_a_body() {
     let resource = catalog::find("apps", "v1", "deployments").expect("a built-in resource");
     let old = created(BODY);
-    let change = json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "i:2", "imagee": "x"}]}}}});
+    let change =
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "i:2", "imagee": "x"}]}}}});
     let patched = patch::strategic(old.clone(), change, resource.schema_type()).unwrap();
     let decoded = decode::value(patched, resource.schema_type()).unwrap();
     assert_eq!(decoded.problems, [r#"unknown field "spec.template.spec.containers[0].imagee""#]);

@@ -82,7 +82,7 @@ fn total(spec: &Value, field: &str) -> Value {
         for (resource, quantity) in container["resources"][field].as_object().into_iter().flatten() {
             let Some(quantity) = parse(quantity) else { continue };
             let sum = match sums.get(resource).and_then(parse) {
-                Some(sum) => sum.add(quantity),
+                Some(sum) => sum + quantity,
                 None => quantity,
             };
             sums.insert(resource.clone(), json!(sum.to_string()));

@@ -194,11 +194,8 @@ fn number(facts: &Facts, whole: &mut Type, message: &(String, String), embedded:
         let inner = (message.0.clone(), of.clone());
         let taken = whole.fields.iter().any(|f| normal(&f.name) == normal(name));
         let Some(inner_fields) = facts.messages.get(&inner).filter(|_| !taken) else { continue };
-        let covered: Vec<&Field> = whole
-            .fields
-            .iter()
-            .filter(|f| f.number == 0 && covers(facts, &inner.0, inner_fields, &f.name))
-            .collect();
+        let covered: Vec<&Field> =
+            whole.fields.iter().filter(|f| f.number == 0 && covers(facts, &inner.0, inner_fields, &f.name)).collect();
         if covered.is_empty() {
             continue;
         }

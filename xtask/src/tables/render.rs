@@ -61,9 +61,5 @@ fn render(of: &Type, text: &mut String) {
     wire.sort_unstable();
     let wire: Vec<usize> = wire.into_iter().map(|(_, i)| i).collect();
     let inlined: String = of.inlined.iter().map(|(at, name)| format!("({at}, &{}),", static_path(name))).collect();
-    let _ = writeln!(
-        text,
-        "], wire: &{wire:?}, inlined: &[{inlined}], atomic: {}, open: false }};",
-        of.atomic
-    );
+    let _ = writeln!(text, "], wire: &{wire:?}, inlined: &[{inlined}], atomic: {}, open: false }};", of.atomic);
 }

@@ -97,7 +97,7 @@ fn add(sum: &mut BTreeMap<String, Quantity>, container: &Value) {
     for (name, value) in entries(&container["resources"], "requests") {
         if let Some(amount) = quantity(value) {
             let before = sum.get(name).copied();
-            sum.insert(name.clone(), before.map_or(amount, |before| before.add(amount)));
+            sum.insert(name.clone(), before.map_or(amount, |before| before + amount));
         }
     }
 }
