@@ -1,1 +1,11 @@
-//! Integration tests of this crate, one binary.
+//! Integration tests of this crate, one binary: the controllers against a real API server in the same process.
+//!
+//! Time is paused: `tokio` moves it on when nothing else can be done, so that grace periods of a minute pass at once. Each
+//! controller acts under its own identity, with no more than the default roles allow it.
+
+mod cluster;
+mod garbage;
+mod namespaces;
+mod nodes;
+mod services;
+mod workloads;

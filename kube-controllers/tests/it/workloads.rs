@@ -1,0 +1,144 @@
+//! ReplicaSets, ReplicationControllers and Deployments, as a user sees them.
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Pod, ReplicationController};
+use kubekit_runtime::{Api, DeleteParams, Object as _, controller_of};
+use serde_json::json;
+
+use crate::cluster::{Cluster, workload};
+
+fn available(deployment: &Deployment) -> i32 {
+    deployment.status.as_ref().and_then(|s| s.available_replicas).unwrap_or(0)
+}
+
+fn is_rolled_out(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
+    let status = deployment.status.clone().unwrap_or_default();
+    status.observed_generation == deployment.metadata.generation
+        && status.updated_replicas.unwrap_or(0) == wanted
+        && status.replicas.unwrap_or(0) == wanted
+        && available(deployment) == wanted
+}
+
+async fn living(cluster: &Cluster) -> Vec<Pod> {
+    cluster.list::<Pod>().await.into_iter().filter(|pod| !pod.is_being_deleted()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_is_rolled_out_updated_undone_and_scaled() {
+    let mut cluster = Cluster::start().await;
+    cluster.create::<Deployment>(workload("web", 3, "live-1")).await;
+    let first = cluster.until::<Deployment>("web", "three pods serve", is_rolled_out).await;
+    assert_eq!(first.annotations()["deployment.kubernetes.io/revision"], "1");
+    let sets = cluster.list::<ReplicaSet>().await;
+    assert_eq!(sets.len(), 1);
+    let scaled = format!("ScalingReplicaSet: Scaled up replica set {} from 0 to 3", sets[0].name());
+    cluster.eventually("the event is recorded", async || cluster.events("web").await.contains(&scaled)).await;
+    cluster
+        .eventually("each pod's creation is recorded", async || {
+            let events = cluster.events(sets[0].name()).await;
+            events.iter().filter(|e| e.starts_with("SuccessfulCreate: Created pod: web-")).count() == 3
+        })
+        .await;
+
+    let image =
+        |image: &str| json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image}]);
+    let api = cluster.api::<Deployment>();
+    let update = async |to: &str| {
+        let patch = kubekit_runtime::Patch::Json(image(to));
+        api.patch("web", &Default::default(), &patch).await.unwrap();
+        cluster.until::<Deployment>("web", "the update is rolled out", is_rolled_out).await
+    };
+    let second = update("nginx:2").await;
+    assert_eq!(second.annotations()["deployment.kubernetes.io/revision"], "2");
+    let third = update("nginx:1").await;
+    assert_eq!(third.annotations()["deployment.kubernetes.io/revision"], "3");
+    assert_eq!(cluster.list::<ReplicaSet>().await.len(), 2, "the old set is used again");
+
+    cluster.merge::<Deployment>("web", json!({"spec": {"replicas": 6}})).await;
+    cluster.until::<Deployment>("web", "six pods serve", |d| is_rolled_out(d) && available(d) == 6).await;
+    cluster.merge::<Deployment>("web", json!({"spec": {"replicas": 1}})).await;
+    cluster.until::<Deployment>("web", "one pod serves", |d| is_rolled_out(d) && available(d) == 1).await;
+    cluster.eventually("the others are gone", async || cluster.list::<Pod>().await.len() == 1).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn recreate_lets_the_old_go_before_the_new_come() {
+    let mut cluster = Cluster::start().await;
+    let mut object = workload("web", 2, "live-1");
+    object["spec"]["strategy"] = json!({"type": "Recreate"});
+    cluster.create::<Deployment>(object).await;
+    cluster.until::<Deployment>("web", "it is rolled out", is_rolled_out).await;
+    let old: Vec<String> = cluster.list::<Pod>().await.iter().map(|p| p.uid().to_owned()).collect();
+    let patch = json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "nginx:2"}]);
+    let patch = kubekit_runtime::Patch::Json(patch);
+    cluster.api::<Deployment>().patch("web", &Default::default(), &patch).await.unwrap();
+    cluster.until::<Deployment>("web", "it is rolled out again", is_rolled_out).await;
+    let new = cluster.list::<Pod>().await;
+    assert!(new.len() == 2 && new.iter().all(|pod| !old.iter().any(|uid| uid == pod.uid())));
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_set_adopts_releases_and_replaces() {
+    let mut cluster = Cluster::start().await;
+    let orphan = json!({"metadata": {"name": "orphan", "labels": {"app": "web"}},
+                        "spec": {"nodeName": "live-1", "containers": [{"name": "c", "image": "x"}]}});
+    cluster.create::<Pod>(orphan).await;
+    cluster.create::<ReplicaSet>(workload("web", 2, "live-1")).await;
+    let ready = |set: &ReplicaSet| set.status.as_ref().is_some_and(|s| s.ready_replicas == Some(2));
+    let set = cluster.until::<ReplicaSet>("web", "two pods are ready", ready).await;
+    let adopted = cluster.until::<Pod>("orphan", "it is adopted", |pod| controller_of(pod).is_some()).await;
+    assert_eq!(controller_of(&adopted).unwrap().uid, set.uid());
+    assert_eq!(living(&cluster).await.len(), 2);
+
+    cluster.merge::<Pod>("orphan", json!({"metadata": {"labels": {"app": "other"}}})).await;
+    cluster.until::<Pod>("orphan", "it is released", |pod| controller_of(pod).is_none()).await;
+    cluster.eventually("it is replaced", async || living(&cluster).await.len() == 3).await;
+
+    let victim = living(&cluster).await.into_iter().find(|pod| pod.name() != "orphan").unwrap();
+    cluster.api::<Pod>().delete(victim.name(), &DeleteParams::default()).await.unwrap();
+    cluster.until_gone::<Pod>(victim.name()).await;
+    cluster.eventually("it is replaced", async || living(&cluster).await.len() == 3).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replication_controller_keeps_its_pods() {
+    let mut cluster = Cluster::start().await;
+    let mut object = workload("old", 3, "live-1");
+    object["spec"]["selector"] = json!({"app": "old"});
+    cluster.create::<ReplicationController>(object).await;
+    let ready = |rc: &ReplicationController| rc.status.as_ref().is_some_and(|s| s.ready_replicas == Some(3));
+    cluster.until::<ReplicationController>("old", "three pods are ready", ready).await;
+    let pods = cluster.list::<Pod>().await;
+    assert!(pods.iter().all(|pod| controller_of(pod).is_some_and(|o| o.kind == "ReplicationController")));
+    assert_eq!(pods.len(), 3);
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn min_ready_seconds_holds_availability_back() {
+    let mut cluster = Cluster::start().await;
+    let mut object = workload("web", 1, "live-1");
+    object["spec"]["minReadySeconds"] = json!(60);
+    cluster.create::<Deployment>(object).await;
+    let start = cluster.now();
+    cluster.until::<Deployment>("web", "it is available", is_rolled_out).await;
+    assert!(cluster.now().duration_since(start).as_secs() >= 59);
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_pods_are_created_exactly_once_though_controllers_restart() {
+    let mut cluster = Cluster::start().await;
+    cluster.create::<Deployment>(workload("web", 40, "live-1")).await;
+    cluster.eventually("some pods are there", async || cluster.list::<Pod>().await.len() >= 3).await;
+    cluster.stop().await;
+    cluster.run(kubekit_controllers::Config::default());
+    cluster.until::<Deployment>("web", "all pods serve", is_rolled_out).await;
+    let pods = Api::<Pod>::all(cluster.client()).list(&Default::default()).await.unwrap().items;
+    assert_eq!(pods.len(), 40);
+    cluster.stop().await;
+}
