@@ -2,7 +2,7 @@
 
 use super::access::{default_text, default_to, get, int, made, set, text};
 use super::selector::{self, check_template};
-use super::{Rules, format, pod};
+use super::{Rules, copy_field, format, pod};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
 
@@ -30,6 +30,12 @@ impl Rules for Deployment {
 
     fn prepare_create(&self, object: &mut Value) {
         set(object, "status", json!({}));
+    }
+
+    /// Annotations pass: with the status the controller writes the revision. Source: `deploymentStatusStrategy`.
+    fn prepare_status_update(&self, new: &mut Value, old: &Value) {
+        copy_field(new, old, "spec");
+        copy_field(&mut new["metadata"], &old["metadata"], "labels");
     }
 
     fn validate(&self, object: &Value) -> ErrorList {
@@ -141,4 +147,23 @@ fn check_rolling(errors: &mut ErrorList, path: &Path, rolling: &Value) {
         ));
     }
     format::check_not_above_100_percent(errors, path, rolling, "maxUnavailable");
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a write of the status may change.
+
+    use super::*;
+
+    #[test]
+    fn the_status_brings_annotations_but_no_labels_and_no_spec() {
+        let revision = json!({"deployment.kubernetes.io/revision": "2"});
+        let old = json!({"metadata": {"labels": {"a": "1"}, "annotations": {}}, "spec": {"replicas": 1}});
+        let mut new = json!({"metadata": {"labels": {"b": "2"}, "annotations": revision}, "spec": {"replicas": 9},
+                             "status": {"replicas": 1}});
+        Deployment.prepare_status_update(&mut new, &old);
+        let expected = json!({"metadata": {"labels": {"a": "1"}, "annotations": revision}, "spec": {"replicas": 1},
+                              "status": {"replicas": 1}});
+        assert_eq!(new, expected);
+    }
 }
