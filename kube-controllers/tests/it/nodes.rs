@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Taint};
-use kubekit_runtime::{Api, DeleteParams, Object as _, Patch};
+use kubekit_runtime::{Api, DeleteParams, Object, Patch};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

@@ -122,11 +122,11 @@ async fn a_replication_controller_keeps_its_pods() {
 async fn min_ready_seconds_holds_availability_back() {
     let mut cluster = Cluster::start().await;
     let mut object = workload("web", 1, "live-1");
-    object["spec"]["minReadySeconds"] = json!(60);
+    object["spec"]["minReadySeconds"] = json!(20);
     cluster.create::<Deployment>(object).await;
     let start = cluster.now();
     cluster.until::<Deployment>("web", "it is available", is_rolled_out).await;
-    assert!(cluster.now().duration_since(start).as_secs() >= 59);
+    assert!(cluster.now().duration_since(start).as_secs() >= 19);
     cluster.stop().await;
 }
 
