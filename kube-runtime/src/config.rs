@@ -89,6 +89,38 @@ impl Client {
     }
 }
 
+impl Kubeconfig {
+    /// The same server, as nobody: what a client with other credentials is made of.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kubeconfig::current`].
+    pub fn without_user(&self) -> Result<Self, Error> {
+        self.current()?;
+        let mut anonymous = self.clone();
+        anonymous.users.clear();
+        for context in &mut anonymous.contexts {
+            context.context.user.clear();
+        }
+        Ok(anonymous)
+    }
+
+    /// The certificates that the server of the current context must be signed by, PEM; none if the kubeconfig has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kubeconfig::current`]; if the file that it names cannot be read or is no text.
+    pub fn certificate_authority(&self) -> Result<Option<String>, Error> {
+        let cluster = self.current()?.cluster;
+        let (file, data) = (&cluster.certificate_authority, &cluster.certificate_authority_data);
+        let Some(pem) = pem(&self.folder, "certificate-authority", file, data)? else { return Ok(None) };
+        String::from_utf8(pem).map(Some).map_err(|source| Error::Config {
+            what: "the kubeconfig's certificate-authority is no text".to_owned(),
+            source: Some(source.into()),
+        })
+    }
+}
+
 /// A client of a server, without credentials in headers.
 fn connect(cluster: &Cluster, material: &tls::Material) -> Result<Client, Error> {
     let server: Uri = cluster.server.parse().map_err(|_| {

@@ -1,0 +1,179 @@
+//! A whole Kubernetes cluster from one command.
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, ValueEnum};
+use kubekit_cluster::{Builder, Cluster, Error, Storage, Watching, kubeconfig};
+use kubekit_examples::{data, process};
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often the live line is written at most.
+const LINE_PERIOD: Duration = Duration::from_millis(500);
+
+/// Runs a whole Kubernetes cluster in this process: API server, controllers, scheduler and nodes.
+#[derive(Parser)]
+#[command(name = "cluster", version)]
+struct Arguments {
+    /// Where the API server listens; port 0 picks one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6443")]
+    listen: SocketAddr,
+    /// Where objects and certificates are kept, to be taken up again by the next start; `memory` keeps nothing.
+    /// [default: kubekit in the user's data directory]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where to write the kubeconfig. [default: DIR/kubeconfig; required with `--data-dir memory`]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// How many nodes. [default: 3; with containerd 1, which is also the most]
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+    /// What runs containers.
+    #[arg(long, value_enum, default_value_t = Runtime::Simulated)]
+    runtime: Runtime,
+    /// The socket of the container runtime. [default: unix:///run/containerd/containerd.sock]
+    #[arg(long, value_name = "ENDPOINT")]
+    runtime_endpoint: Option<String>,
+    /// Prints nothing.
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Runtime {
+    /// Containers that are nothing but a state.
+    Simulated,
+    /// Containers of containerd, or of another runtime with the CRI.
+    Containerd,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    process::run(|shutdown| run(arguments, shutdown))
+}
+
+async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let storage = storage(&arguments)?;
+    let kubeconfig = kubeconfig_path(&arguments, &storage)?;
+    kubeconfig::check(&kubeconfig)?;
+    let builder = nodes(Cluster::builder().storage(storage.clone()).listen(arguments.listen), &arguments, &storage)?;
+    let cluster = builder.start().await.map_err(explain)?;
+    cluster.write_kubeconfig(&kubeconfig)?;
+    if arguments.quiet {
+        return Ok(cluster.run(shutdown).await?);
+    }
+    introduce(&cluster, &kubeconfig)?;
+    let watching = Watching::new(&cluster.client(), &cluster.environment().random);
+    let line = tokio::spawn(show(watching));
+    let outcome = cluster.run(shutdown).await;
+    line.abort();
+    let _ = line.await;
+    writeln!(std::io::stdout(), "\nstopped")?;
+    Ok(outcome?)
+}
+
+fn storage(arguments: &Arguments) -> anyhow::Result<Storage> {
+    Ok(match &arguments.data_dir {
+        Some(directory) if directory == Path::new("memory") => Storage::Memory,
+        Some(directory) => Storage::Directory(directory.clone()),
+        None => Storage::Directory(data::directory()?),
+    })
+}
+
+fn kubeconfig_path(arguments: &Arguments, storage: &Storage) -> anyhow::Result<PathBuf> {
+    match (&arguments.kubeconfig, storage) {
+        (Some(path), _) => Ok(path.clone()),
+        (None, Storage::Directory(directory)) => Ok(directory.join("kubeconfig")),
+        (None, Storage::Memory) => bail!("with --data-dir memory, --kubeconfig FILE is required"),
+    }
+}
+
+fn nodes(builder: Builder, arguments: &Arguments, storage: &Storage) -> anyhow::Result<Builder> {
+    match arguments.runtime {
+        Runtime::Simulated if arguments.runtime_endpoint.is_some() => {
+            bail!("--runtime-endpoint is for --runtime containerd")
+        }
+        Runtime::Simulated => Ok(builder.simulated_nodes(arguments.nodes.unwrap_or(3))),
+        Runtime::Containerd => containerd(builder, arguments, storage),
+    }
+}
+
+#[cfg(any())]
+fn containerd(builder: Builder, arguments: &Arguments, storage: &Storage) -> anyhow::Result<Builder> {
+    if arguments.nodes.is_some_and(|nodes| nodes > 1) {
+        bail!("--runtime containerd makes one node, this machine: --nodes can be 0 or 1");
+    }
+    if arguments.nodes == Some(0) {
+        return Ok(builder);
+    }
+    let endpoint = arguments.runtime_endpoint.as_deref().unwrap_or("unix:///run/containerd/containerd.sock");
+    let runtime = kubekit_node::runtime::cri::Cri::connect(endpoint)
+        .with_context(|| format!("cannot use the container runtime at {endpoint}"))?;
+    let directory = match storage {
+        Storage::Directory(directory) => directory.join("kubelet"),
+        Storage::Memory => std::env::temp_dir().join(format!("kubekit-{}", std::process::id())),
+    };
+    Ok(builder.node("node-1", std::sync::Arc::new(runtime), directory).nftables())
+}
+
+#[cfg(not(any()))]
+fn containerd(_: Builder, _: &Arguments, _: &Storage) -> anyhow::Result<Builder> {
+    bail!("--runtime containerd works on Linux only")
+}
+
+/// What to try about the failures that users meet.
+fn explain(error: Error) -> anyhow::Error {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    let advice = match &error {
+        Error::Listen { source, .. } if source.kind() == AddrInUse => {
+            "another process listens there; choose another address with --listen, or let --listen 127.0.0.1:0 pick one"
+        }
+        Error::Listen { source, .. } if source.kind() == AddrNotAvailable => "this machine has no such address",
+        Error::Listen { source, .. } if source.kind() == PermissionDenied => {
+            "ports below 1024 take the right to use them"
+        }
+        Error::Store { source: kubekit_store::Error::Locked(_), .. } => {
+            "another cluster runs on this directory; stop it, or choose another with --data-dir"
+        }
+        _ => return error.into(),
+    };
+    let error = anyhow::Error::new(error);
+    anyhow::anyhow!("{error:#} ({advice})")
+}
+
+fn introduce(cluster: &Cluster, kubeconfig: &Path) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "Kubernetes is served at {}", cluster.url().unwrap_or_default())?;
+    writeln!(out, "The kubeconfig is {}", kubeconfig.display())?;
+    writeln!(out, "\nType:\n  export KUBECONFIG={}\n  kubectl get nodes\n", kubeconfig.display())?;
+    out.flush()
+}
+
+/// Keeps one line up to date: on a terminal in place, else a new line whenever it has changed.
+async fn show(mut watching: Watching) {
+    let terminal = std::io::stdout().is_terminal();
+    let mut shown = String::new();
+    loop {
+        watching.changed().await;
+        // What happens together is shown together.
+        let pause = tokio::time::sleep(LINE_PERIOD);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = watching.changed() => {}
+                () = &mut pause => break,
+            }
+        }
+        let line = watching.summary().to_string();
+        if line != shown {
+            let mut out = std::io::stdout();
+            // Nobody to read the line is no reason to stop the cluster.
+            let _ = if terminal { write!(out, "\r\x1b[K{line}") } else { writeln!(out, "{line}") };
+            let _ = out.flush();
+            shown = line;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A running cluster.
+
+use crate::builder::Builder;
+use crate::error::{Error, Result};
+use crate::supervisor::Supervisor;
+use crate::{identity, kubeconfig, nodes};
+use kubekit_controllers::SHARED_INFORMERS;
+use kubekit_net::{applier, backend};
+use kubekit_runtime::Client;
+use kubekit_runtime::environment::Environment;
+use kubekit_sched::driver::Driver;
+use kubekit_server::ApiServer;
+use kubekit_server::authentication::ClientCertificates;
+use kubekit_server::identity::UserInfo;
+use kubekit_server::node::InMemory;
+use kubekit_server::pki::{self, Pki, ServingNames, Subject};
+use kubekit_server::serve::{Transport, serve};
+use kubekit_server::tokens::Issuer;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How long components get to end, and then the API server, which gives requests a second: both together, a cluster stops
+/// within two seconds.
+const COMPONENTS_STOP_WITHIN: Duration = Duration::from_millis(700);
+const SERVER_STOPS_WITHIN: Duration = Duration::from_millis(1200);
+
+/// The domain of the names of Services.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+
+/// The range of all pods' addresses.
+const POD_CIDR: &str = "10.244.0.0/16";
+
+/// A running cluster. Dropping it ends it at once; [`Cluster::stop`] ends it in order.
+#[derive(Debug)]
+pub struct Cluster {
+    server: ApiServer,
+    pki: Pki,
+    address: Option<SocketAddr>,
+    environment: Environment,
+    /// Clients of the API server: stopped first.
+    components: Supervisor,
+    /// The API server: stopped last.
+    serving: Supervisor,
+}
+
+impl Cluster {
+    /// Begins to make one.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A control plane in memory (API server, controllers, scheduler), for a unit test.
+    ///
+    /// # Errors
+    ///
+    /// None that is to be expected: nothing outside of the process is touched.
+    pub async fn in_memory() -> Result<Self> {
+        Self::builder().start().await
+    }
+
+    pub(crate) async fn start(builder: Builder) -> Result<Self> {
+        let Builder { storage, listen, server, controllers, scheduler, nodes, nftables, environment } = builder;
+        // First, because it is what fails most often, and nothing has been written then.
+        let listener = match listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let store = storage.open(&environment.clock)?;
+        let pki = storage.certificates(&serving_names(&server, address), environment.clock.now())?;
+        let connector = Arc::new(InMemory::default());
+        let server = build_server(store, server, &pki, &connector, &environment).await?;
+
+        let mut serving = Supervisor::new();
+        let maintained = server.clone();
+        serving.start("API server", move |shutdown| async move { maintained.run(shutdown).await });
+        if let Some(listener) = listener {
+            let transport = Transport::tls(&pki.serving, pki.authority.certificate())
+                .map_err(|error| Error::Tls(error.to_string()))?;
+            let served = server.clone();
+            serving.start_fallible("listener", move |shutdown| serve(listener, transport, served, shutdown));
+        }
+        if let Some(address) = address {
+            let address = SocketAddr::new(reachable(address.ip()), address.port());
+            server.publish_address(address).await.map_err(|error| Error::Server(Box::new(error)))?;
+        }
+
+        let components = Supervisor::new();
+        let mut cluster = Self { server, pki, address, environment, components, serving };
+        if let Some(config) = controllers {
+            cluster.start_controllers(config);
+        }
+        if let Some(config) = scheduler {
+            cluster.start_scheduler(config);
+        }
+        if nftables {
+            cluster.start_proxy(nodes.first().map_or_else(String::new, |node| node.name.clone()));
+        }
+        nodes::start(&mut cluster.components, &cluster.server, &connector, &cluster.environment, nodes);
+        Ok(cluster)
+    }
+
+    fn start_controllers(&mut self, mut config: kubekit_controllers::Config) {
+        if config.root_ca.is_empty() {
+            self.pki.authority.certificate().clone_into(&mut config.root_ca);
+        }
+        let (server, environment) = (self.server.clone(), self.environment.clone());
+        self.components.start_fallible("controllers", move |shutdown| async move {
+            let clients = move |name: &str| {
+                let user =
+                    if name == SHARED_INFORMERS { identity::controller_manager() } else { identity::controller(name) };
+                Client::new(server.as_user(user))
+            };
+            kubekit_controllers::run_all(config, &clients, environment, shutdown).await
+        });
+    }
+
+    fn start_scheduler(&mut self, config: kubekit_sched::driver::Config) {
+        let driver = Driver::new(self.client_as(identity::scheduler()), config, self.environment.clone());
+        self.components.start("scheduler", move |shutdown| driver.run(shutdown));
+    }
+
+    fn start_proxy(&mut self, node: String) {
+        let proxy = kubekit_net::Proxy::new(
+            self.client_as(identity::proxy()),
+            kubekit_net::Config::new(node),
+            Arc::new(backend::Nftables::new(false, POD_CIDR.parse().ok())),
+            Arc::new(applier::Nft::default()),
+        );
+        self.components.start("service proxy", move |shutdown| async move { proxy.run(shutdown).await });
+    }
+
+    /// A client that acts as the administrator.
+    pub fn client(&self) -> Client {
+        self.client_as(identity::administrator())
+    }
+
+    /// A client that acts as this user, who may do what RBAC lets them.
+    pub fn client_as(&self, user: UserInfo) -> Client {
+        Client::new(self.server.as_user(user))
+    }
+
+    /// The API server, a `tower::Service`: also for clients of kube-rs, by [`ApiServer::as_user`].
+    pub fn api_server(&self) -> &ApiServer {
+        &self.server
+    }
+
+    /// Where the API server listens; none without [`Builder::listen`].
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// `https://127.0.0.1:6443`; none without [`Builder::listen`].
+    pub fn url(&self) -> Option<String> {
+        self.address.map(|address| format!("https://{}", SocketAddr::new(reachable(address.ip()), address.port())))
+    }
+
+    /// The certificates.
+    pub fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
+    /// Wall time and randomness.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// A kubeconfig by which this subject reaches the cluster.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster does not listen.
+    pub fn kubeconfig(&self, subject: &Subject) -> Result<pki::Kubeconfig> {
+        let url = self.url().ok_or(Error::NotListening)?;
+        self.pki.kubeconfig(subject, &url, self.environment.clock.now()).map_err(Error::Certificates)
+    }
+
+    /// Writes a kubeconfig for the administrator, unless the file is somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster does not listen; as [`kubeconfig::write`].
+    pub fn write_kubeconfig(&self, path: &Path) -> Result<()> {
+        kubeconfig::write(path, &self.kubeconfig(&Subject::administrator())?)
+    }
+
+    /// Returns when an essential part has ended, which is an error; the cluster should be stopped then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn failed(&mut self) -> Error {
+        tokio::select! {
+            error = self.components.ended() => error,
+            error = self.serving.ended() => error,
+        }
+    }
+
+    /// Runs until `shutdown`, then stops in order.
+    ///
+    /// # Errors
+    ///
+    /// If an essential part ended before; as [`Cluster::stop`].
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<()> {
+        let failure = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => None,
+            error = self.failed() => Some(error),
+        };
+        let stopped = self.stop().await;
+        failure.map_or(stopped, Err)
+    }
+
+    /// Stops in order and within two seconds: first those who use the API server, then the server.
+    ///
+    /// # Errors
+    ///
+    /// Which parts did not end in time and were cut off.
+    pub async fn stop(mut self) -> Result<()> {
+        let components = self.components.stop(COMPONENTS_STOP_WITHIN).await;
+        let serving = self.serving.stop(SERVER_STOPS_WITHIN).await;
+        components.and(serving)
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+}
+
+async fn build_server(
+    store: Arc<dyn kubekit_store::Store>,
+    config: kubekit_server::Config,
+    pki: &Pki,
+    connector: &Arc<InMemory>,
+    environment: &Environment,
+) -> Result<ApiServer> {
+    let issuer = Issuer::new(format!("https://kubernetes.default.svc.{CLUSTER_DOMAIN}"), &pki.token_key)
+        .map_err(Error::Tokens)?;
+    let certificates = ClientCertificates::new(pki.authority.certificate(), Arc::clone(&environment.clock));
+    ApiServer::builder(store)
+        .config(config)
+        .authenticator(Arc::new(certificates.map_err(Error::Certificates)?))
+        .token_issuer(Arc::new(issuer))
+        .connector(Arc::clone(connector) as _)
+        .clock(Arc::clone(&environment.clock))
+        .random(Arc::clone(&environment.random))
+        .build()
+        .await
+        .map_err(|error| Error::Server(Box::new(error)))
+}
+
+/// What the server's certificate must name.
+fn serving_names(config: &kubekit_server::Config, address: Option<SocketAddr>) -> ServingNames {
+    let service_ip = config.service_cidrs.first().and_then(|cidr| cidr.hosts().next());
+    ServingNames {
+        service_ip: service_ip.unwrap_or_else(|| ServingNames::default().service_ip),
+        cluster_domain: CLUSTER_DOMAIN.to_owned(),
+        addresses: address.map(|address| address.ip()).into_iter().collect(),
+        names: Vec::new(),
+    }
+}
+
+/// By which address one that listens on all of them is reached from this machine.
+fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
+}

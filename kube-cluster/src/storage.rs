@@ -1,0 +1,55 @@
+//! Where a cluster keeps its objects and certificates.
+
+use crate::error::{Error, Result};
+use kubekit_server::pki::{Pki, ServingNames};
+use kubekit_store::Store;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a cluster keeps its objects and certificates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory: nothing is left of it.
+    #[default]
+    Memory,
+    /// In a directory, which a later cluster takes up again: `store` has the objects, `pki` the certificates.
+    Directory(PathBuf),
+}
+
+impl Storage {
+    /// The store. Reads what is there, which for a large cluster takes a while.
+    pub(crate) fn open(&self, clock: &Arc<dyn kubekit_core::environment::WallClock>) -> Result<Arc<dyn Store>> {
+        let clock = Arc::clone(clock);
+        // Agents of nodes and the drain of a node ask for the pods of one node.
+        let config = kubekit_store::Config::default()
+            .indexed("field:spec.nodeName")
+            .wall_clock(kubekit_store::WallClock::new(move || clock.now().into()));
+        match self {
+            Self::Memory => Ok(Arc::new(kubekit_store::Memory::new(kubekit_server::extractor(), config))),
+            Self::Directory(directory) => {
+                create(directory)?;
+                let path = directory.join("store");
+                let opened = kubekit_store::Disk::open(&path, kubekit_server::extractor(), config);
+                Ok(Arc::new(opened.map_err(|source| Error::Store { path, source })?))
+            }
+        }
+    }
+
+    /// The certificates: those kept, or new ones.
+    pub(crate) fn certificates(&self, names: &ServingNames, now: jiff::Timestamp) -> Result<Pki> {
+        match self {
+            Self::Memory => Pki::generate(names, now),
+            Self::Directory(directory) => Pki::load_or_create(&directory.join("pki"), names, now),
+        }
+        .map_err(Error::Certificates)
+    }
+}
+
+/// A directory that only its owner can read.
+fn create(directory: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|source| Error::File { action: "create", path: directory.to_owned(), source })
+}
