@@ -46,7 +46,10 @@ impl Rules for ValidatingWebhooks {
 
 /// Rules of ValidatingAdmissionPolicies and MutatingAdmissionPolicies.
 #[derive(Debug)]
-pub struct Policy;
+pub struct Policy {
+    /// Whether the kind has a status: that which validates.
+    pub status: bool,
+}
 
 impl Rules for Policy {
     fn default(&self, object: &mut Value) {
@@ -57,8 +60,11 @@ impl Rules for Policy {
         }
     }
 
-    // Only the validating kind has a status; the mutating one never sends one.
     fn has_status(&self) -> bool {
+        self.status
+    }
+
+    fn has_generation(&self) -> bool {
         true
     }
 }

@@ -239,8 +239,11 @@ fn other(group: &str, kind: &str) -> &'static dyn Rules {
         ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
             &admission_configuration::ValidatingWebhooks
         }
-        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => {
-            &admission_configuration::Policy
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            &admission_configuration::Policy { status: true }
+        }
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => {
+            &admission_configuration::Policy { status: false }
         }
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => {
             &admission_configuration::PolicyBinding
