@@ -1,6 +1,6 @@
 //! Pod. Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`, `pkg/registry/core/pod`.
 //!
-//! Start at [`spec::check`], which a pod and every pod template go through.
+//! Start at `spec::check`, which a pod and every pod template go through.
 
 mod affinity;
 mod containers;

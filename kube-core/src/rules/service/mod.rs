@@ -1,7 +1,7 @@
 //! Service. Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`, `pkg/registry/core/service`.
 //!
 //! Addresses and ports are allocated by the server, between `prepare_*` and `validate*`. What an update leaves out and
-//! its predecessor had allocated is taken over in [`update`].
+//! its predecessor had allocated is taken over in `update`.
 
 mod ip_families;
 mod update;

@@ -4,6 +4,7 @@ mod defaults;
 mod examples;
 mod kinds;
 mod pod;
+mod pod_placement;
 mod service;
 mod updates;
 mod workloads;
