@@ -74,6 +74,14 @@ impl Entry {
         }
     }
 
+    /// Returns whether any of the paths was new.
+    fn add(&mut self, other: &Set) -> bool {
+        match &self.fields {
+            Fields::Unread(fields) if other.is_within(fields) => false,
+            _ => self.set_mut().union(other),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match &self.fields {
             Fields::Unread(fields) => fields.as_object().is_none_or(Map::is_empty),
@@ -184,7 +192,9 @@ impl Managers {
     /// Everything that anybody owns.
     pub(super) fn union(&self) -> Set {
         let mut all = Set::default();
-        self.entries.iter().for_each(|entry| all.union(&entry.set()));
+        for entry in &self.entries {
+            all.union(&entry.set());
+        }
         all
     }
 
@@ -207,9 +217,7 @@ impl Managers {
         let now = format_time(writer.now);
         match self.entries.iter_mut().find(|entry| entry.identity == me) {
             Some(entry) => {
-                let before = entry.set().into_owned();
-                entry.set_mut().union(&changed);
-                if *entry.set() != before {
+                if entry.add(&changed) {
                     entry.time = now;
                 }
             }
@@ -247,12 +255,14 @@ impl Managers {
             let oldest = self.entries.remove(first);
             let ancient = self.entries[first..].iter_mut().find(|entry| entry.identity.manager == ANCIENT);
             match ancient {
-                Some(entry) if oldest.identity.manager != ANCIENT => entry.set_mut().union(&oldest.set()),
+                Some(entry) if oldest.identity.manager != ANCIENT => {
+                    entry.add(&oldest.set());
+                }
                 _ => {
                     let second = &mut self.entries[first];
                     ANCIENT.clone_into(&mut second.identity.manager);
                     second.identity.subresource.clear();
-                    second.set_mut().union(&oldest.set());
+                    second.add(&oldest.set());
                 }
             }
         }

@@ -57,14 +57,20 @@ impl Set {
         }
     }
 
-    pub(super) fn union(&mut self, other: &Self) {
+    /// Adds the paths of `other`. Returns whether any was new.
+    pub(super) fn union(&mut self, other: &Self) -> bool {
+        let mut new = other.here && !self.here;
         self.here |= other.here;
         for (element, set) in &other.below {
             match self.position(element) {
-                Ok(at) => self.below[at].1.union(set),
-                Err(at) => self.below.insert(at, (element.clone(), set.clone())),
+                Ok(at) => new |= self.below[at].1.union(set),
+                Err(at) => {
+                    self.below.insert(at, (element.clone(), set.clone()));
+                    new = true;
+                }
             }
         }
+        new
     }
 
     /// Drops the paths that are in `other`.
@@ -92,7 +98,7 @@ impl Set {
     /// Whether a set in its JSON form has a path of this one, without reading it.
     pub(super) fn meets(&self, fields: &Value) -> bool {
         let Some(map) = fields.as_object() else { return false };
-        (self.here && (map.is_empty() || map.contains_key(".")))
+        (self.here && holds_itself(map))
             || self.below.iter().any(|(element, set)| map.get(element).is_some_and(|fields| set.meets(fields)))
     }
 
@@ -134,6 +140,13 @@ impl Set {
         }
     }
 
+    /// Whether a set in its JSON form has every path of this one, without reading it.
+    pub(super) fn is_within(&self, fields: &Value) -> bool {
+        let Some(map) = fields.as_object() else { return false };
+        (!self.here || holds_itself(map))
+            && self.below.iter().all(|(element, set)| map.get(element).is_some_and(|fields| set.is_within(fields)))
+    }
+
     /// The JSON form.
     pub(super) fn into_fields(self) -> Value {
         let marked = self.here && !self.below.is_empty();
@@ -151,12 +164,17 @@ impl Set {
 
     fn read(fields: &Value) -> Option<Self> {
         let map = fields.as_object()?;
-        let mut set = Self { here: map.is_empty() || map.contains_key("."), below: Vec::with_capacity(map.len()) };
+        let mut set = Self { here: holds_itself(map), below: Vec::with_capacity(map.len()) };
         for (element, fields) in map.iter().filter(|(element, _)| *element != ".") {
             set.put(canonical(element)?, Self::read(fields)?);
         }
         Some(set)
     }
+}
+
+/// Whether the path that ends at these fields is in the set.
+fn holds_itself(fields: &Map<String, Value>) -> bool {
+    fields.is_empty() || fields.contains_key(".")
 }
 
 /// The element with its JSON written as this crate writes it, so that equal elements are equal texts.
