@@ -41,5 +41,5 @@ pub mod tokens;
 
 pub use body::{Body, BoxError};
 pub use builder::{Builder, Config};
-pub use registry::extractor;
+pub use registry::{extractor, store_config};
 pub use server::{ApiServer, InProcess};

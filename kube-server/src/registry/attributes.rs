@@ -36,6 +36,13 @@ fn join(prefix: &str, name: &str) -> Box<str> {
     joined.into()
 }
 
+/// How a store for the server is best set up: the attributes that lists ask for by one value have an index.
+pub fn store_config() -> kubekit_store::Config {
+    ["field:spec.nodeName", "field:involvedObject.uid"]
+        .into_iter()
+        .fold(kubekit_store::Config::default(), kubekit_store::Config::indexed)
+}
+
 /// What a store for the server must be opened with: reads the attributes of what is stored. Needed where a store reads
 /// back what was written before; writes bring their attributes along.
 pub fn extractor() -> Extractor {

@@ -45,6 +45,13 @@ impl Kind {
         }
     }
 
+    /// The prefix of what a list or watch can select: where it names one object, that object's key, so that nothing else is
+    /// looked at. (Keys that continue this one are left to the selector.)
+    pub(crate) fn narrowest_prefix(&self, namespace: &str, name: &str) -> String {
+        let one = !name.is_empty() && (!namespace.is_empty() || !self.served.is_namespaced());
+        if one { self.key(namespace, name) } else { self.prefix(namespace) }
+    }
+
     /// Whether the served form differs from the stored one.
     pub(crate) fn is_converted(&self) -> bool {
         !std::ptr::eq(self.served, self.storage)

@@ -81,7 +81,7 @@ impl Registry {
             limit: options.limit,
             at: read_at(&options, token.as_ref())?,
             selector: selector::of(kind, &options.labels, &options.fields)?,
-            prefix: prefix.clone(),
+            prefix: kind.narrowest_prefix(namespace, &request.info.name),
         };
         let selects_all = list.selector.is_everything();
         let listing = match self.store.list(list).await {

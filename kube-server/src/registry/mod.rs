@@ -23,7 +23,7 @@ pub(crate) mod view;
 mod watch;
 pub(crate) mod write;
 
-pub use attributes::extractor;
+pub use attributes::{extractor, store_config};
 
 use crate::admission::Admission;
 use crate::builder::Config;

@@ -62,7 +62,7 @@ impl Registry {
         let version = options.version.filter(|version| *version > 0);
         let initial_state = options.initial_events.unwrap_or(version.is_none());
         let watch = WatchRequest {
-            prefix: kind.prefix(namespace),
+            prefix: kind.narrowest_prefix(namespace, &request.info.name),
             after: version,
             initial_state,
             selector,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use kubekit_server::identity::UserInfo;
-use kubekit_server::{ApiServer, Body, Builder, extractor};
+use kubekit_server::{ApiServer, Body, Builder, extractor, store_config};
 use kubekit_store::{Memory, Store};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Harness {
     }
 
     pub(crate) async fn with(build: impl FnOnce(Builder) -> Builder) -> Self {
-        let store: Arc<dyn Store> = Arc::new(Memory::new(extractor(), kubekit_store::Config::default()));
+        let store: Arc<dyn Store> = Arc::new(Memory::new(extractor(), store_config()));
         Self::over(store, build).await
     }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps what is not there fails, as it should")]
 
 mod admission;
+mod bad_input;
 mod discovery;
 mod harness;
 mod kube_rs;

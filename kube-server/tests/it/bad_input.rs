@@ -1,0 +1,157 @@
+//! Input that makes no sense: an error that says so, never a failure of the server, and nothing is changed.
+
+use crate::harness::{CONFIG_MAPS, Harness, PODS, config_map, deployment, pod};
+use http::Method;
+use serde_json::{Value, json};
+
+/// Values where an object, a map or a list belongs.
+fn oddities() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(5),
+        json!("x"),
+        json!([]),
+        json!([null]),
+        json!({}),
+        json!({"": {}}),
+        json!(true),
+        json!(1e300),
+    ]
+}
+
+const COLLECTIONS: [&str; 12] = [
+    CONFIG_MAPS,
+    PODS,
+    "/api/v1/namespaces",
+    "/api/v1/nodes",
+    "/api/v1/namespaces/default/services",
+    "/api/v1/namespaces/default/events",
+    "/apis/events.k8s.io/v1/namespaces/default/events",
+    "/apis/apps/v1/namespaces/default/deployments",
+    "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers",
+    "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+    "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+];
+
+#[track_caller]
+fn must_be_refused(code: u16, what: &str, text: &str) {
+    assert!((400..500).contains(&code), "{what} gave {code}: {text}");
+}
+
+#[tokio::test]
+async fn odd_bodies_are_refused() {
+    let h = Harness::new().await;
+    let before = h.store.revision().await.unwrap();
+    for uri in COLLECTIONS {
+        for odd in oddities() {
+            let answer = h.post(uri, &odd).await;
+            must_be_refused(answer.code, &format!("POST {uri} {odd}"), &answer.text);
+            let answer = h.post(uri, &json!({"metadata": odd})).await;
+            must_be_refused(answer.code, &format!("POST {uri} metadata {odd}"), &answer.text);
+        }
+    }
+    assert_eq!(h.store.revision().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn odd_fields_never_break_the_server() {
+    let h = Harness::new().await;
+    for uri in COLLECTIONS {
+        for field in ["spec", "status", "data", "rules", "value", "target"] {
+            for odd in oddities() {
+                let body = json!({"metadata": {"name": "odd"}, field: odd});
+                let answer = h.post(&format!("{uri}?dryRun=All"), &body).await;
+                assert!(answer.code < 500, "POST {uri} {body}: {}", answer.text);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn odd_patches_never_break_the_server() {
+    let h = Harness::new().await;
+    h.made(CONFIG_MAPS, config_map("a")).await;
+    h.made(PODS, pod("p")).await;
+    h.made("/apis/apps/v1/namespaces/default/deployments", deployment("d")).await;
+    let objects = [
+        format!("{CONFIG_MAPS}/a"),
+        format!("{PODS}/p"),
+        format!("{PODS}/p/status"),
+        format!("{PODS}/p/ephemeralcontainers"),
+        format!("{PODS}/p/resize"),
+        "/apis/apps/v1/namespaces/default/deployments/d".to_owned(),
+        "/apis/apps/v1/namespaces/default/deployments/d/scale".to_owned(),
+        "/apis/apps/v1/namespaces/default/deployments/d/status".to_owned(),
+    ];
+    for uri in objects {
+        for kind in ["json", "merge", "strategic", "apply"] {
+            for odd in oddities() {
+                for field in ["", "metadata", "spec", "status"] {
+                    let body = match (field, kind) {
+                        ("", _) => odd.clone(),
+                        (field, "json") => json!([{"op": "replace", "path": format!("/{field}"), "value": odd}]),
+                        (field, _) => json!({field: odd}),
+                    };
+                    let uri = format!("{uri}?dryRun=All{}", if kind == "apply" { "&fieldManager=me" } else { "" });
+                    let answer = h.patch(&uri, kind, &body).await;
+                    assert!(answer.code < 500, "{kind} {uri} {body}: {}", answer.text);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn odd_actions_are_refused() {
+    let h = Harness::new().await;
+    h.made(PODS, pod("p")).await;
+    for action in ["binding", "eviction"] {
+        for odd in oddities() {
+            let answer = h.post(&format!("{PODS}/p/{action}?dryRun=All"), &json!({"metadata": odd})).await;
+            assert!(answer.code < 500, "{action} {odd}: {}", answer.text);
+        }
+    }
+    for odd in oddities() {
+        let answer = h.delete_with(&format!("{PODS}/p?dryRun=All"), &json!({"preconditions": odd})).await;
+        assert!(answer.code < 500, "{odd}: {}", answer.text);
+    }
+    let answer = h.delete_with(&format!("{PODS}/p"), &json!({"propagationPolicy": "Sideways"})).await;
+    assert_eq!(answer.code, 422, "{}", answer.text);
+    let answer = h.delete_with(&format!("{PODS}/p"), &json!({"kind": "Pod"})).await;
+    assert_eq!(answer.code, 400, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn odd_queries_never_break_the_server() {
+    let h = Harness::new().await;
+    for query in [
+        "limit=-1",
+        "limit=99999999999999999999",
+        "continue=%00",
+        "continue=e30",
+        "resourceVersion=x",
+        "resourceVersion=-1",
+        "resourceVersion=18446744073709551616",
+        "labelSelector=%FF%FE",
+        "labelSelector=in+in+in",
+        "labelSelector=a+in+(",
+        "fieldSelector==",
+        "fieldSelector=metadata.name",
+        "resourceVersionMatch=Sometimes&resourceVersion=1",
+        "timeoutSeconds=x&watch=true",
+        "fieldValidation=Maybe",
+        "unknown=1&pretty=perhaps",
+    ] {
+        let answer = h.get(&format!("{CONFIG_MAPS}?{query}")).await;
+        assert!(answer.code < 500, "{query}: {}", answer.text);
+    }
+    for uri in
+        ["/api/v1/namespaces/%2F/pods", "/api//v1/pods", "/api/v1/namespaces//pods", "//", "/api/v1/pods/a/b/c/d"]
+    {
+        let answer = h.get(uri).await;
+        assert!(answer.code < 500, "{uri}: {}", answer.text);
+    }
+    let answer = h.call(Method::OPTIONS, CONFIG_MAPS, "", "").await;
+    assert!(answer.code < 500, "{}", answer.text);
+}
