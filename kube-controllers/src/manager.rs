@@ -111,7 +111,8 @@ impl Manager<'_> {
         F: Future<Output = ()> + Send + 'static,
     {
         let client = (self.clients)(name);
-        let (context, writer) = Context::new(client, self.informers.clone(), name, self.environment.clone());
+        let (informers, environment) = (self.informers.clone(), self.environment.clone());
+        let (context, writer) = Context::new(client, informers, event_source(name), environment);
         self.tasks.spawn(writer.run(self.shutdown.clone()));
         self.tasks.spawn(run(context, self.shutdown.clone()));
     }
@@ -147,6 +148,15 @@ impl Manager<'_> {
         // Evicts under the same identity, as kube-controller-manager does.
         self.start("node-controller", nodelifecycle::run_taint_eviction);
         self.start("pod-garbage-collector", move |context, shutdown| podgc::run(context, pod_gc, shutdown));
+    }
+}
+
+/// The name under which a controller's events appear, which is not everywhere that of its service account.
+fn event_source(name: &str) -> &str {
+    match name {
+        "endpointslice-controller" => "endpoint-slice-controller",
+        "generic-garbage-collector" => "garbage-collector-controller",
+        name => name,
     }
 }
 

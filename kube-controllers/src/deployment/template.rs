@@ -11,6 +11,10 @@ pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 ///
 /// Kubernetes hashes a dump of Go's structure; nobody may depend on the value, only on its stability. This is FNV-1a
 /// (32 bits) over the template's canonical JSON, followed by the count.
+///
+/// # Panics
+///
+/// Never: a typed template always has a JSON form.
 pub fn hash(template: &PodTemplateSpec, collisions: Option<i32>) -> String {
     let canonical = serde_json::to_vec(template).expect("a typed template has a JSON form");
     let count = collisions.map(i32::to_le_bytes).unwrap_or_default();

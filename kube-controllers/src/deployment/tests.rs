@@ -124,7 +124,7 @@ impl World {
     #[track_caller]
     fn settle(&mut self, check: impl Fn(&Self)) {
         for _ in 0..200 {
-            self.now = self.now + jiff::SignedDuration::from_secs(1);
+            self.now += jiff::SignedDuration::from_secs(1);
             let wrote = self.pass();
             check(self);
             let before = self.sets.clone();

@@ -146,7 +146,7 @@ fn reconcile_family(
     for (ports, endpoints) in desired {
         let existing = by_ports.remove(&ports).unwrap_or_default();
         let empty = new_slice(service, family, ports.into_ports());
-        plan.extend(pack::pack(&existing, endpoints, &empty, |labels| slice_labels(service, labels), max));
+        plan.extend(pack::pack(&existing, endpoints, &empty, max));
     }
     let obsolete: Vec<_> = by_ports.into_values().flatten().collect();
     if none && plan.delete.len() + obsolete.len() == slices.len() {
@@ -173,7 +173,7 @@ fn new_slice(service: &Service, family: &str, ports: Vec<EndpointPort>) -> Endpo
         metadata: ObjectMeta {
             generate_name: Some(format!("{}-", service.name())),
             namespace: service.metadata.namespace.clone(),
-            labels: Some(slice_labels(service, &BTreeMap::new())),
+            labels: Some(slice_labels(service)),
             owner_references: Some(vec![controller_reference(service)]),
             ..ObjectMeta::default()
         },
@@ -184,7 +184,7 @@ fn new_slice(service: &Service, family: &str, ports: Vec<EndpointPort>) -> Endpo
 }
 
 /// The labels of a slice: the Service's, and ours. Ours win; what the Service lost, the slice loses.
-fn slice_labels(service: &Service, _current: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn slice_labels(service: &Service) -> BTreeMap<String, String> {
     let mut labels = service.labels().clone();
     labels.remove(backends::HEADLESS);
     if backends::is_headless(service) {

@@ -76,19 +76,13 @@ struct Draft {
 }
 
 /// Packs `desired` into the `existing` slices, which have the same ports and addresses of the same family, and into copies
-/// of `empty`.
-pub fn pack(
-    existing: &[Arc<EndpointSlice>],
-    desired: Vec<Endpoint>,
-    empty: &EndpointSlice,
-    labels: impl Fn(&BTreeMap<String, String>) -> BTreeMap<String, String>,
-    max: usize,
-) -> Plan {
+/// of `empty`, whose labels all of them get.
+pub fn pack(existing: &[Arc<EndpointSlice>], desired: Vec<Endpoint>, empty: &EndpointSlice, max: usize) -> Plan {
     let mut left: BTreeMap<Identity, Endpoint> = desired.into_iter().map(|e| (identity(&e), e)).collect();
     let mut plan = Plan::default();
     let mut drafts = Vec::new();
     for slice in existing {
-        match keep(slice, &mut left, &labels(slice.labels())) {
+        match keep(slice, &mut left, empty.labels()) {
             Some(draft) => drafts.push(draft),
             None => plan.delete.push(Arc::clone(slice)),
         }

@@ -12,27 +12,36 @@ use super::graph::{FOREGROUND, group};
 /// How many absent owners are remembered. Source: `NewReferenceCache(500)`.
 const ABSENT_MAX: usize = 500;
 
+/// The uid of an owner, and where it was looked for.
+type Sought = (String, String);
+
 /// Owners that were looked up and not found. A uid never comes back, so this is never wrong.
 #[derive(Debug, Default)]
 pub(super) struct Absent {
-    known: Mutex<(HashSet<(String, String)>, VecDeque<(String, String)>)>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    set: HashSet<Sought>,
+    /// The oldest first.
+    order: VecDeque<Sought>,
 }
 
 impl Absent {
-    fn contains(&self, key: &(String, String)) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).0.contains(key)
+    fn contains(&self, key: &Sought) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).set.contains(key)
     }
 
-    fn insert(&self, key: (String, String)) {
-        let mut guard = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, order) = &mut *guard;
-        if known.insert(key.clone()) {
-            order.push_back(key);
+    fn insert(&self, key: Sought) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.set.insert(key.clone()) {
+            known.order.push_back(key);
         }
-        if order.len() > ABSENT_MAX
-            && let Some(oldest) = order.pop_front()
+        if known.order.len() > ABSENT_MAX
+            && let Some(oldest) = known.order.pop_front()
         {
-            known.remove(&oldest);
+            known.set.remove(&oldest);
         }
     }
 }

@@ -121,6 +121,15 @@ impl Monitor {
         effects
     }
 
+    /// Takes the newest state of the nodes that wait, so that what is written between two looks meets no conflict.
+    pub fn refresh(&mut self, node: impl Fn(&str) -> Option<Arc<Node>>) {
+        for (name, known) in &mut self.known {
+            if let Some(newest) = node(name) {
+                known.node = newest;
+            }
+        }
+    }
+
     /// Taints the nodes whose turn has come.
     pub fn pass(&mut self, uptime: Duration, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -36,9 +36,8 @@ pub async fn run(context: Context, config: Config, shutdown: CancellationToken) 
     let shell = Shell { pods: pods.reader(), context: context.clone() };
     let monitor = async {
         let synced = async { nodes.wait_synced().await && leases.wait_synced().await && pods.wait_synced().await };
-        match shutdown.run_until_cancelled(synced).await {
-            Some(true) => shell.monitor(config, &nodes.reader(), &leases.reader(), &shutdown).await,
-            _ => {}
+        if shutdown.run_until_cancelled(synced).await == Some(true) {
+            shell.monitor(config, &nodes.reader(), &leases.reader(), &shutdown).await;
         }
     };
     let known = nodes.reader();
@@ -97,7 +96,12 @@ impl Shell {
             let lease = |name: &str| leases.get(&ObjectKey::new(LEASES, name));
             let due = Instant::now() >= next_look;
             let (uptime, now) = (start.elapsed(), self.context.now());
-            let effects = if due { monitor.look(&nodes.list(), lease, uptime, now) } else { monitor.pass(uptime, now) };
+            let effects = if due {
+                monitor.look(&nodes.list(), lease, uptime, now)
+            } else {
+                monitor.refresh(|name| nodes.get(&ObjectKey::cluster(name)));
+                monitor.pass(uptime, now)
+            };
             if due {
                 next_look = Instant::now() + period;
             }

@@ -176,7 +176,7 @@ fn a_rollout_that_does_not_move_times_out_and_recovers() {
     }
     let wait = world.look().requeue_after.expect("a deadline runs");
     assert!(wait.as_secs() <= 601, "{wait:?}");
-    world.now = world.now + jiff::SignedDuration::from_secs(602);
+    world.now += jiff::SignedDuration::from_secs(602);
     world.pass();
     assert_eq!(world.condition(PROGRESSING), ("False".into(), "ProgressDeadlineExceeded".into()));
     assert_eq!(world.condition(AVAILABLE).0, "True", "the old pods still serve");
