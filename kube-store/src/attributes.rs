@@ -1,46 +1,98 @@
 //! What selectors can see of an object: opaque name-value pairs, and the requirements that are held against them.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Name-value pairs of one object, sorted by name; names are unique. The store gives them no meaning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes(Box<[(Box<str>, Box<str>)]>);
+///
+/// All text lies in one piece, so that pairs cost two allocations however many they are; a clone costs none.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attributes {
+    text: Arc<str>,
+    /// Where each name and each value ends in `text`; a name begins where the value before it ends.
+    ends: Arc<[(u32, u32)]>,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        static NONE: LazyLock<Attributes> = LazyLock::new(|| Attributes { text: "".into(), ends: [].into() });
+        NONE.clone()
+    }
+}
+
+impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
 
 impl Attributes {
     /// Attributes from pairs in any order; of two pairs with one name the last one wins.
-    pub fn new(pairs: impl IntoIterator<Item = (impl Into<Box<str>>, impl Into<Box<str>>)>) -> Self {
-        let mut pairs: Vec<(Box<str>, Box<str>)> = pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
+    ///
+    /// # Panics
+    /// When the text of all pairs has 4 GiB or more; a store takes far less.
+    pub fn new(pairs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> Self {
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        if pairs.is_empty() {
+            return Self::default();
+        }
         // The sort is stable, so that the last of equal names is the one to keep.
-        pairs.sort_by(|a, b| a.0.cmp(&b.0));
-        pairs.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0;
-            if same {
-                std::mem::swap(&mut later.1, &mut earlier.1);
+        pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
+        let mut text = String::with_capacity(pairs.iter().map(|(n, v)| n.as_ref().len() + v.as_ref().len()).sum());
+        let mut ends = Vec::with_capacity(pairs.len());
+        let end = |text: &String| u32::try_from(text.len()).expect("attributes are far smaller than 4 GiB");
+        for (i, (name, value)) in pairs.iter().enumerate() {
+            if pairs.get(i + 1).is_some_and(|(next, _)| next.as_ref() == name.as_ref()) {
+                continue;
             }
-            same
-        });
-        Self(pairs.into_boxed_slice())
+            text.push_str(name.as_ref());
+            let name_end = end(&text);
+            text.push_str(value.as_ref());
+            ends.push((name_end, end(&text)));
+        }
+        Self { text: text.into(), ends: ends.into() }
+    }
+
+    fn pair(&self, i: usize) -> (&str, &str) {
+        let start = i.checked_sub(1).map_or(0, |before| self.ends[before].1 as usize);
+        let (name, value) = self.ends[i];
+        (&self.text[start..name as usize], &self.text[name as usize..value as usize])
     }
 
     /// The value under `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok().map(|i| &*self.0[i].1)
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let (found, value) = self.pair(middle);
+            match found.cmp(name) {
+                Ordering::Equal => return Some(value),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// Bytes of all names and values.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// Number of pairs.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ends.len()
     }
 
     /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ends.is_empty()
     }
 
     /// All pairs, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        (0..self.len()).map(|i| self.pair(i))
     }
 }
 
@@ -122,3 +174,6 @@ impl Selector {
         self.requirements.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,8 +149,9 @@ impl Disk {
             CommitMode::Inline => inline = Some(Mutex::new(committer)),
             CommitMode::Thread => threads = start_threads(committer, &queue)?,
         }
-        let inner = Inner { engine, queue, committer: inline, housekeeper: Housekeeper::default() };
-        Ok(Self { inner: Arc::new(inner), threads, stop, _lock: lock })
+        let inner = Arc::new(Inner { engine, queue, committer: inline, housekeeper: Housekeeper::default() });
+        inner.housekeeper.ensure_running(&inner);
+        Ok(Self { inner, threads, stop, _lock: lock })
     }
 }
 
@@ -246,10 +247,12 @@ impl Backend for Inner {
 #[async_trait]
 impl Store for Disk {
     async fn get(&self, key: &str, at: ReadAt) -> Result<Option<Arc<Entry>>> {
+        self.inner.housekeeper.ensure_running(&self.inner);
         self.inner.engine.get(key, at)
     }
 
     async fn list(&self, request: ListRequest) -> Result<Listing> {
+        self.inner.housekeeper.ensure_running(&self.inner);
         self.inner.engine.list(request)
     }
 

@@ -42,7 +42,9 @@ impl Memory {
     pub fn new(extractor: Extractor, config: Config) -> Self {
         let index = Index::new(store::EMPTY_REVISION, &config.indexed);
         let engine = Arc::new(Engine::new(index, Expiry::default(), extractor, config));
-        Self { inner: Arc::new(Inner { engine, housekeeper: Housekeeper::default() }) }
+        let inner = Arc::new(Inner { engine, housekeeper: Housekeeper::default() });
+        inner.housekeeper.ensure_running(&inner);
+        Self { inner }
     }
 }
 
@@ -65,10 +67,12 @@ impl Backend for Inner {
 #[async_trait]
 impl Store for Memory {
     async fn get(&self, key: &str, at: ReadAt) -> Result<Option<Arc<Entry>>> {
+        self.inner.housekeeper.ensure_running(&self.inner);
         self.inner.engine.get(key, at)
     }
 
     async fn list(&self, request: ListRequest) -> Result<Listing> {
+        self.inner.housekeeper.ensure_running(&self.inner);
         self.inner.engine.list(request)
     }
 

@@ -44,11 +44,11 @@ pub(crate) struct Present {
 /// Bytes of the record of an entry at most, near enough to plan a frame by.
 pub(crate) fn size_estimate(change: &Change) -> usize {
     const FIXED: usize = 64;
-    const LENGTHS: usize = 8;
-    let entry = change.entry.as_ref().map_or(0, |entry| {
-        let attributes = entry.attributes.iter().map(|(name, value)| name.len() + value.len() + LENGTHS);
-        entry.value.bytes.len() + attributes.sum::<usize>()
-    });
+    const LENGTHS: usize = 4;
+    let entry = change
+        .entry
+        .as_ref()
+        .map_or(0, |entry| entry.value.bytes.len() + entry.attributes.bytes() + 2 * LENGTHS * entry.attributes.len());
     FIXED + change.key().len() + entry
 }
 

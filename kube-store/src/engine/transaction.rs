@@ -41,7 +41,7 @@ impl Prepared {
             Op::Delete => None,
             Op::Put { value, attributes, ttl_seconds } => {
                 let attributes = attributes.unwrap_or_else(|| extractor.extract(&txn.key, &value.bytes));
-                let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+                let bytes = attributes.bytes();
                 if bytes > limits::ATTRIBUTE_BYTES_MAX {
                     let limit = limits::ATTRIBUTE_BYTES_MAX;
                     return Err(Error::Invalid(format!(

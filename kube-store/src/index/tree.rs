@@ -4,6 +4,7 @@
 //! changes the others in place, so that a store without readers pays for no copies. Subtrees know their size, which
 //! makes counting a range logarithmic.
 
+mod keys;
 mod walk;
 
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 pub(crate) use walk::Walk;
 
+use keys::Keys;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,14 +38,14 @@ enum Node<V> {
 
 #[derive(Clone)]
 struct Leaf<V> {
-    keys: Vec<Arc<str>>,
+    keys: Keys,
     values: Vec<V>,
 }
 
 /// Child `i + 1` holds keys from `separators[i]` on; child `i` only keys below it.
 #[derive(Clone)]
 struct Branch<V> {
-    separators: Vec<Arc<str>>,
+    separators: Keys,
     children: Vec<Child<V>>,
 }
 
@@ -65,7 +67,7 @@ impl<V> Clone for Tree<V> {
 
 impl<V> Default for Tree<V> {
     fn default() -> Self {
-        Self { root: Arc::new(Node::Leaf(Leaf { keys: Vec::new(), values: Vec::new() })), len: 0 }
+        Self { root: Arc::new(Node::Leaf(Leaf { keys: Keys::default(), values: Vec::new() })), len: 0 }
     }
 }
 
@@ -115,11 +117,11 @@ impl<V> Tree<V> {
         loop {
             match node {
                 Node::Branch(branch) => {
-                    let child = branch.separators.partition_point(|key| before(key));
+                    let child = branch.separators.as_slice().partition_point(|key| before(key));
                     rank += branch.children[..child].iter().map(|c| c.size).sum::<usize>();
                     node = &branch.children[child].node;
                 }
-                Node::Leaf(leaf) => return rank + leaf.keys.partition_point(|key| before(key)),
+                Node::Leaf(leaf) => return rank + leaf.keys.as_slice().partition_point(|key| before(key)),
             }
         }
     }
@@ -139,7 +141,8 @@ impl<V: Clone> Tree<V> {
         }
         if let Some((separator, right)) = split {
             let left = Child { size: self.len - right.size, node: Arc::clone(&self.root) };
-            self.root = Arc::new(Node::Branch(Branch { separators: vec![separator], children: vec![left, right] }));
+            self.root =
+                Arc::new(Node::Branch(Branch { separators: Keys::one(separator), children: vec![left, right] }));
         }
         old
     }
@@ -216,21 +219,21 @@ impl<V: Clone> Leaf<V> {
         }
         let at = cut(self.keys.len(), i + 1 == self.keys.len());
         let right = Self { keys: self.keys.split_off(at), values: self.values.split_off(at) };
-        let separator = Arc::clone(&right.keys[0]);
+        let separator = Arc::clone(&right.keys.as_slice()[0]);
         (None, Some((separator, Child { size: right.keys.len(), node: Arc::new(Node::Leaf(right)) })))
     }
 }
 
 impl<V> Leaf<V> {
     fn position(&self, key: &str) -> Result<usize, usize> {
-        self.keys.binary_search_by(|k| (**k).cmp(key))
+        self.keys.search(key)
     }
 }
 
 impl<V> Branch<V> {
     /// The child that holds `key` if any does.
     fn child_of(&self, key: &str) -> usize {
-        self.separators.partition_point(|separator| **separator <= *key)
+        self.separators.search(key).map_or_else(|i| i, |i| i + 1)
     }
 }
 
@@ -276,12 +279,12 @@ impl<V: Clone> Branch<V> {
         child.size += right.size;
         match (Arc::make_mut(&mut child.node), Arc::unwrap_or_clone(right.node)) {
             (Node::Leaf(into), Node::Leaf(mut from)) => {
-                into.keys.append(&mut from.keys);
+                into.keys.append(from.keys);
                 into.values.append(&mut from.values);
             }
             (Node::Branch(into), Node::Branch(mut from)) => {
-                into.separators.push(separator);
-                into.separators.append(&mut from.separators);
+                into.separators.append(Keys::one(separator));
+                into.separators.append(from.separators);
                 into.children.append(&mut from.children);
             }
             _ => unreachable!("children of one branch are of one height"),

@@ -1,6 +1,10 @@
 //! Integration tests of this crate, one binary.
 
 mod conformance;
+mod crash;
+mod damage;
+mod faults;
+mod trace;
 
 /// Seeds for a test: from `KUBEKIT_STORE_SEED` on, `KUBEKIT_STORE_SEEDS` of them (or `count`). They are printed, so that
 /// a failure can be repeated.
@@ -10,4 +14,9 @@ fn seeds(test: &str, count: u64) -> impl Iterator<Item = u64> {
     let count = number("KUBEKIT_STORE_SEEDS").unwrap_or(count);
     println!("{test}: seeds {first} to {}", first + count - 1);
     first..first + count
+}
+
+/// Whether the long versions of the tests are asked for, by `KUBEKIT_STORE_LONG=1`.
+fn long() -> bool {
+    std::env::var_os("KUBEKIT_STORE_LONG").is_some()
 }

@@ -18,14 +18,17 @@ fn check_node<V>(node: &Node<V>, root: bool) -> (usize, usize) {
     match node {
         Node::Leaf(leaf) => {
             assert_eq!(leaf.keys.len(), leaf.values.len());
-            assert!(leaf.keys.is_sorted());
+            assert!(leaf.keys.as_slice().is_sorted());
             assert!(leaf.keys.len() <= CAPACITY);
             assert!(root || !leaf.keys.is_empty());
+            for (i, key) in leaf.keys.as_slice().iter().enumerate() {
+                assert_eq!(leaf.keys.search(key), Ok(i));
+            }
             (leaf.keys.len(), 0)
         }
         Node::Branch(branch) => {
             assert_eq!(branch.separators.len() + 1, branch.children.len());
-            assert!(branch.separators.is_sorted());
+            assert!(branch.separators.as_slice().is_sorted());
             assert!(branch.children.len() <= CAPACITY);
             let mut total = 0;
             let mut heights = Vec::new();
@@ -58,9 +61,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     // Few letters make keys that are prefixes of each other; three of them exceed several nodes.
-    let key = "[a-c]{0,7}";
+    // The second kind differs only behind more bytes than a head has.
+    let key = prop_oneof!["[a-c]{0,7}", "aaaabbbbcccc[a-c]{1,6}", "[aü]{1,6}"];
     prop_oneof![
-        8 => key.prop_map(Step::Insert),
+        8 => key.clone().prop_map(Step::Insert),
         3 => key.prop_map(Step::Remove),
         1 => "[a-c]{1,2}".prop_map(Step::RemoveMany),
         1 => Just(Step::Snapshot),

@@ -23,14 +23,14 @@ impl<V: Clone> Walk<V> {
         loop {
             let next = match &*node {
                 Node::Leaf(leaf) => {
-                    let at = leaf.keys.partition_point(|key| before(key));
+                    let at = leaf.keys.as_slice().partition_point(|key| before(key));
                     let mut walk = Self { prefix: prefix.into(), path, leaf: Arc::clone(&node), at, end: 0 };
                     walk.bound();
                     return walk;
                 }
                 Node::Branch(branch) => {
                     // A separator at the bound itself means that the next key is at the start of its right side.
-                    let child = branch.separators.partition_point(|key| before(key));
+                    let child = branch.separators.as_slice().partition_point(|key| before(key));
                     path.push((Arc::clone(&node), child + 1));
                     Arc::clone(&branch.children[child].node)
                 }
@@ -42,12 +42,12 @@ impl<V: Clone> Walk<V> {
     /// Finds the end of the prefix in the current leaf; one comparison where the whole leaf is under it.
     fn bound(&mut self) {
         let Node::Leaf(leaf) = &*self.leaf else { unreachable!("a walk rests on leaves") };
-        self.end = match leaf.keys.last() {
+        self.end = match leaf.keys.as_slice().last() {
             None => 0,
             Some(last) if last.starts_with(&*self.prefix) => leaf.keys.len(),
             Some(_) => {
                 // Nothing beyond this leaf can be under the prefix, unless the walk has not reached the prefix yet.
-                let run = leaf.keys[self.at..].partition_point(|key| key.starts_with(&*self.prefix));
+                let run = leaf.keys.as_slice()[self.at..].partition_point(|key| key.starts_with(&*self.prefix));
                 if self.at < leaf.keys.len() {
                     self.path.clear();
                 }

@@ -1,0 +1,208 @@
+//! The store: compare-and-swap puts in memory and on disk, fan-out to watchers, lists.
+//!
+//! Objects are as large as a pod of Kubernetes, about 2 KB, have the attributes that its server extracts from one, and
+//! one of those has an index. They lie in the order of their keys in 20 namespaces.
+
+use crate::report::Report;
+use anyhow::{Context, bail};
+use futures::StreamExt;
+use kubekit_store::{
+    Attributes, Config, Disk, Extractor, ListRequest, Memory, Op, Precondition, Revision, Store, Txn, TxnOutcome,
+    Value, WatchRequest,
+};
+use std::sync::Arc;
+use std::time::Instant;
+
+const PUT_MEMORY: &str = "store.put.memory.w1";
+const PUT_DISK: &str = "store.put.disk.w64";
+const FAN_OUT: &str = "store.watch.fanout";
+const LIST: &str = "store.list_100k";
+
+const VALUE_BYTES: usize = 2048;
+const OBJECTS: usize = 100_000;
+
+/// Adds the figures of this area.
+pub(crate) fn measure(report: &mut Report, smoke: bool) -> anyhow::Result<()> {
+    let scale = if smoke { 1000 } else { 1 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    if report.wants(PUT_MEMORY) {
+        let puts = runtime.block_on(put_memory(2_000_000 / scale, OBJECTS / scale))?;
+        report.add(PUT_MEMORY, puts, "puts/s");
+    }
+    if report.wants(PUT_DISK) {
+        let directory = tempfile::tempdir_in(".").context("a directory on the disk to be measured")?;
+        let puts = runtime.block_on(put_disk(directory.path(), 1_000_000 / scale))?;
+        let rival = put_redb(directory.path(), 200_000 / scale)?;
+        report.add_beside(PUT_DISK, puts, "puts/s", "redb, 64 records a transaction", rival);
+    }
+    if report.wants(FAN_OUT) {
+        report.add(FAN_OUT, runtime.block_on(fan_out(100_000 / scale))?, "events/s");
+    }
+    if report.wants(LIST) {
+        report.add(LIST, runtime.block_on(list(OBJECTS / scale))?, "ms");
+    }
+    Ok(())
+}
+
+fn config() -> Config {
+    Config::default().indexed("field:spec.nodeName")
+}
+
+fn key(i: usize) -> String {
+    format!("/registry/pods/namespace-{:02}/deployment-5d59d67564-{i:06}", i % 20)
+}
+
+fn attributes(i: usize) -> Attributes {
+    Attributes::new([
+        ("field:metadata.name", format!("deployment-5d59d67564-{i:06}")),
+        ("field:metadata.namespace", format!("namespace-{:02}", i % 20)),
+        ("field:spec.nodeName", format!("node-{:04}", i % 1000)),
+        ("label:app", "deployment".to_owned()),
+    ])
+}
+
+fn value() -> Value {
+    Value { bytes: vec![b'x'; VALUE_BYTES].into(), splice: 40 }
+}
+
+fn put(i: usize, precondition: Precondition, value: Value) -> Txn {
+    Txn { key: key(i), precondition, op: Op::Put { value, attributes: Some(attributes(i)), ttl_seconds: None } }
+}
+
+/// Commits, and gives the revision.
+async fn commit(store: &dyn Store, txn: Txn) -> anyhow::Result<Revision> {
+    match store.txn(txn).await? {
+        TxnOutcome::Committed { revision, .. } => Ok(revision),
+        TxnOutcome::Refused { .. } => bail!("a transaction was refused"),
+    }
+}
+
+/// Fills a store and gives the revisions of its objects.
+async fn fill(store: &dyn Store, objects: usize) -> anyhow::Result<Vec<Revision>> {
+    let mut revisions = Vec::with_capacity(objects);
+    for i in 0..objects {
+        revisions.push(commit(store, put(i, Precondition::Absent, value())).await?);
+    }
+    Ok(revisions)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of events, far below 2^52")]
+fn rate(count: usize, start: Instant) -> f64 {
+    count as f64 / start.elapsed().as_secs_f64()
+}
+
+/// A cheap sequence without a visible order.
+fn scatter(i: usize, below: usize) -> usize {
+    i.wrapping_mul(0x9e37_79b1) % below
+}
+
+async fn put_memory(puts: usize, objects: usize) -> anyhow::Result<f64> {
+    let store = Memory::new(Extractor::none(), config());
+    let mut revisions = fill(&store, objects).await?;
+    // What a caller does before it asks the store is none of the store's time.
+    let ready: Vec<_> = (0..objects).map(|i| put(i, Precondition::None, value())).collect();
+    let start = Instant::now();
+    for i in 0..puts {
+        let i = scatter(i, objects);
+        let txn = Txn { precondition: Precondition::Revision(revisions[i]), ..ready[i].clone() };
+        revisions[i] = commit(&store, txn).await?;
+    }
+    Ok(rate(puts, start))
+}
+
+async fn put_disk(directory: &std::path::Path, puts: usize) -> anyhow::Result<f64> {
+    const WRITERS: usize = 64;
+    let store = Arc::new(Disk::open(directory.join("store"), Extractor::none(), config())?);
+    let start = Instant::now();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                const KEYS: usize = 100;
+                let mut revisions = [None; KEYS];
+                for i in 0..puts / WRITERS {
+                    let known = &mut revisions[i % KEYS];
+                    let precondition = known.map_or(Precondition::Absent, Precondition::Revision);
+                    let txn = put(writer * KEYS + i % KEYS, precondition, value());
+                    *known = Some(commit(&*store, txn).await?);
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await??;
+    }
+    Ok(rate(puts / WRITERS * WRITERS, start))
+}
+
+/// The rival's best case: one thread that has all records of a group at hand, and waits for nobody.
+fn put_redb(directory: &std::path::Path, puts: usize) -> anyhow::Result<f64> {
+    const GROUP: usize = 64;
+    const TABLE: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("objects");
+    let database = redb::Database::create(directory.join("redb"))?;
+    let value = value();
+    let start = Instant::now();
+    for group in 0..puts.div_ceil(GROUP) {
+        let transaction = database.begin_write()?;
+        {
+            let mut table = transaction.open_table(TABLE)?;
+            for i in group * GROUP..(group + 1) * GROUP {
+                table.insert(&*key(scatter(i, 6400)), &*value.bytes)?;
+            }
+        }
+        transaction.commit()?;
+    }
+    Ok(rate(puts.div_ceil(GROUP) * GROUP, start))
+}
+
+async fn fan_out(puts: usize) -> anyhow::Result<f64> {
+    const WATCHERS: usize = 100;
+    const KEYS: usize = 1000;
+    let store = Arc::new(Memory::new(Extractor::none(), config()));
+    let mut watchers = Vec::new();
+    for _ in 0..WATCHERS {
+        let request = WatchRequest { prefix: "/registry/pods/".to_owned(), ..WatchRequest::default() };
+        let mut events = store.watch(request).await?;
+        watchers.push(tokio::spawn(async move {
+            for _ in 0..puts {
+                events.next().await.context("the watch goes on")??;
+            }
+            anyhow::Ok(())
+        }));
+    }
+    let start = Instant::now();
+    let writer = tokio::spawn(async move {
+        let value = value();
+        for i in 0..puts {
+            commit(&*store, put(i % KEYS, Precondition::None, value.clone())).await?;
+            // A writer that serves requests lets others run between two of them.
+            if i % 64 == 63 {
+                tokio::task::yield_now().await;
+            }
+        }
+        // The store must outlive the last event.
+        anyhow::Ok(store)
+    });
+    let store = writer.await??;
+    for watcher in watchers {
+        watcher.await??;
+    }
+    drop(store);
+    Ok(rate(puts * WATCHERS, start))
+}
+
+async fn list(objects: usize) -> anyhow::Result<f64> {
+    const LISTS: u32 = 20;
+    let store = Memory::new(Extractor::none(), config());
+    fill(&store, objects).await?;
+    let start = Instant::now();
+    for _ in 0..LISTS {
+        let request = ListRequest { prefix: "/registry/pods/".to_owned(), ..ListRequest::default() };
+        let bytes: usize = store.list(request).await?.entries.map(|entry| entry.value.bytes.len()).sum();
+        if bytes != objects * VALUE_BYTES {
+            bail!("the list has {bytes} bytes");
+        }
+    }
+    Ok(start.elapsed().as_secs_f64() * 1000.0 / f64::from(LISTS))
+}

@@ -1,0 +1,168 @@
+//! Data that is not as it was written.
+
+use crate::trace::{Model, Step, Trace, open};
+use crate::{long, seeds};
+use kubekit_store::medium::Simulated;
+use kubekit_store::{Error, Store};
+
+/// A medium with a snapshot, complete log files and an open one, closed in order.
+async fn written(seed: u64) -> (Simulated, Model) {
+    let medium = Simulated::new(seed);
+    let mut model = Model::new();
+    let store = open(&medium).unwrap();
+    for step in Trace::new(seed).filter(|step| !matches!(step, Step::Compact)).take(160) {
+        model.run(&store, &step).await.unwrap();
+    }
+    drop(store);
+    (medium, model)
+}
+
+/// Opens a medium that was tampered with: either that is noticed, or nothing is missing.
+async fn check(medium: &Simulated, model: &Model, place: &str) -> bool {
+    match open(medium) {
+        Err(Error::Damaged(text)) => {
+            assert!(text.contains("backup"), "{place}: it says what to do: {text}");
+            true
+        }
+        Err(error) => panic!("{place}: {error}"),
+        Ok(store) => {
+            model.check(&store, place).await;
+            false
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_flipped_bit_is_noticed_or_harmless() {
+    let flips = if long() { 10_000 } else { 1500 };
+    for seed in seeds("bit flips", 1) {
+        let (medium, model) = written(seed).await;
+        let names = medium.names();
+        assert!(names.iter().any(|name| name.starts_with("snapshot-")), "{names:?}");
+        assert!(names.len() >= 2, "{names:?}");
+        let mut random = Trace::new(seed);
+        let mut noticed = 0;
+        for _ in 0..flips {
+            let name = &names[usize::try_from(random.below(names.len() as u64)).unwrap()];
+            let bits = medium.contents(name).unwrap().len() as u64 * 8;
+            let bit = random.below(bits);
+            let damaged = medium.fork();
+            damaged.flip_bit(name, bit);
+            noticed += u64::from(check(&damaged, &model, &format!("seed {seed}, {name}, bit {bit}")).await);
+        }
+        println!("seed {seed}: {flips} bits flipped, {noticed} noticed, the others harmless");
+        assert!(noticed > flips / 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_file_is_noticed() {
+    let (medium, model) = written(3).await;
+    let last = medium.names().into_iter().filter(|name| name.starts_with("log-")).next_back().unwrap();
+    for name in medium.names() {
+        let damaged = Simulated::new(1);
+        for other in medium.names().into_iter().filter(|other| *other != name) {
+            damaged.set_contents(&other, medium.contents(&other).unwrap());
+        }
+        match open(&damaged) {
+            Err(Error::Damaged(_)) => {}
+            Err(error) => panic!("{error}"),
+            // Without its last file a log is as if the machine had stopped before that was made: nothing shows it.
+            Ok(store) => assert!(name == last && store.revision().await.unwrap() <= model.revision, "{name}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_cut_short_is_noticed_unless_it_is_the_last() {
+    let (medium, _) = written(4).await;
+    let names = medium.names();
+    let last = names.iter().rfind(|name| name.starts_with("log-")).unwrap();
+    for name in names.iter().filter(|name| *name != last) {
+        let bytes = medium.contents(name).unwrap();
+        for length in (0..bytes.len()).step_by(61) {
+            let damaged = medium.fork();
+            damaged.set_contents(name, bytes[..length].to_vec());
+            let error = open(&damaged).err().unwrap_or_else(|| panic!("{name} cut to {length} bytes is not noticed"));
+            assert!(matches!(error, Error::Damaged(_)), "{name} cut to {length} bytes: {error}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_torn_tail_is_cut_and_the_log_goes_on() {
+    let medium = Simulated::new(1);
+    let store = open(&medium).unwrap();
+    let mut model = Model::new();
+    for i in 0..5u8 {
+        model.run(&store, &Step::Put(format!("/p/{i}"), vec![i; 30])).await.unwrap();
+    }
+    drop(store);
+    let name = medium.names().pop().unwrap();
+    let whole = medium.contents(&name).unwrap();
+    for tail in [&b"\0"[..], &[0; 5000], b"\xf5kkf and some garbage that is longer than the header of a frame"] {
+        let torn = medium.fork();
+        torn.set_contents(&name, [&whole[..], tail].concat());
+        for _ in 0..2 {
+            let store = open(&torn).unwrap();
+            model.check(&store, "torn tail").await;
+        }
+        let store = open(&torn).unwrap();
+        let mut model = model.clone();
+        model.run(&store, &Step::Put("/p/new".to_owned(), vec![1])).await.unwrap();
+        drop(store);
+        model.check(&open(&torn).unwrap(), "after a torn tail").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_version_is_refused_with_words() {
+    let (medium, _) = written(5).await;
+    let name = medium.names().into_iter().find(|name| name.starts_with("log-")).unwrap();
+    let mut bytes = medium.contents(&name).unwrap();
+    bytes[8..12].copy_from_slice(&7u32.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..24]);
+    bytes[24..28].copy_from_slice(&checksum.to_le_bytes());
+    medium.set_contents(&name, bytes.clone());
+    let error = open(&medium).unwrap_err().to_string();
+    assert!(error.contains("format version 7; this build reads version 1"), "{error}");
+    assert_eq!(medium.contents(&name), Some(bytes), "nothing was changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_of_others_are_left_alone() {
+    let (medium, model) = written(6).await;
+    medium.set_contents("notes.txt", b"mine".to_vec());
+    medium.set_contents("log-7", b"mine".to_vec());
+    model.check(&open(&medium).unwrap(), "foreign files").await;
+    assert_eq!(medium.contents("notes.txt"), Some(b"mine".to_vec()));
+    assert_eq!(medium.contents("log-7"), Some(b"mine".to_vec()));
+}
+
+/// The log of one store as a value in another, whose frames all say that they are durable, and a write torn in it.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_looks_like_a_log_proves_nothing() {
+    let medium = Simulated::new(1);
+    let store = open(&medium).unwrap();
+    let mut model = Model::new();
+    model.run(&store, &Step::Put("/p/a".to_owned(), vec![7; 100])).await.unwrap();
+    let name = medium.names().pop().unwrap();
+    let mut log = medium.contents(&name).unwrap();
+    log.truncate(1000);
+    let frames = [&[0; 500][..], &log].concat();
+    let before = medium.contents(&name).unwrap().len();
+    model.run(&store, &Step::Put("/p/b".to_owned(), frames)).await.unwrap();
+    drop(store);
+    let whole = medium.contents(&name).unwrap();
+    model.check(&open(&medium.fork()).unwrap(), "not torn").await;
+    // Another salt, as another file would have: the frames in the value are intact, but not of this file.
+    let foreign = Simulated::new(2);
+    let store = open(&foreign).unwrap();
+    let mut model = Model::new();
+    model.run(&store, &Step::Put("/p/a".to_owned(), vec![7; 100])).await.unwrap();
+    drop(store);
+    let name = foreign.names().pop().unwrap();
+    let log = foreign.contents(&name).unwrap();
+    foreign.set_contents(&name, [&log[..], &whole[before + 200..]].concat());
+    model.check(&open(&foreign).unwrap(), "torn").await;
+}
