@@ -99,7 +99,9 @@ impl Attributes {
 /// Reads the attributes of an object out of its key and bytes. The store calls it once for each write that does not
 /// bring its attributes along, before it takes any lock. It must be a pure function, and cheap.
 #[derive(Clone)]
-pub struct Extractor(Arc<dyn Fn(&str, &[u8]) -> Attributes + Send + Sync>);
+pub struct Extractor(Arc<Extract>);
+
+type Extract = dyn Fn(&str, &[u8]) -> Attributes + Send + Sync;
 
 impl Extractor {
     /// An extractor from a function of key and value.

@@ -106,7 +106,8 @@ checks! {
         refused_writes_are_no_events, every_watcher_sees_the_same_order, concurrent_writers_are_seen_in_order,
         versions_are_shared;
     watches_resumed: resuming_after_each_event, resuming_sees_what_was_missed, resuming_replays_transitions,
-        the_future_cannot_be_watched, progress_is_told, progress_can_be_resumed_after, progress_is_only_on_request,
+        the_future_cannot_be_watched, progress_is_told, progress_can_be_resumed_after, a_resumed_watch_is_told_where_it_stands,
+        progress_is_only_on_request,
         a_slow_watcher_misses_nothing, watches_can_come_and_go;
     compaction: older_revisions_are_gone, the_revision_itself_is_kept, watches_below_are_refused,
         the_present_is_never_lost, running_watches_go_on, a_page_of_the_past_fails_clearly,

@@ -2,6 +2,7 @@
 
 use super::{Subject, delete, expect, get, keys, list, next, put, put_for, under, watch, watch_of};
 use crate::{EventKind, ReadAt};
+use futures::future::join_all;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -50,9 +51,7 @@ pub(super) async fn deleting_ends_a_lifetime(store: Subject) {
 }
 
 pub(super) async fn many_lifetimes_end(store: Subject) {
-    for i in 0..600 {
-        put_for(&store, &format!("/p/{i}"), "x", 1 + i % 2).await;
-    }
+    join_all((0..600).map(async |i| put_for(&store, &format!("/p/{i}"), "x", 1 + i % 2).await)).await;
     put(&store, "/p/kept", "x").await;
     let deadline = Instant::now() + super::PATIENCE;
     loop {

@@ -26,7 +26,7 @@ pub async fn random_operations(store: Subject, seed: u64, operations: usize) {
 }
 
 pub(super) async fn random_operations_agree_with_the_model(store: Subject) {
-    random_operations(store, 1, 2000).await;
+    random_operations(store, 1, 800).await;
 }
 
 struct Run {

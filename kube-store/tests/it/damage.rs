@@ -58,7 +58,7 @@ async fn every_flipped_bit_is_noticed_or_harmless() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_file_is_noticed() {
     let (medium, model) = written(3).await;
-    let last = medium.names().into_iter().filter(|name| name.starts_with("log-")).next_back().unwrap();
+    let last = medium.names().into_iter().rfind(|name| name.starts_with("log-")).unwrap();
     for name in medium.names() {
         let damaged = Simulated::new(1);
         for other in medium.names().into_iter().filter(|other| *other != name) {

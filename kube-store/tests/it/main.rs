@@ -1,5 +1,7 @@
 //! Integration tests of this crate, one binary.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests stop at what they do not expect, and print seeds")]
+
 mod conformance;
 mod crash;
 mod damage;

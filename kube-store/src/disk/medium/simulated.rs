@@ -220,7 +220,7 @@ impl State {
         changed.dedup();
         for name in changed {
             let (now, then) = (self.names.get(&name).copied(), self.durable_names.get(&name).copied());
-            if now != then && self.random() % 2 == 0 {
+            if now != then && self.below(2) == 0 {
                 match now {
                     Some(file) => self.durable_names.insert(name, file),
                     None => self.durable_names.remove(&name),
