@@ -7,8 +7,10 @@
 //! Source: KEP-2896.
 
 mod descriptions;
+mod gnostic;
 mod operations;
 mod schemas;
+mod swagger;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +18,7 @@ use crate::request::{Request, Response};
 use crate::response;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT, CACHE_CONTROL, ETAG, EXPIRES, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
 use kubekit_core::catalog::{self, Resource};
 use kubekit_core::schema;
 use kubekit_core::status::{ApiError, Reason};
@@ -54,13 +56,7 @@ static DOCUMENTS: LazyLock<BTreeMap<String, Document>> = LazyLock::new(|| {
 pub(crate) fn serve(request: &Request, path: &str) -> Option<Result<Response, ApiError>> {
     match path.strip_prefix("/openapi/")? {
         "v3" => Some(json_only(request).map(|()| index(request))),
-        "v2" => Some(json_only(request).map(|()| {
-            static SWAGGER: LazyLock<(String, Bytes)> = LazyLock::new(|| {
-                let bytes = Bytes::from(swagger().to_string());
-                (hex(&[&bytes]), bytes)
-            });
-            with_etag(request, &SWAGGER.0, SWAGGER.1.clone())
-        })),
+        "v2" => Some(swagger_answer(request)),
         name => {
             let document = DOCUMENTS.get(name.strip_prefix("v3/")?)?;
             Some(json_only(request).map(|()| document.answer(request)))
@@ -68,19 +64,34 @@ pub(crate) fn serve(request: &Request, path: &str) -> Option<Result<Response, Ap
     }
 }
 
+/// The document of OpenAPI v2, in JSON or, where that is asked for, in protobuf.
+fn swagger_answer(request: &Request) -> Result<Response, ApiError> {
+    static SWAGGER: LazyLock<(String, Value)> = LazyLock::new(|| {
+        let hash = hex(&[&fingerprint_of_tables(), b"v2"]);
+        (hash, swagger::document())
+    });
+    static JSON: LazyLock<Bytes> = LazyLock::new(|| SWAGGER.1.to_string().into());
+    static PROTOBUF: LazyLock<Bytes> = LazyLock::new(|| gnostic::encode(&SWAGGER.1).into());
+    if accepts(request, &[gnostic::MEDIA_TYPE, gnostic::CONTENT_TYPE]) {
+        let mut answer = with_etag(request, &SWAGGER.0, PROTOBUF.clone());
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(gnostic::CONTENT_TYPE));
+        return Ok(answer);
+    }
+    json_only(request).map(|()| with_etag(request, &SWAGGER.0, JSON.clone()))
+}
+
 /// Refuses those who read nothing but protobuf.
 fn json_only(request: &Request) -> Result<(), ApiError> {
-    let accept = request.header(&ACCEPT);
-    let acceptable = accept.is_empty()
-        || accept.split(',').any(|range| {
-            let media_type = range.split(';').next().unwrap_or_default().trim();
-            matches!(media_type, "*/*" | "application/*" | "application/json")
-        });
-    if acceptable {
+    if request.header(&ACCEPT).is_empty() || accepts(request, &["*/*", "application/*", "application/json"]) {
         return Ok(());
     }
     let text = "only the following media types are accepted: application/json";
     Err(ApiError::new(Reason::NotAcceptable, text))
+}
+
+fn accepts(request: &Request, media_types: &[&str]) -> bool {
+    let ranges = request.header(&ACCEPT).split(',');
+    ranges.map(|range| range.split(';').next().unwrap_or_default().trim()).any(|range| media_types.contains(&range))
 }
 
 fn index(request: &Request) -> Response {
@@ -145,7 +156,7 @@ fn resources(group: &str, version: &str) -> impl Iterator<Item = &'static Resour
 
 /// The document of one group and version.
 fn document(group: &'static str, version: &'static str) -> Value {
-    let mut schemas = schemas::Schemas::new("#/components/schemas/");
+    let mut schemas = schemas::Schemas::new(schemas::Dialect::V3);
     let mut paths = Map::new();
     for resource in resources(group, version) {
         schemas.add_resource(resource);
@@ -164,20 +175,6 @@ fn document(group: &'static str, version: &'static str) -> Value {
                 "in": "header",
             } },
         },
-    })
-}
-
-/// All definitions in one document of OpenAPI v2, without paths.
-fn swagger() -> Value {
-    let mut schemas = schemas::Schemas::new("#/definitions/");
-    for resource in catalog::builtin() {
-        schemas.add_resource(resource);
-    }
-    json!({
-        "swagger": "2.0",
-        "info": { "title": "Kubernetes", "version": "v1.36.0" },
-        "paths": {},
-        "definitions": schemas.finish(),
     })
 }
 

@@ -12,9 +12,18 @@ const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.
 /// Kinds of `meta/v1` that every operation refers to.
 const SHARED: &[&str] = &["DeleteOptions", "Status"];
 
+/// A version of OpenAPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// 2.0: knows no alternatives, and lets a description stand beside a reference.
+    V2,
+    /// 3.0
+    V3,
+}
+
 /// Schemas that are being collected.
 pub(super) struct Schemas {
-    prefix: &'static str,
+    dialect: Dialect,
     descriptions: Descriptions,
     /// Group, version, kind by type name.
     kinds: BTreeMap<&'static str, BTreeSet<(&'static str, &'static str, &'static str)>>,
@@ -23,13 +32,13 @@ pub(super) struct Schemas {
 }
 
 impl Schemas {
-    /// None yet; references begin with `prefix`.
-    pub(super) fn new(prefix: &'static str) -> Self {
+    /// None yet.
+    pub(super) fn new(dialect: Dialect) -> Self {
         let mut kinds: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for (group, version, kind, of) in schema::kinds() {
             kinds.entry(of.name).or_default().insert((*group, *version, *kind));
         }
-        Self { prefix, descriptions: Descriptions::default(), kinds, done: BTreeMap::new(), queue: Vec::new() }
+        Self { dialect, descriptions: Descriptions::default(), kinds, done: BTreeMap::new(), queue: Vec::new() }
     }
 
     /// Adds what the operations on a resource refer to.
@@ -104,7 +113,7 @@ impl Schemas {
 
     fn property(&mut self, field: &'static Field, description: Option<Value>) -> Value {
         let mut schema = match self.shape(field.shape) {
-            Value::Object(map) if map.contains_key("$ref") && description.is_some() => {
+            Value::Object(map) if map.contains_key("$ref") && description.is_some() && self.dialect == Dialect::V3 => {
                 // Nothing may stand beside a reference, so it is wrapped.
                 Map::from_iter([("allOf".to_owned(), json!([Value::Object(map)]))])
             }
@@ -180,6 +189,13 @@ impl Schemas {
     /// A type that is written as something simpler than a struct.
     fn scalar(&mut self, name: &str, mut schema: Value) -> Value {
         if !self.done.contains_key(name) {
+            if self.dialect == Dialect::V2 && schema.get("oneOf").is_some() {
+                let format = schema["format"].clone();
+                schema = json!({ "type": "string" });
+                if !format.is_null() {
+                    schema["format"] = format;
+                }
+            }
             if let Some(description) = self.descriptions.of(name).and_then(|described| described.get("description")) {
                 schema["description"] = description.clone();
             }
@@ -194,7 +210,11 @@ impl Schemas {
     }
 
     fn reference(&self, name: &str) -> Value {
-        json!({ "$ref": format!("{}{name}", self.prefix) })
+        let prefix = match self.dialect {
+            Dialect::V2 => "#/definitions/",
+            Dialect::V3 => "#/components/schemas/",
+        };
+        json!({ "$ref": format!("{prefix}{name}") })
     }
 }
 

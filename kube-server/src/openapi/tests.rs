@@ -103,7 +103,7 @@ fn structure_agrees_with_kubernetes() {
         return;
     };
     let theirs: Value = serde_json::from_str(&text).unwrap();
-    let ours = swagger();
+    let ours = swagger::document();
     let extension = |schema: &Value, name: &str| schema[format!("x-kubernetes-{name}")].clone();
     let mut differences = Vec::new();
     for (name, schema) in ours["definitions"].as_object().unwrap() {
@@ -124,4 +124,36 @@ fn structure_agrees_with_kubernetes() {
         }
     }
     assert_eq!(differences, Vec::<String>::new());
+}
+
+#[test]
+fn version_2_says_the_same_in_its_own_words() {
+    let document = swagger::document();
+    let patch = &document["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
+    let parameters = patch["parameters"].as_array().unwrap();
+    assert_eq!(parameters[0]["in"], "body");
+    assert_eq!(parameters[0]["schema"]["$ref"], "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Patch");
+    let validation = parameters.iter().find(|p| p["name"] == "fieldValidation").unwrap();
+    assert_eq!((&validation["in"], &validation["type"]), (&json!("query"), &json!("string")));
+    assert_eq!(patch["responses"]["200"]["schema"]["$ref"], "#/definitions/io.k8s.api.core.v1.Pod");
+    let definitions = &document["definitions"];
+    assert_eq!(definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["format"], "int-or-string");
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    for target in found {
+        assert!(definitions[target.strip_prefix("#/definitions/").unwrap()].is_object(), "{target}");
+    }
+}
+
+#[test]
+fn protobuf_carries_names_types_and_extensions() {
+    let document = json!({
+        "swagger": "2.0",
+        "info": {"title": "T", "version": "v"},
+        "definitions": {"A": {"type": "object", "x-k": [1]}},
+    });
+    // Document { swagger, info { title, version }, paths {}, definitions { { "A", { type { "object" }, "x-k": yaml } } } }
+    let expected = b"\x0a\x032.0\x12\x06\x0a\x01T\x12\x01v\x42\x00\x4a\x21\x0a\x1f\x0a\x01A\x12\x1a\
+        \xb2\x01\x08\x0a\x06object\xfa\x01\x0c\x0a\x03x-k\x12\x05\x12\x03[1]";
+    assert_eq!(gnostic::encode(&document), expected);
 }
