@@ -7,7 +7,9 @@ pub mod agent;
 pub mod logs;
 pub mod pod;
 pub mod runtime;
+pub mod server;
 pub mod tls;
 pub mod volumes;
 
 pub use agent::{Agent, AgentHandle, Config};
+pub use server::NodeServer;

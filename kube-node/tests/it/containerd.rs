@@ -154,7 +154,11 @@ impl Drop for Containerd {
 /// Waits until the runtime says that it can work.
 pub(crate) async fn ready(runtime: &Cri) {
     for _ in 0..100 {
-        if runtime.status().await.is_ok_and(|status| status.runtime_problem.is_none() && status.network_problem.is_none()) {
+        if runtime
+            .status()
+            .await
+            .is_ok_and(|status| status.runtime_problem.is_none() && status.network_problem.is_none())
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
