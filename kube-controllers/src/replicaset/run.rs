@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kubekit_runtime::{
@@ -45,6 +45,10 @@ pub async fn run<K: Replicated + TypedObject>(context: Context, shutdown: Cancel
         })
         .await;
 }
+
+/// How many requests of one pass are under way at a time: more would only meet the server's limit (200 that change
+/// something) and be told to come back a second later.
+const REQUESTS_MAX: usize = 32;
 
 /// Whether the object was deleted and created again between two changes.
 fn recreated<K: Replicated>(change: &Change<K>) -> bool {
@@ -186,7 +190,8 @@ impl<K: Replicated + TypedObject> Shell<K> {
         self.expectations.expect_creations(&key, count);
         let mut left = count;
         for batch in decide::slow_start(count) {
-            let created = join_all((0..batch).map(|_| self.create_one(object, &pod))).await;
+            let requests = stream::iter(0..batch).map(|_| self.create_one(object, &pod));
+            let created: Vec<Result<(), Error>> = requests.buffer_unordered(REQUESTS_MAX).collect().await;
             left -= batch;
             let failed: Vec<Error> = created.into_iter().filter_map(Result::err).collect();
             let skipped = if failed.is_empty() { 0 } else { left };
@@ -221,11 +226,12 @@ impl<K: Replicated + TypedObject> Shell<K> {
 
     async fn delete(&self, object: &Arc<K>, pods: Vec<Arc<Pod>>) -> Result<(), Error> {
         self.expectations.expect_deletions(&object.key(), pods.iter().map(|pod| pod.uid().to_owned()));
-        let results = join_all(pods.iter().map(|pod| self.delete_one(object, pod))).await;
+        let requests = stream::iter(pods).map(|pod| self.delete_one(object, pod));
+        let results: Vec<Result<(), Error>> = requests.buffer_unordered(REQUESTS_MAX).collect().await;
         results.into_iter().collect()
     }
 
-    async fn delete_one(&self, object: &Arc<K>, pod: &Pod) -> Result<(), Error> {
+    async fn delete_one(&self, object: &Arc<K>, pod: Arc<Pod>) -> Result<(), Error> {
         let reference = object_reference(&**object);
         let recorder = &self.context.recorder;
         let api = Api::<Pod>::namespaced(self.context.client.clone(), pod.namespace());
