@@ -1,6 +1,6 @@
 //! The objects that every cluster starts with: written at start where they are absent.
 
-use crate::bootstrap_roles;
+use crate::bootstrap_roles::{self, Bootstrap};
 use crate::registry::kind::Kind;
 use crate::registry::write::Commit;
 use crate::registry::{Registry, attributes, delete, encode, failure};
@@ -8,7 +8,7 @@ use crate::server::Server;
 use kubekit_core::environment::Random;
 use kubekit_core::names;
 use kubekit_core::status::ApiError;
-use kubekit_store::{Op, Precondition, Txn};
+use kubekit_store::{Entry, Op, Precondition, Txn};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -68,7 +68,8 @@ pub(crate) async fn run(server: &Server) -> Result<(), ApiError> {
 async fn roles(registry: &Registry) -> Result<(), ApiError> {
     let created = delete::seconds(registry.clock.now());
     for role in bootstrap_roles::objects() {
-        if registry.entry(&role.key).await?.is_some() {
+        if let Some(existing) = registry.entry(&role.key).await? {
+            reconcile(registry, role, &existing).await?;
             continue;
         }
         let bytes = role.stamped(&names::uid(&*registry.random), &created).into();
@@ -77,6 +78,16 @@ async fn roles(registry: &Registry) -> Result<(), ApiError> {
         let txn = Txn { key: role.key.clone(), precondition: Precondition::Absent, op };
         registry.store.txn(txn).await.map_err(failure::of_store)?;
     }
+    Ok(())
+}
+
+/// Adds what an existing role or binding lacks. Somebody else's write in between wins: the next start looks again.
+async fn reconcile(registry: &Registry, role: &Bootstrap, existing: &Entry) -> Result<(), ApiError> {
+    let wanted: Value = serde_json::from_str(&role.stamped("", "")).map_err(ApiError::internal)?;
+    let Some(mut object) = bootstrap_roles::reconcile(&wanted, &encode::decode(existing)) else { return Ok(()) };
+    let plural = role.key.split('/').nth(2).unwrap_or_default();
+    let kind = kind("rbac.authorization.k8s.io", plural)?;
+    registry.commit(kind, &role.key, &mut object, Precondition::Revision(existing.revision), false).await?;
     Ok(())
 }
 

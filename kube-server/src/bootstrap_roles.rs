@@ -10,6 +10,7 @@ mod bindings;
 mod cluster_roles;
 mod controller_roles;
 mod namespace_roles;
+mod reconcile;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,8 @@ use kubekit_core::catalog::find_kind;
 use kubekit_store::Attributes;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
+
+pub(crate) use reconcile::reconcile;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -166,7 +169,7 @@ fn role(
         let selector = json!({ "matchLabels": { aggregation_label(label): "true" } });
         fields.insert("aggregationRule".to_owned(), json!({ "clusterRoleSelectors": [selector] }));
     }
-    fields.insert("rules".to_owned(), rules.iter().map(Rule::to_json).collect());
+    fields.insert("rules".to_owned(), rules.iter().copied().map(Rule::to_json).collect());
     Bootstrap::new(plural, kind, namespace, name, labels, &fields)
 }
 
@@ -184,13 +187,13 @@ fn binding(namespace: &str, name: &str, (role_kind, role): (&str, &str), subject
     let mut fields = Map::new();
     fields.insert("roleRef".to_owned(), json!({ "apiGroup": GROUP, "kind": role_kind, "name": role }));
     if !subjects.is_empty() {
-        fields.insert("subjects".to_owned(), subjects.iter().map(Subject::to_json).collect());
+        fields.insert("subjects".to_owned(), subjects.iter().copied().map(Subject::to_json).collect());
     }
     Bootstrap::new(plural, kind, namespace, name, labels, &fields)
 }
 
 impl Rule {
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         let mut map = Map::new();
         for (field, text) in [
             ("apiGroups", self.groups),

@@ -4,6 +4,7 @@
 //! is served by the `registry` over the store.
 
 pub mod admission;
+mod aggregation;
 pub mod authentication;
 pub mod authorization;
 mod body;

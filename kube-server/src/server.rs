@@ -65,9 +65,10 @@ impl ApiServer {
         crate::bootstrap::publish_address(&self.server, address).await
     }
 
-    /// Does what must be done from time to time (forgets history) until `shutdown`, and ends open streams then.
+    /// Does what must be done from time to time (forgets history, aggregates ClusterRoles) until `shutdown`, and ends open streams then.
     pub async fn run(&self, shutdown: tokio_util::sync::CancellationToken) {
-        crate::maintenance::run(&self.server, shutdown).await;
+        let aggregation = crate::aggregation::run(&self.server, shutdown.clone());
+        tokio::join!(crate::maintenance::run(&self.server, shutdown), aggregation);
         self.server.streams.stop().await;
     }
 

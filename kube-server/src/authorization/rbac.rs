@@ -48,6 +48,13 @@ impl Rbac {
         (rules, errors)
     }
 
+    /// The aggregating ClusterRoles and the rules that they should hold.
+    pub(crate) fn aggregated(&self) -> Vec<(String, Vec<Rule>)> {
+        let index = self.mirror.read();
+        let aggregating = index.cluster_roles.iter().filter(|(_, role)| role.aggregates.is_some());
+        aggregating.map(|(name, role)| (name.clone(), role.aggregated.clone())).collect()
+    }
+
     /// The rules of the role that a binding in `namespace` refers to.
     pub(super) fn rules_of(&self, role: &RoleRef, namespace: &str) -> std::result::Result<Vec<Rule>, String> {
         self.mirror.read().rules_of(role, namespace).map(<[Rule]>::to_vec)

@@ -93,7 +93,7 @@ impl Rule {
     }
 
     /// What `wanted` allows and `held` does not, with the verbs of one resource in one rule.
-    pub(super) fn missing(held: &[Self], wanted: &[Self]) -> Vec<Self> {
+    pub(crate) fn missing(held: &[Self], wanted: &[Self]) -> Vec<Self> {
         let mut missing: Vec<Self> = Vec::new();
         for atom in wanted.iter().flat_map(Self::atoms) {
             if held.iter().any(|rule| rule.covers_atom(&atom)) {

@@ -15,7 +15,7 @@ pub(super) enum Subject<'a> {
 }
 
 impl Subject<'_> {
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(self) -> Value {
         match self {
             Self::User(name) => json!({ "apiGroup": GROUP, "kind": "User", "name": name }),
             Self::Group(name) => json!({ "apiGroup": GROUP, "kind": "Group", "name": name }),

@@ -285,10 +285,11 @@ pub(super) const ROLES: &[(&str, Aggregates, &[Rule])] = &[
     ),
 ];
 
-/// The rules that the aggregating role `name` ends up with: its own part, and for `edit` those of `view`, for `admin` both.
+/// The rules that the aggregating role `name` ends up with: its own part, and for `edit` those of `view`, for `admin` both,
+/// in the order of the names of the roles that they come from.
 pub(super) fn aggregated(name: &str) -> Vec<Rule> {
     let parts: &[&str] = match name {
-        "admin" => &["admin", "edit", "view"],
+        "admin" => &["edit", "view", "admin"],
         "edit" => &["edit", "view"],
         _ => &["view"],
     };

@@ -84,3 +84,55 @@ fn the_splice_is_the_start_of_metadata() {
     let (head, tail) = text.split_at(objects()[0].splice() as usize);
     assert!(head.ends_with(r#""metadata":{"#) && tail.starts_with(r#""uid":"u""#));
 }
+
+/// Changes a default role or binding, and holds what reconciliation makes of it against `expected`.
+#[track_caller]
+fn check_reconciled(key: &str, change: impl FnOnce(&mut Value), expected: impl FnOnce(&mut Value)) {
+    let wanted = find(key);
+    let mut existing = wanted.clone();
+    change(&mut existing);
+    let mut restored = existing.clone();
+    expected(&mut restored);
+    assert_eq!(reconcile(&wanted, &existing), (restored != existing).then_some(restored), "{key}");
+}
+
+#[test]
+fn what_is_missing_comes_back_and_what_people_added_stays() {
+    let dns = "/rbac.authorization.k8s.io/clusterroles/system:kube-dns";
+    let own = json!({"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]});
+    check_reconciled(dns, |_| {}, |_| {});
+    check_reconciled(
+        dns,
+        |role| role["rules"] = json!([own]),
+        |role| {
+            role["rules"] = json!([
+                own,
+                {"verbs": ["list", "watch"], "apiGroups": [""], "resources": ["endpoints"]},
+                {"verbs": ["list", "watch"], "apiGroups": [""], "resources": ["services"]},
+                {"verbs": ["get", "list", "watch"], "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"]},
+            ]);
+        },
+    );
+    check_reconciled(
+        dns,
+        |role| role["metadata"]["labels"] = json!({"a": "b"}),
+        |role| {
+            role["metadata"]["labels"]["kubernetes.io/bootstrapping"] = json!("rbac-defaults");
+        },
+    );
+    let guarded = |role: &mut Value| {
+        role["metadata"]["annotations"][AUTOUPDATE] = json!("false");
+        role["rules"] = json!([]);
+    };
+    check_reconciled(dns, guarded, |_| {});
+    let binding = "/rbac.authorization.k8s.io/clusterrolebindings/system:basic-user";
+    check_reconciled(
+        binding,
+        |binding| binding["subjects"] = Value::Null,
+        |binding| {
+            binding["subjects"] = json!([{"apiGroup": GROUP, "kind": "Group", "name": "system:authenticated"}]);
+        },
+    );
+    let edit = "/rbac.authorization.k8s.io/clusterroles/edit";
+    check_reconciled(edit, |role| role["rules"] = json!([]), |_| {});
+}
