@@ -2,8 +2,10 @@
 
 use crate::builder::Builder;
 use crate::error::{Error, Result};
+use crate::gate::Gate;
+use crate::nodes::Nodes;
 use crate::supervisor::Supervisor;
-use crate::{identity, kubeconfig, nodes};
+use crate::{identity, kubeconfig};
 use kubekit_controllers::SHARED_INFORMERS;
 use kubekit_net::{applier, backend};
 use kubekit_runtime::Client;
@@ -12,7 +14,7 @@ use kubekit_sched::driver::Driver;
 use kubekit_server::ApiServer;
 use kubekit_server::authentication::ClientCertificates;
 use kubekit_server::identity::UserInfo;
-use kubekit_server::node::InMemory;
+use kubekit_server::node::{InMemory, NodeConnector, OverTls};
 use kubekit_server::pki::{self, Pki, ServingNames, Subject};
 use kubekit_server::serve::{Transport, serve};
 use kubekit_server::tokens::Issuer;
@@ -38,6 +40,7 @@ const POD_CIDR: &str = "10.244.0.0/16";
 #[derive(Debug)]
 pub struct Cluster {
     server: ApiServer,
+    gate: Gate,
     pki: Pki,
     address: Option<SocketAddr>,
     environment: Environment,
@@ -45,6 +48,7 @@ pub struct Cluster {
     components: Supervisor,
     /// The API server: stopped last.
     serving: Supervisor,
+    nodes: Nodes,
 }
 
 impl Cluster {
@@ -73,7 +77,14 @@ impl Cluster {
         let store = storage.open(&environment.clock)?;
         let pki = storage.certificates(&serving_names(&server, address), environment.clock.now())?;
         let connector = Arc::new(InMemory::default());
-        let server = build_server(store, server, &pki, &connector, &environment).await?;
+        let agents: Arc<dyn NodeConnector> = if nodes.is_empty() && address.is_some() {
+            // Agents are processes of their own, or there are none.
+            let remote = OverTls::new(pki.authority.certificate(), &pki.kubelet_client);
+            Arc::new(remote.map_err(|error| Error::Tls(error.to_string()))?)
+        } else {
+            Arc::clone(&connector) as _
+        };
+        let server = build_server(store, server, &pki, agents, &environment).await?;
 
         let mut serving = Supervisor::new();
         let maintained = server.clone();
@@ -90,7 +101,16 @@ impl Cluster {
         }
 
         let components = Supervisor::new();
-        let mut cluster = Self { server, pki, address, environment, components, serving };
+        let mut cluster = Self {
+            gate: Gate::new(server.clone()),
+            server,
+            pki,
+            address,
+            environment,
+            components,
+            serving,
+            nodes: Nodes::default(),
+        };
         if let Some(config) = controllers {
             cluster.start_controllers(config);
         }
@@ -100,7 +120,8 @@ impl Cluster {
         if nftables {
             cluster.start_proxy(nodes.first().map_or_else(String::new, |node| node.name.clone()));
         }
-        nodes::start(&mut cluster.components, &cluster.server, &connector, &cluster.environment, nodes);
+        cluster.nodes = Nodes::new(nodes, &mut cluster.components, &cluster.server, connector, &cluster.environment);
+        cluster.nodes.start_all(&mut cluster.components);
         Ok(cluster)
     }
 
@@ -141,10 +162,11 @@ impl Cluster {
 
     /// A client that acts as this user, who may do what RBAC lets them.
     pub fn client_as(&self, user: UserInfo) -> Client {
-        Client::new(self.server.as_user(user))
+        Client::new(self.gate.as_user(user))
     }
 
-    /// The API server, a `tower::Service`: also for clients of kube-rs, by [`ApiServer::as_user`].
+    /// The API server, a `tower::Service`: also for clients of kube-rs, by [`ApiServer::as_user`]. Who holds it, or a
+    /// client made of it, keeps the store open after the cluster has stopped.
     pub fn api_server(&self) -> &ApiServer {
         &self.server
     }
@@ -188,6 +210,17 @@ impl Cluster {
         kubeconfig::write(path, &self.kubeconfig(&Subject::administrator())?)
     }
 
+    /// Stops the agent of a node, as if its machine had lost its network: its containers run on, and after a while its
+    /// pods are replaced elsewhere. Returns when the agent has ended; does nothing if it does not run.
+    pub async fn stop_node(&mut self, name: &str) {
+        self.nodes.stop(name).await;
+    }
+
+    /// Starts the agent of a node again; does nothing if it runs, or if there is no such node.
+    pub fn start_node(&mut self, name: &str) {
+        self.nodes.start(name, &mut self.components);
+    }
+
     /// Returns when an essential part has ended, which is an error; the cluster should be stopped then.
     ///
     /// # Cancel safety
@@ -215,7 +248,8 @@ impl Cluster {
         failure.map_or(stopped, Err)
     }
 
-    /// Stops in order and within two seconds: first those who use the API server, then the server.
+    /// Stops in order and within two seconds: first those who use the API server, then the server. Requests of clients
+    /// that are still held fail from then on, and the store is closed.
     ///
     /// # Errors
     ///
@@ -223,6 +257,7 @@ impl Cluster {
     pub async fn stop(mut self) -> Result<()> {
         let components = self.components.stop(COMPONENTS_STOP_WITHIN).await;
         let serving = self.serving.stop(SERVER_STOPS_WITHIN).await;
+        self.gate.close();
         components.and(serving)
     }
 }
@@ -235,7 +270,7 @@ async fn build_server(
     store: Arc<dyn kubekit_store::Store>,
     config: kubekit_server::Config,
     pki: &Pki,
-    connector: &Arc<InMemory>,
+    connector: Arc<dyn NodeConnector>,
     environment: &Environment,
 ) -> Result<ApiServer> {
     let issuer = Issuer::new(format!("https://kubernetes.default.svc.{CLUSTER_DOMAIN}"), &pki.token_key)
@@ -245,7 +280,7 @@ async fn build_server(
         .config(config)
         .authenticator(Arc::new(certificates.map_err(Error::Certificates)?))
         .token_issuer(Arc::new(issuer))
-        .connector(Arc::clone(connector) as _)
+        .connector(connector)
         .clock(Arc::clone(&environment.clock))
         .random(Arc::clone(&environment.random))
         .build()

@@ -23,6 +23,7 @@ pub mod accounts;
 mod builder;
 mod cluster;
 mod error;
+mod gate;
 pub mod identity;
 pub mod kubeconfig;
 mod nodes;

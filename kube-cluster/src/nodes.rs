@@ -6,12 +6,18 @@ use k8s_openapi::api::core::v1::Service;
 use kubekit_node::agent::machine::Capacity;
 use kubekit_node::agent::{self, Agent};
 use kubekit_node::runtime::ContainerRuntime;
+use kubekit_node::server::NodeServer;
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Client, Informer, Informers};
 use kubekit_server::ApiServer;
 use kubekit_server::node::InMemory;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// What a simulated node has: a middling cloud machine, so that the nodes of every run are the same.
 const SIMULATED_CORES: u32 = 8;
@@ -51,35 +57,103 @@ pub(crate) fn name(number: usize) -> String {
     format!("node-{number}")
 }
 
-/// Starts agents. Those of one process share a watch on Services, which all of them may read.
-pub(crate) fn start(
-    components: &mut Supervisor,
-    server: &ApiServer,
-    connector: &InMemory,
-    environment: &Environment,
-    nodes: Vec<NodeSpec>,
-) {
-    let Some(first) = nodes.first() else { return };
-    let reader = Client::new(server.as_user(identity::node(&first.name)));
-    let informers = Informers::with_environment(reader, environment.clone());
-    let services: Informer<Service> = informers.informer();
-    components.start("informers of the nodes", move |shutdown| async move { informers.run(shutdown).await });
-    for node in nodes {
-        start_one(components, server, connector, environment, &services, node);
+/// The nodes of a cluster, and which of their agents run.
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    specs: BTreeMap<String, Arc<NodeSpec>>,
+    running: BTreeMap<String, Running>,
+    shared: Option<Shared>,
+}
+
+/// What the agents have in common.
+#[derive(Debug)]
+struct Shared {
+    server: ApiServer,
+    connector: Arc<InMemory>,
+    environment: Environment,
+    /// One watch on Services, which every agent may read, instead of one for each.
+    services: Informer<Service>,
+}
+
+/// An agent that runs.
+#[derive(Debug)]
+struct Running {
+    stop: CancellationToken,
+    ended: CancellationToken,
+}
+
+impl Nodes {
+    pub(crate) fn new(
+        specs: Vec<NodeSpec>,
+        components: &mut Supervisor,
+        server: &ApiServer,
+        connector: Arc<InMemory>,
+        environment: &Environment,
+    ) -> Self {
+        let Some(first) = specs.first() else { return Self::default() };
+        let reader = Client::new(server.as_user(identity::node(&first.name)));
+        let informers = Informers::with_environment(reader, environment.clone());
+        let services = informers.informer();
+        components.start("informers of the nodes", move |shutdown| async move { informers.run(shutdown).await });
+        let (server, environment) = (server.clone(), environment.clone());
+        Self {
+            specs: specs.into_iter().map(|spec| (spec.name.clone(), Arc::new(spec))).collect(),
+            running: BTreeMap::new(),
+            shared: Some(Shared { server, connector, environment, services }),
+        }
+    }
+
+    pub(crate) fn start_all(&mut self, components: &mut Supervisor) {
+        let names: Vec<String> = self.specs.keys().cloned().collect();
+        for name in names {
+            self.start(&name, components);
+        }
+    }
+
+    /// Starts an agent, unless it runs.
+    pub(crate) fn start(&mut self, name: &str, components: &mut Supervisor) {
+        let (Some(spec), Some(shared)) = (self.specs.get(name), &self.shared) else { return };
+        if self.running.contains_key(name) {
+            return;
+        }
+        let client = Client::new(shared.server.as_user(identity::node(name)));
+        let (runtime, environment) = (Arc::clone(&spec.runtime), shared.environment.clone());
+        let (handle, agent) = Agent::with(spec.config(), client, runtime, environment, Some(&shared.services)).start();
+        let access = NodeServer::default();
+        access.add(handle);
+        let connections = shared.connector.register(name);
+        let ended = CancellationToken::new();
+        let end = ended.clone().drop_guard();
+        let stop = components.start_fallible(format!("agent of {name}"), move |shutdown| async move {
+            let _end = end;
+            let (outcome, ()) = tokio::join!(agent.run(shutdown.clone()), give_access(access, connections, shutdown));
+            outcome
+        });
+        self.running.insert(name.to_owned(), Running { stop, ended });
+    }
+
+    /// Stops an agent, if it runs, and waits for its end.
+    pub(crate) async fn stop(&mut self, name: &str) {
+        if let Some(agent) = self.running.remove(name) {
+            agent.stop.cancel();
+            agent.ended.cancelled().await;
+        }
     }
 }
 
-fn start_one(
-    components: &mut Supervisor,
-    server: &ApiServer,
-    connector: &InMemory,
-    environment: &Environment,
-    services: &Informer<Service>,
-    node: NodeSpec,
-) {
-    let client = Client::new(server.as_user(identity::node(&node.name)));
-    let agent = Agent::with(node.config(), client, Arc::clone(&node.runtime), environment.clone(), Some(services));
-    let (handle, agent) = agent.start();
-    let _ = (handle, connector);
-    components.start_fallible(format!("agent of {}", node.name), move |shutdown| agent.run(shutdown));
+/// Serves the connections by which the API server reaches the containers of a node.
+async fn give_access(server: NodeServer, mut connections: mpsc::Receiver<DuplexStream>, shutdown: CancellationToken) {
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(_) = serving.join_next() => {}
+            Some(stream) = connections.recv() => {
+                let server = server.clone();
+                serving.spawn(async move { server.serve_connection(stream).await });
+            }
+        }
+    }
+    serving.shutdown().await;
 }

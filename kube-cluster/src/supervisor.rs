@@ -11,8 +11,15 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     tasks: JoinSet<Result<(), BoxError>>,
-    names: HashMap<Id, String>,
+    names: HashMap<Id, Component>,
     shutdown: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Component {
+    name: String,
+    /// When this is cancelled, the component is to end.
+    stop: CancellationToken,
 }
 
 impl Supervisor {
@@ -34,36 +41,43 @@ impl Supervisor {
         });
     }
 
-    /// Starts a task that may fail, and else ends when the token that it gets is cancelled.
-    pub(crate) fn start_fallible<F, E>(&mut self, name: impl Into<String>, run: impl FnOnce(CancellationToken) -> F)
+    /// Starts a task that may fail, and else ends when the token that it gets is cancelled. Gives that token, by which this
+    /// task alone can be stopped.
+    pub(crate) fn start_fallible<F, E>(
+        &mut self,
+        name: impl Into<String>,
+        run: impl FnOnce(CancellationToken) -> F,
+    ) -> CancellationToken
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        let run = run(self.shutdown.clone());
+        let stop = self.shutdown.child_token();
+        let run = run(stop.clone());
         let handle = self.tasks.spawn(async move { run.await.map_err(Into::into) });
-        self.names.insert(handle.id(), name.into());
+        self.names.insert(handle.id(), Component { name: name.into(), stop: stop.clone() });
+        stop
     }
 
-    /// Returns when a task has ended, which is an error.
+    /// Returns when a task has ended that was not to, which is an error.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
     pub(crate) async fn ended(&mut self) -> Error {
-        match self.tasks.join_next_with_id().await {
-            None => std::future::pending().await,
-            Some(Ok((id, Ok(())))) => self.error(id, String::new()),
-            Some(Ok((id, Err(error)))) => self.error(id, format!(": {}", chain(&*error))),
-            Some(Err(error)) => {
-                let (id, detail) = (error.id(), panic_text(error));
-                self.error(id, detail)
+        loop {
+            let (id, detail) = match self.tasks.join_next_with_id().await {
+                None => std::future::pending().await,
+                Some(Ok((id, Ok(())))) => (id, String::new()),
+                Some(Ok((id, Err(error)))) => (id, format!(": {}", chain(&*error))),
+                Some(Err(error)) => (error.id(), panic_text(error)),
+            };
+            if let Some(component) = self.names.remove(&id)
+                && (!component.stop.is_cancelled() || !detail.is_empty())
+            {
+                return Error::Ended { component: component.name, detail };
             }
         }
-    }
-
-    fn error(&mut self, id: Id, detail: String) -> Error {
-        Error::Ended { component: self.names.remove(&id).unwrap_or_default(), detail }
     }
 
     /// Tells all tasks to end and waits for them; those that take longer are cut off.
@@ -79,16 +93,16 @@ impl Supervisor {
                     Ok((id, outcome)) => (id, outcome.err().map(|error| chain(&*error))),
                     Err(error) => (error.id(), Some(error.to_string())),
                 };
-                let name = self.names.remove(&id).unwrap_or_default();
-                if let Some(error) = error {
-                    tracing::error!(component = name, error, "ended badly");
+                let component = self.names.remove(&id);
+                if let (Some(component), Some(error)) = (component, error) {
+                    tracing::error!(component = component.name, error, "ended badly");
                 }
             }
         };
         if tokio::time::timeout(within, all).await.is_ok() {
             return Ok(());
         }
-        let mut late: Vec<String> = self.names.drain().map(|(_, name)| name).collect();
+        let mut late: Vec<String> = self.names.drain().map(|(_, component)| component.name).collect();
         late.sort();
         self.tasks.shutdown().await;
         Err(Error::CutOff { components: late.join(", ") })
@@ -134,6 +148,18 @@ mod tests {
         assert_eq!(tasks.ended().await.to_string(), "panics ended unexpectedly: it panicked: oh 1");
         tasks.start_fallible("fails", |_| async { Err(std::io::Error::other("no runtime")) });
         assert_eq!(tasks.ended().await.to_string(), "fails ended unexpectedly: no runtime");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_stopped_alone_is_no_failure() {
+        let mut tasks = supervisor();
+        let stop = tasks.start_fallible("stops", |shutdown| async move {
+            shutdown.cancelled().await;
+            Ok::<(), BoxError>(())
+        });
+        stop.cancel();
+        tasks.start("ends", |_| async { tokio::task::yield_now().await });
+        assert_eq!(tasks.ended().await.to_string(), "ends ended unexpectedly");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,0 +1,80 @@
+//! A cluster that listens: TLS, kubeconfigs, ends of connections.
+
+use crate::map;
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kubekit_cluster::{Cluster, Error};
+use kubekit_runtime::{Api, Client, Kubeconfig, WatchParams};
+use kubekit_server::pki::Subject;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+async fn listening() -> Cluster {
+    Cluster::builder().listen(ANY_PORT).start().await.unwrap()
+}
+
+fn client(cluster: &Cluster, subject: &Subject) -> Client {
+    let text = cluster.kubeconfig(subject).unwrap().to_yaml();
+    Client::from_kubeconfig(&Kubeconfig::from_yaml(&text).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_kubeconfig_is_a_way_in_for_its_subject() {
+    let cluster = listening().await;
+    let admin = client(&cluster, &Subject::administrator());
+    let maps: Api<ConfigMap> = Api::namespaced(admin, "default");
+    maps.create(&map("a")).await.unwrap();
+    let maps: Api<ConfigMap> = Api::namespaced(client(&cluster, &Subject::scheduler()), "default");
+    assert!(maps.get("a").await.unwrap_err().is_forbidden());
+    cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_of_another_authority_is_not_trusted() {
+    let (cluster, other) = (listening().await, listening().await);
+    let mut kubeconfig = cluster.kubeconfig(&Subject::administrator()).unwrap();
+    kubeconfig.authority = other.pki().authority.certificate().to_owned();
+    let stranger = Client::from_kubeconfig(&Kubeconfig::from_yaml(&kubeconfig.to_yaml()).unwrap()).unwrap();
+    let error = Api::<ConfigMap>::namespaced(stranger, "default").get("a").await.unwrap_err();
+    assert!(matches!(error, kubekit_runtime::Error::Service { .. }), "{error:?}");
+
+    let mut kubeconfig = other.kubeconfig(&Subject::administrator()).unwrap();
+    kubeconfig.authority = cluster.pki().authority.certificate().to_owned();
+    kubeconfig.server = cluster.url().unwrap();
+    let forger = Client::from_kubeconfig(&Kubeconfig::from_yaml(&kubeconfig.to_yaml()).unwrap()).unwrap();
+    assert!(Api::<ConfigMap>::namespaced(forger, "default").get("a").await.is_err());
+}
+
+#[tokio::test]
+async fn it_stops_within_two_seconds_even_with_a_watch_open() {
+    let cluster = listening().await;
+    let maps: Api<ConfigMap> = Api::all(client(&cluster, &Subject::administrator()));
+    let mut frames = Box::pin(maps.watch(&WatchParams::default()).await.unwrap());
+    maps.within("default").create(&map("a")).await.unwrap();
+    assert!(frames.next().await.unwrap().is_ok());
+    let start = Instant::now();
+    cluster.stop().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    while let Some(Ok(_)) = frames.next().await {}
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let first = listening().await;
+    let address = first.address().unwrap();
+    let error = Cluster::builder().listen(address).start().await.unwrap_err();
+    assert!(matches!(error, Error::Listen { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("cannot listen on {address}"));
+}
+
+#[tokio::test]
+async fn the_service_kubernetes_leads_to_the_listener() {
+    use k8s_openapi::api::discovery::v1::EndpointSlice;
+    let cluster = listening().await;
+    let slices: Api<EndpointSlice> = Api::namespaced(cluster.client(), "default");
+    let slice = slices.get("kubernetes").await.unwrap();
+    let port = slice.ports.unwrap()[0].port;
+    assert_eq!(port, Some(i32::from(cluster.address().unwrap().port())));
+}
