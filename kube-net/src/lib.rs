@@ -6,6 +6,7 @@
 
 pub mod applier;
 pub mod backend;
+pub mod cni;
 mod name;
 mod port;
 mod proxy;

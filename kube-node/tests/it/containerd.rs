@@ -4,11 +4,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use kubekit_node::runtime::ContainerRuntime;
-use kubekit_node::runtime::conformance::{self, Fixture};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kubekit_node::Config;
+use kubekit_node::runtime::conformance;
 use kubekit_node::runtime::cri::Cri;
+use kubekit_node::runtime::{ContainerRuntime, Filter, LogOptions};
+use kubekit_runtime::{Api, DeleteParams, Patch};
+use serde_json::json;
+
+use crate::agent::{self, Fixture};
 
 /// The image that the tests run.
 pub(crate) const IMAGE: &str = "localhost/busybox:1";
@@ -50,7 +58,11 @@ impl Containerd {
         }
         let root = tempfile::tempdir().expect("a directory");
         let path = |name: &str| root.path().join(name).display().to_string();
-        let bridge = format!("kk{}", std::process::id() % 1_000_000);
+        let bridge = format!(
+            "kk{}{}",
+            std::process::id() % 100_000,
+            cidr.len() + cidr.bytes().map(usize::from).sum::<usize>() % 1_000
+        );
         let network = format!(
             r#"{{"cniVersion":"0.4.0","name":"test","plugins":[{{"type":"bridge","bridge":"{bridge}","isGateway":true,
             "ipMasq":false,"ipam":{{"type":"host-local","dataDir":"{}","ranges":[[{{"subnet":"{cidr}"}}]]}}}}]}}"#,
@@ -172,6 +184,99 @@ async fn conforms() {
     let runtime = Cri::new(&containerd.socket().display().to_string());
     ready(&runtime).await;
     let logs = containerd.root.path().join("logs").display().to_string();
-    conformance::run(&Fixture { runtime: &runtime, image: IMAGE, log_root: &logs }).await;
+    conformance::run(&conformance::Fixture { runtime: &runtime, image: IMAGE, log_root: &logs }).await;
     assert!(containerd.interfaces().is_empty(), "an interface is left");
+}
+
+fn config(containerd: &Containerd) -> Config {
+    let mut config = Config::new("real");
+    config.addresses = vec!["127.0.0.1".into()];
+    config.root_directory = containerd.root.path().join("node");
+    config.log_directory = containerd.root.path().join("logs");
+    config.volume_refresh = Duration::from_secs(1);
+    config.pod_cidr = Some("10.251.2.0/24".into());
+    config
+}
+
+fn pod(command: &str) -> serde_json::Value {
+    json!({"terminationGracePeriodSeconds": 2, "containers": [{
+        "name": "a", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", command],
+        "env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "resources": {"limits": {"memory": "64Mi"}},
+        "volumeMounts": [{"name": "cm", "mountPath": "/cm"}, {"name": "mem", "mountPath": "/mem"}],
+    }], "volumes": [{"name": "cm", "configMap": {"name": "cm"}}, {"name": "mem", "emptyDir": {"medium": "Memory"}}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_in_real_containers() {
+    let Some(containerd) = Containerd::start("10.251.2.0/24").await else { return };
+    let runtime = Cri::new(&containerd.socket().display().to_string());
+    ready(&runtime).await;
+    let runtime: Arc<dyn ContainerRuntime> = Arc::new(runtime);
+    let fixture = Fixture::start(agent::client().await, Arc::clone(&runtime), config(&containerd)).await;
+    let config_maps = Api::<ConfigMap>::namespaced(fixture.client.clone(), "default");
+    let config_map = |text: &str| -> ConfigMap {
+        serde_json::from_value(json!({"metadata": {"name": "cm"}, "data": {"text": text}})).expect("a ConfigMap")
+    };
+    config_maps.create(&config_map("first")).await.expect("created");
+
+    fixture.create("real", pod("echo at $IP; cat /cm/text; echo; sleep 3600")).await;
+    let started = fixture.until("real", "ready", agent::is_ready).await;
+    let ip = started.status.as_ref().and_then(|status| status.pod_ip.clone()).expect("an address");
+    let id = agent::first(&started).container_id.expect("an identifier");
+    let id = id.strip_prefix("containerd://").expect("of containerd").to_owned();
+    let lines: Vec<String> = runtime
+        .logs(&id, &LogOptions::default())
+        .await
+        .expect("a log")
+        .map(|entry| String::from_utf8_lossy(&entry.expect("an entry").text).trim().to_owned())
+        .collect()
+        .await;
+    assert_eq!(lines, [format!("at {ip}"), "first".to_owned()]);
+    let hosts = runtime.exec_sync(&id, &["cat".into(), "/etc/hosts".into()], None).await.expect("exec");
+    assert!(String::from_utf8_lossy(&hosts.stdout).contains(&format!("{ip}\treal")));
+    let memory = runtime.exec_sync(&id, &["grep".into(), " /mem ".into(), "/proc/mounts".into()], None).await;
+    assert!(String::from_utf8_lossy(&memory.expect("exec").stdout).contains("tmpfs"));
+
+    // A ConfigMap changes in the running container.
+    config_maps
+        .patch("cm", &Default::default(), &Patch::Merge(json!({"data": {"text": "second"}})))
+        .await
+        .expect("patched");
+    let mut seen = Vec::new();
+    for _ in 0..300 {
+        seen = runtime.exec_sync(&id, &["cat".into(), "/cm/text".into()], None).await.expect("exec").stdout.to_vec();
+        if seen == b"second" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(String::from_utf8_lossy(&seen), "second");
+
+    // A crash is restarted, then waits.
+    fixture.create("crash", pod("exit 3")).await;
+    let crashed = fixture.until("crash", "in a crash loop", |pod| agent::waiting(pod) == "CrashLoopBackOff").await;
+    let last = agent::first(&crashed).last_state.and_then(|state| state.terminated).expect("an end");
+    assert_eq!((last.exit_code, last.reason.as_deref()), (3, Some("Error")));
+
+    // The agent goes and comes back; the container does not notice.
+    let (client, runtime, config) = fixture.stop().await;
+    let fixture = Fixture::start(client, runtime, config).await;
+    let after = fixture.until("real", "ready", agent::is_ready).await;
+    assert_eq!(agent::first(&after).container_id, agent::first(&started).container_id);
+
+    for name in ["real", "crash"] {
+        fixture.pods().delete(name, &DeleteParams::default()).await.expect("deleted");
+        fixture.until_gone(name).await;
+    }
+    assert!(fixture.runtime.list_sandboxes(&Filter::default()).await.expect("a list").is_empty(), "a sandbox is left");
+    assert!(
+        fixture.runtime.list_containers(&Filter::default()).await.expect("a list").is_empty(),
+        "a container is left"
+    );
+    assert!(containerd.interfaces().is_empty(), "an interface is left");
+    let left = |path: PathBuf| fs::read_dir(path).map_or(0, Iterator::count);
+    assert_eq!(left(containerd.root.path().join("logs")), 0, "logs are left");
+    assert_eq!(left(containerd.root.path().join("node/pods")), 0, "volumes are left");
+    fixture.stop().await;
 }

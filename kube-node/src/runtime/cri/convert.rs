@@ -227,14 +227,18 @@ pub(super) fn container(container: m::Container) -> Container {
 
 pub(super) fn container_status(status: m::ContainerStatus) -> ContainerStatus {
     let metadata = status.metadata.unwrap_or_default();
+    let finished_at = time(status.finished_at);
+    // containerd notes a start when its call returns; a process that ends at once may have ended before that.
+    let started_at =
+        time(status.started_at).map(|started| finished_at.map_or(started, |finished| started.min(finished)));
     ContainerStatus {
         id: status.id,
         name: metadata.name,
         attempt: metadata.attempt,
         state: container_state(status.state),
         created_at: time(status.created_at).unwrap_or_default(),
-        started_at: time(status.started_at),
-        finished_at: time(status.finished_at),
+        started_at,
+        finished_at,
         exit_code: status.exit_code,
         image: status.image.unwrap_or_default().image,
         image_ref: status.image_ref,
@@ -338,6 +342,8 @@ mod tests {
         assert_eq!(status.state, ContainerState::Exited);
         assert_eq!(status.started_at, None);
         assert_eq!(status.finished_at, Timestamp::from_nanosecond(1_000_000_001).ok());
+        let hasty = container_status(m::ContainerStatus { started_at: 9, finished_at: 7, ..Default::default() });
+        assert_eq!(hasty.started_at, hasty.finished_at, "nothing ends before it begins");
         let network = m::PodSandboxNetworkStatus {
             ip: "10.0.0.2".into(),
             additional_ips: vec![m::PodIp { ip: "fd00::2".into() }],

@@ -1,6 +1,7 @@
 //! Container runtimes that speak the Container Runtime Interface v1: containerd, CRI-O.
 
 mod convert;
+mod image_messages;
 mod messages;
 mod rpc;
 mod streaming;
