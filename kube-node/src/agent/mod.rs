@@ -230,13 +230,13 @@ impl RunningAgent {
         let writing = CancellationToken::new();
         let work = async {
             futures::join!(
-                heart.run(shutdown.clone()),
-                own.run(shutdown.clone()),
-                pods::run(Arc::clone(&shared), pods, shutdown.clone()),
+                Box::pin(heart.run(shutdown.clone())),
+                Box::pin(own.run(shutdown.clone())),
+                Box::pin(pods::run(Arc::clone(&shared), pods, shutdown.clone())),
             );
             writing.cancel();
         };
-        futures::join!(work, events.run(writing.clone()));
+        futures::join!(work, Box::pin(events.run(writing.clone())));
         Ok(())
     }
 }

@@ -31,6 +31,22 @@ pub fn pulls(container: &Container, present: bool) -> bool {
     }
 }
 
+/// Whether a name can be one of an image: its repository has no capital letters, spaces or empty parts.
+fn is_reference(image: &str) -> bool {
+    let name = image.split('@').next().unwrap_or_default();
+    let (path, host) = match name.split_once('/') {
+        Some((host, path)) if registry(image) == host => (path, Some(host)),
+        _ => (name, None),
+    };
+    let repository = path.split(':').next().unwrap_or_default();
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
+    !image.contains(char::is_whitespace)
+        && !repository.is_empty()
+        && repository.split('/').all(|part| !part.is_empty())
+        && repository.chars().all(allowed)
+        && host.is_none_or(|host| !host.is_empty())
+}
+
 fn is_latest(image: &str) -> bool {
     if image.contains('@') {
         return false;
@@ -57,10 +73,7 @@ pub(crate) async fn ensure(
     };
     let later = Some(now + std::time::Duration::from_secs(10));
     let event = |kind, reason, message: String| shared.event(pod, Some(&container.name), kind, reason, message);
-    if image.trim().is_empty()
-        || image.contains(char::is_whitespace)
-        || image.chars().any(|c| c.is_ascii_uppercase() && !image.contains('/'))
-    {
+    if !is_reference(image) {
         let message = format!(
             "Failed to apply default image tag {image:?}: couldn't parse image name {image:?}: invalid reference format"
         );
@@ -97,6 +110,19 @@ pub(crate) async fn ensure(
             return Err(refuse("ImagePullBackOff", format!("Back-off pulling image {image:?}{why}"), Some(until)));
         }
     }
+    fetch(shared, pod, container, sandbox, memory).await
+}
+
+/// Fetches an image, and tells of it.
+async fn fetch(
+    shared: &Shared,
+    pod: &Pod,
+    container: &Container,
+    sandbox: &SandboxConfig,
+    memory: &mut Memory,
+) -> Result<String, Refusal> {
+    let image = container.image.as_deref().unwrap_or_default();
+    let event = |kind, reason, message: String| shared.event(pod, Some(&container.name), kind, reason, message);
     event(EventType::Normal, "Pulling", format!("Pulling image {image:?}"));
     let began = tokio::time::Instant::now();
     match pull(shared, pod, image, sandbox).await {
@@ -125,7 +151,8 @@ pub(crate) async fn ensure(
             entry.1 = now;
             // Shown for a moment, before the back-off is.
             let retry_at = Some(now + std::time::Duration::from_secs(1));
-            Err(refuse("ErrImagePull", error.to_string(), retry_at))
+            let failure = Failure { reason: "ErrImagePull".into(), message: error.to_string(), at: now };
+            Err(Refusal { failure, retry_at })
         }
     }
 }
@@ -248,6 +275,16 @@ mod tests {
         check(None, "a:latest", true, true);
         check(None, "a:1", true, false);
         check(None, "a@sha256:0", true, false);
+    }
+
+    #[test]
+    fn names_of_images() {
+        for name in ["busybox", "a/b:1", "r.example:5000/x/y:T1", "a@sha256:0", "localhost/x", "docker.io/library/x"] {
+            assert!(is_reference(name), "{name}");
+        }
+        for name in ["", " ", "a b", "Upper", "a//b", ":tag", "r.example/", "a/B:1"] {
+            assert!(!is_reference(name), "{name}");
+        }
     }
 
     #[track_caller]

@@ -137,7 +137,7 @@ impl Probes {
         if track.run < u32::try_from(threshold).unwrap_or(1) {
             return false;
         }
-        std::mem::replace(&mut track.passed, Some(ok)) != Some(ok)
+        track.passed.replace(ok) != Some(ok)
     }
 }
 

@@ -89,8 +89,11 @@ mod tests {
     use super::*;
     use crate::pod::fixture;
 
+    /// Requests or limits.
+    type Amounts<'a> = &'a [(&'a str, &'a str)];
+
     #[track_caller]
-    fn check(containers: &[(&[(&str, &str)], &[(&str, &str)])], expected: Class) {
+    fn check(containers: &[(Amounts<'_>, Amounts<'_>)], expected: Class) {
         let mut spec = PodSpec::default();
         for (requests, limits) in containers {
             spec.containers.push(fixture::container_with_resources("c", requests, limits));
@@ -100,7 +103,7 @@ mod tests {
 
     #[test]
     fn classes() {
-        let whole: &[(&str, &str)] = &[("cpu", "1"), ("memory", "1Gi")];
+        let whole: Amounts<'_> = &[("cpu", "1"), ("memory", "1Gi")];
         check(&[(&[], &[])], Class::BestEffort);
         check(&[(&[("cpu", "0")], &[])], Class::BestEffort);
         check(&[(whole, whole)], Class::Guaranteed);

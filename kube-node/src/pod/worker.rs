@@ -77,7 +77,8 @@ impl Worker {
             let round = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                round = self.round(&mut mind) => round,
+                // On the heap, so that a pod at rest costs little: a node has a hundred, a simulation thousands.
+                round = Box::pin(self.round(&mut mind)) => round,
             };
             let until = match round {
                 Round::Over => return,

@@ -198,7 +198,8 @@ impl NodeServer {
         }
         let reading = request.method() == Method::GET;
         let streaming = matches!(route, Route::Exec(..) | Route::Attach(..) | Route::PortForward(..));
-        if !reading && !(streaming && request.method() == Method::POST) {
+        let writing = streaming && request.method() == Method::POST;
+        if !(reading || writing) {
             return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into()));
         }
         match route {

@@ -74,11 +74,7 @@ async fn forward(socket: Socket, streams: Vec<(u16, Result<Stream, Error>)>) {
     drop(to_client);
     let inward = async {
         while let Some(Ok(message)) = stream.next().await {
-            let data = match message {
-                Message::Binary(data) => data,
-                Message::Close(_) => break,
-                _ => continue,
-            };
+            let Message::Binary(data) = message else { continue };
             match data.split_first() {
                 Some((&CLOSE, [channel])) if channel % 2 == 0 => {
                     if let Some(Some(mut writer)) = writers.get_mut(usize::from(channel / 2)).map(Option::take) {

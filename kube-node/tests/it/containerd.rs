@@ -50,6 +50,7 @@ fn sh(script: &str) {
 
 impl Containerd {
     /// Starts one with pods in `cidr`; none when something is missing.
+    #[expect(clippy::print_stdout, reason = "who runs the tests should see what was skipped")]
     pub(crate) async fn start(cidr: &str) -> Option<Self> {
         if let Some(what) = missing() {
             assert!(std::env::var("CI").is_err(), "{what} is missing");

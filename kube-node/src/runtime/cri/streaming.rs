@@ -64,16 +64,22 @@ pub(super) async fn session(operation: &'static str, url: &str, tasks: &TaskTrac
             tokio::select! {
                 biased;
                 message = socket.next() => match message {
-                    Some(Ok(Message::Binary(data))) => match split(&data) {
-                        Some((STDOUT, data)) if !data.is_empty() => {
-                            if to_client.send(Output::Stdout(data)).await.is_err() { break }
+                    Some(Ok(Message::Binary(data))) => {
+                        let said = match split(&data) {
+                            Some((_, data)) if data.is_empty() => None,
+                            Some((STDOUT, data)) => Some(Output::Stdout(data)),
+                            Some((STDERR, data)) => Some(Output::Stderr(data)),
+                            Some((ERROR, data)) => {
+                                exit = Some(exit_code(operation, &data));
+                                None
+                            }
+                            _ => None,
+                        };
+                        let Some(said) = said else { continue };
+                        if to_client.send(said).await.is_err() {
+                            break;
                         }
-                        Some((STDERR, data)) if !data.is_empty() => {
-                            if to_client.send(Output::Stderr(data)).await.is_err() { break }
-                        }
-                        Some((ERROR, data)) if !data.is_empty() => exit = Some(exit_code(operation, &data)),
-                        _ => {}
-                    },
+                    }
                     Some(Ok(Message::Close(_))) | None => break,
                     Some(Ok(_)) => {}
                     Some(Err(error)) => {
