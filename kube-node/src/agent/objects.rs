@@ -77,10 +77,10 @@ impl Objects {
 
     async fn get(&self, key: Key) -> Result<Object, Error> {
         let now = Instant::now();
-        if let Some((read_at, object)) = self.kept.lock().get(&key) {
-            if now.duration_since(*read_at) < FRESH {
-                return Ok(object.clone());
-            }
+        if let Some((read_at, object)) = self.kept.lock().get(&key)
+            && now.duration_since(*read_at) < FRESH
+        {
+            return Ok(object.clone());
         }
         let (kind, namespace, name) = &key;
         let object = match kind {
@@ -108,10 +108,10 @@ impl Objects {
         let uid = meta.uid.clone().unwrap_or_default();
         let seconds = wanted.expiration_seconds.unwrap_or(3_600);
         let key = (uid.clone(), wanted.audience.clone(), seconds);
-        if let Some(token) = self.tokens.lock().get(&key) {
-            if Instant::now() < token.renew_at {
-                return Ok(token.text.clone());
-            }
+        if let Some(token) = self.tokens.lock().get(&key)
+            && Instant::now() < token.renew_at
+        {
+            return Ok(token.text.clone());
         }
         let account = spec_of(pod).service_account_name.clone().unwrap_or_else(|| "default".into());
         let request = TokenRequest {

@@ -163,10 +163,11 @@ impl Dispatcher {
             for entry in std::fs::read_dir(&logs).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let uid = name.rsplit('_').next().unwrap_or_default();
-                if name.matches('_').count() == 2 && !kept.contains(uid) {
-                    if let Err(error) = std::fs::remove_dir_all(entry.path()) {
-                        tracing::warn!(path = %entry.path().display(), %error, "cannot remove an old pod's logs");
-                    }
+                if name.matches('_').count() == 2
+                    && !kept.contains(uid)
+                    && let Err(error) = std::fs::remove_dir_all(entry.path())
+                {
+                    tracing::warn!(path = %entry.path().display(), %error, "cannot remove an old pod's logs");
                 }
             }
         };

@@ -101,14 +101,14 @@ pub(crate) async fn ensure(
         event(EventType::Warning, "Failed", "Error: ErrImageNeverPull".into());
         return Err(refuse("ErrImageNeverPull", message, later));
     }
-    if let Some((backoff, failed_at)) = memory.pulls.get(image) {
-        if let Some((_, until)) = backoff.waiting(*failed_at, now) {
-            let before = memory.failures.get(&container.name).filter(|failure| failure.reason == "ErrImagePull");
-            let why = before.map_or(String::new(), |failure| format!(": ErrImagePull: {}", failure.message));
-            event(EventType::Normal, "BackOff", format!("Back-off pulling image {image:?}"));
-            event(EventType::Warning, "Failed", "Error: ImagePullBackOff".into());
-            return Err(refuse("ImagePullBackOff", format!("Back-off pulling image {image:?}{why}"), Some(until)));
-        }
+    if let Some((backoff, failed_at)) = memory.pulls.get(image)
+        && let Some((_, until)) = backoff.waiting(*failed_at, now)
+    {
+        let before = memory.failures.get(&container.name).filter(|failure| failure.reason == "ErrImagePull");
+        let why = before.map_or(String::new(), |failure| format!(": ErrImagePull: {}", failure.message));
+        event(EventType::Normal, "BackOff", format!("Back-off pulling image {image:?}"));
+        event(EventType::Warning, "Failed", "Error: ImagePullBackOff".into());
+        return Err(refuse("ImagePullBackOff", format!("Back-off pulling image {image:?}{why}"), Some(until)));
     }
     fetch(shared, pod, container, sandbox, memory).await
 }

@@ -274,16 +274,15 @@ impl Worker {
     /// Reports the status where it has changed.
     async fn report(&self, mind: &mut Mind, update: &Update, ending: bool) {
         let new = self.current_status(mind, &update.pod, ending);
-        if !update.gone {
-            if let Some(patch) = report::patch(&update.pod, &mind.memory.status, &new) {
-                if !self.send(&update.pod, patch).await {
-                    // What the API server does not know yet is tried again at the next round.
-                    mind.stale = true;
-                    self.changed.notify_one();
-                    tokio::time::sleep(RETRY).await;
-                    return;
-                }
-            }
+        if !update.gone
+            && let Some(patch) = report::patch(&update.pod, &mind.memory.status, &new)
+            && !self.send(&update.pod, patch).await
+        {
+            // What the API server does not know yet is tried again at the next round.
+            mind.stale = true;
+            self.changed.notify_one();
+            tokio::time::sleep(RETRY).await;
+            return;
         }
         mind.memory.status = new.clone();
         *self.published.lock() = Arc::new(new);
@@ -365,12 +364,11 @@ impl Worker {
         use futures::StreamExt;
         let Some(path) = status.annotations.get(TERMINATION_PATH_ANNOTATION) else { return String::new() };
         let mount = status.mounts.iter().find(|mount| mount.container_path == *path);
-        if let Some(mount) = mount {
-            if let Ok(bytes) = tokio::fs::read(&mount.host_path).await {
-                if !bytes.is_empty() {
-                    return String::from_utf8_lossy(&bytes[..bytes.len().min(MESSAGE_BYTES_MAX)]).into_owned();
-                }
-            }
+        if let Some(mount) = mount
+            && let Ok(bytes) = tokio::fs::read(&mount.host_path).await
+            && !bytes.is_empty()
+        {
+            return String::from_utf8_lossy(&bytes[..bytes.len().min(MESSAGE_BYTES_MAX)]).into_owned();
         }
         let to_logs =
             status.annotations.get(TERMINATION_POLICY_ANNOTATION).is_some_and(|p| p == "FallbackToLogsOnError");

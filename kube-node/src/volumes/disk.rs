@@ -22,10 +22,10 @@ const DATA_NEW: &str = "..data_tmp";
 pub fn project(directory: &Path, files: &Files, group: Option<i64>) -> io::Result<bool> {
     fs::create_dir_all(directory)?;
     let current = fs::read_link(directory.join(DATA)).ok();
-    if let Some(current) = &current {
-        if same(&directory.join(current), files)? {
-            return Ok(false);
-        }
+    if let Some(current) = &current
+        && same(&directory.join(current), files)?
+    {
+        return Ok(false);
     }
     let version = next_version(directory)?;
     let target = directory.join(&version);

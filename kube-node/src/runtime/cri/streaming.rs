@@ -145,11 +145,10 @@ pub(super) async fn port(operation: &'static str, url: &str, tasks: &TaskTracker
                 message = socket.next() => match message {
                     Some(Ok(Message::Binary(data))) => {
                         let Some((channel, mut data)) = split(&data) else { continue };
-                        if let Some(seen) = headers.get_mut(usize::from(channel)) {
-                            if !std::mem::replace(seen, true) {
+                        if let Some(seen) = headers.get_mut(usize::from(channel))
+                            && !std::mem::replace(seen, true) {
                                 data = data.slice(data.len().min(2)..);
                             }
-                        }
                         if channel == 1 && !data.is_empty() {
                             tracing::debug!(problem = %String::from_utf8_lossy(&data), "a forwarded port has failed");
                             break;

@@ -185,10 +185,10 @@ impl State {
         self.sandboxes.remove(id);
         let ends = &mut self.ends;
         self.containers.retain(|name, container| {
-            if container.sandbox_id == id {
-                if let Some((at, ..)) = container.exit {
-                    ends.remove(&(at, name.clone()));
-                }
+            if container.sandbox_id == id
+                && let Some((at, ..)) = container.exit
+            {
+                ends.remove(&(at, name.clone()));
             }
             container.sandbox_id != id
         });
@@ -311,10 +311,10 @@ impl State {
     }
 
     pub(super) fn remove_container(&mut self, id: &str) {
-        if let Some(entry) = self.containers.remove(id) {
-            if let Some((at, ..)) = entry.exit {
-                self.ends.remove(&(at, id.to_owned()));
-            }
+        if let Some(entry) = self.containers.remove(id)
+            && let Some((at, ..)) = entry.exit
+        {
+            self.ends.remove(&(at, id.to_owned()));
         }
     }
 
