@@ -1,6 +1,6 @@
 //! One pod on the node. What is to be done and what is to be reported is decided without I/O: [`decide`] gives the steps,
 //! [`status`] the status, both from the pod, what the runtime shows ([`observed`]), what is remembered ([`memory`]) and
-//! the time. [`worker`] is the shell around them, one for each pod.
+//! the time. `worker` is the shell around them, one for each pod.
 
 mod actions;
 pub mod backoff;

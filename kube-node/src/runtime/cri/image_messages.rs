@@ -1,4 +1,4 @@
-//! Messages of the Container Runtime Interface v1 about images, the runtime itself, and figures; see [`super::messages`].
+//! Messages of the Container Runtime Interface v1 about images, the runtime itself, and figures; see `messages`.
 
 use prost::Message;
 
