@@ -1,0 +1,13 @@
+//! System tests: the real `cluster` binary, real processes, sockets and kernels, and unmodified `kubectl`s.
+//!
+//! A test that cannot find what it needs says so and passes; under `CI=true` it fails instead.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says when it is skipped")]
+
+mod bad_input;
+mod cluster;
+mod crash;
+mod kubectl;
+mod manifests;
+mod rollout;
+mod structure;
+mod verbs;
