@@ -199,7 +199,7 @@ async fn versions(client: &Client) {
         send(client, Method::GET, &format!("{CONFIG_MAPS}?fieldSelector=data.a%3D1"), JSON, "").await,
         400,
         "BadRequest",
-        "field label not supported",
+        "is not a known field selector",
     );
     check(
         send(client, Method::GET, &format!("{CONFIG_MAPS}?limit=1&continue=nonsense"), JSON, "").await,

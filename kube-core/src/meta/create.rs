@@ -55,5 +55,6 @@ pub fn prepare_create(object: &mut Value, context: &CreateContext<'_>) -> Result
     if context.has_generation {
         metadata.insert("generation".into(), 1.into());
     }
+    super::drop_empty(metadata);
     Ok(())
 }

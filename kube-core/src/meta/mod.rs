@@ -19,5 +19,20 @@ fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
     object.entry("metadata").or_insert_with(|| Value::Object(Map::new())).as_object_mut()
 }
 
+/// Drops empty labels, annotations, owner references, finalizers and field managers: Kubernetes' encoding leaves them out,
+/// so that nobody can tell an empty one from none.
+fn drop_empty(metadata: &mut Map<String, Value>) {
+    for field in ["labels", "annotations", "ownerReferences", "finalizers", "managedFields"] {
+        let empty = match metadata.get(field) {
+            Some(Value::Array(list)) => list.is_empty(),
+            Some(Value::Object(map)) => map.is_empty(),
+            _ => false,
+        };
+        if empty {
+            metadata.remove(field);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,14 @@ fn creates_refuse_another_namespace_and_a_version() {
 }
 
 #[test]
+fn an_update_leaves_no_empty_list_or_map_behind() {
+    let old = json!({"metadata": {"uid": "u", "labels": {"a": "b"}, "ownerReferences": [{"uid": "o"}]}});
+    let mut new = json!({"metadata": {"uid": "u", "labels": {}, "ownerReferences": [], "finalizers": ["a/b"]}});
+    prepare_update(&mut new, &old);
+    assert_eq!(new, json!({"metadata": {"uid": "u", "finalizers": ["a/b"]}}));
+}
+
+#[test]
 fn updates_keep_what_the_system_owns() {
     let old = json!({"metadata": {"name": "a", "namespace": "n", "uid": "u", "creationTimestamp": "t", "generation": 2,
         "deletionTimestamp": "d", "deletionGracePeriodSeconds": 30}});

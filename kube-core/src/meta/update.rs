@@ -1,6 +1,6 @@
 //! What an update keeps of the metadata of the stored object.
 
-use super::metadata_mut;
+use super::{drop_empty, metadata_mut};
 use serde_json::{Map, Value};
 
 /// Restores what an update may leave out or may not change: namespace, uid, creationTimestamp, generation, and the marks
@@ -17,6 +17,7 @@ pub fn prepare_update(new: &mut Value, old: &Value) {
         keep(metadata, old, field, missing);
     }
     metadata.remove("selfLink");
+    drop_empty(metadata);
 }
 
 fn keep(metadata: &mut Map<String, Value>, old: &Value, field: &str, keep: bool) {
