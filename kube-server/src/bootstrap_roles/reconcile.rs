@@ -21,7 +21,10 @@ pub(crate) fn reconcile(wanted: &Value, existing: &Value) -> Option<Value> {
     }
     if wanted["roleRef"].is_object() {
         object["roleRef"] = wanted["roleRef"].clone();
-        add_missing(&mut object["subjects"], &wanted["subjects"]);
+        // A binding may have no subjects, and is not given an empty list of them.
+        if wanted["subjects"].is_array() {
+            add_missing(&mut object["subjects"], &wanted["subjects"]);
+        }
     } else if wanted["aggregationRule"].is_object() {
         // The rules follow from the selectors.
         let selectors = "clusterRoleSelectors";
