@@ -225,16 +225,18 @@ async fn versions(client: &Client) {
 
 async fn credentials(client: &Client, cluster: &Cluster) {
     let kubeconfig = std::fs::read_to_string(cluster.kubeconfig()).expect("a kubeconfig");
-    let without: Vec<&str> = kubeconfig.lines().filter(|line| !line.trim().starts_with("client-")).collect();
+    let authority = kubeconfig.lines().find(|line| line.contains("certificate-authority-data")).expect("an authority");
     let with_token = |token: &str| {
-        let text = without.join("\n").replace("user: {}", &format!("user: {{token: {token}}}"));
-        let text = if text.contains("token:") {
-            text
-        } else {
-            text.replace("  user:", &format!("  user:\n    token: {token}"))
-        };
-        let parsed = Kubeconfig::from_yaml(&text).expect("still a kubeconfig");
-        Client::from_kubeconfig(&parsed).expect("still complete")
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+             clusters:\n- name: c\n  cluster:\n    server: {}\n    {}\n\
+             users:\n- name: u\n  user: {{token: {token}}}\n\
+             contexts:\n- name: c\n  context: {{cluster: c, user: u}}\n",
+            cluster.server(),
+            authority.trim(),
+        );
+        let parsed = Kubeconfig::from_yaml(&text).expect("a kubeconfig");
+        Client::from_kubeconfig(&parsed).expect("it is complete")
     };
     let forged = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6a3ViZS1zeXN0ZW06ZGVmYXVsdCJ9.";
     for token in ["nonsense", forged] {
