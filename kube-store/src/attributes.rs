@@ -2,24 +2,17 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// Name-value pairs of one object, sorted by name; names are unique. The store gives them no meaning.
 ///
-/// All text lies in one piece, so that pairs cost two allocations however many they are; a clone costs none.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Attributes {
-    text: Arc<str>,
-    /// Where each name and each value ends in `text`; a name begins where the value before it ends.
-    ends: Arc<[(u32, u32)]>,
-}
+/// All of them are one allocation, which clones share: first their number, then where each name and each value
+/// ends, then the text. A name begins where the value before it ends.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Attributes(Option<Arc<[u8]>>);
 
-impl Default for Attributes {
-    fn default() -> Self {
-        static NONE: LazyLock<Attributes> = LazyLock::new(|| Attributes { text: "".into(), ends: [].into() });
-        NONE.clone()
-    }
-}
+/// Bytes of a number, and of an end.
+const NUMBER: usize = 4;
 
 impl fmt::Debug for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,25 +32,32 @@ impl Attributes {
         }
         // The sort is stable, so that the last of equal names is the one to keep.
         pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        let mut text = String::with_capacity(pairs.iter().map(|(n, v)| n.as_ref().len() + v.as_ref().len()).sum());
-        let mut ends = Vec::with_capacity(pairs.len());
-        let end = |text: &String| u32::try_from(text.len()).expect("attributes are far smaller than 4 GiB");
-        for (i, (name, value)) in pairs.iter().enumerate() {
-            if pairs.get(i + 1).is_some_and(|(next, _)| next.as_ref() == name.as_ref()) {
-                continue;
-            }
-            text.push_str(name.as_ref());
-            let name_end = end(&text);
-            text.push_str(value.as_ref());
-            ends.push((name_end, end(&text)));
+        let last_of_name = |i: usize| pairs.get(i + 1).is_none_or(|(next, _)| next.as_ref() != pairs[i].0.as_ref());
+        let kept: Vec<(&str, &str)> =
+            (0..pairs.len()).filter(|i| last_of_name(*i)).map(|i| (pairs[i].0.as_ref(), pairs[i].1.as_ref())).collect();
+        let text: usize = kept.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let mut bytes = Vec::with_capacity(text_start(kept.len()) + text);
+        let number = |n: usize| u32::try_from(n).expect("attributes are far smaller than 4 GiB").to_le_bytes();
+        bytes.extend_from_slice(&number(kept.len()));
+        let mut end = 0;
+        for part in kept.iter().flat_map(|(name, value)| [name, value]) {
+            end += part.len();
+            bytes.extend_from_slice(&number(end));
         }
-        Self { text: text.into(), ends: ends.into() }
+        for part in kept.iter().flat_map(|(name, value)| [name, value]) {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        Self(Some(bytes.into()))
     }
 
     fn pair(&self, i: usize) -> (&str, &str) {
-        let start = i.checked_sub(1).map_or(0, |before| self.ends[before].1 as usize);
-        let (name, value) = self.ends[i];
-        (&self.text[start..name as usize], &self.text[name as usize..value as usize])
+        let bytes = self.0.as_deref().unwrap_or_default();
+        let text = &bytes[text_start(self.len())..];
+        // The number of pairs stands where the end before the first name would.
+        let start = if i == 0 { 0 } else { number_at(bytes, 2 * i) };
+        let (middle, end) = (number_at(bytes, 2 * i + 1), number_at(bytes, 2 * i + 2));
+        let part = |range: std::ops::Range<usize>| std::str::from_utf8(&text[range]).expect("text went in");
+        (part(start..middle), part(middle..end))
     }
 
     /// The value under `name`.
@@ -77,23 +77,42 @@ impl Attributes {
 
     /// Bytes of all names and values.
     pub(crate) fn bytes(&self) -> usize {
-        self.text.len()
+        self.0.as_ref().map_or(0, |bytes| bytes.len() - text_start(self.len()))
+    }
+
+    /// Whether these are one and the same piece of memory, which is cheaper to know than whether they are equal.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(another)) => Arc::ptr_eq(one, another),
+            _ => false,
+        }
     }
 
     /// Number of pairs.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.0.as_ref().map_or(0, |bytes| number_at(bytes, 0))
     }
 
     /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.0.is_none()
     }
 
     /// All pairs, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         (0..self.len()).map(|i| self.pair(i))
     }
+}
+
+/// Where the text of so many pairs begins.
+fn text_start(pairs: usize) -> usize {
+    NUMBER + 2 * NUMBER * pairs
+}
+
+fn number_at(bytes: &[u8], i: usize) -> usize {
+    let number = &bytes[NUMBER * i..NUMBER * (i + 1)];
+    u32::from_le_bytes(number.try_into().expect("4 bytes")) as usize
 }
 
 /// Reads the attributes of an object out of its key and bytes. The store calls it once for each write that does not

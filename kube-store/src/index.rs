@@ -45,6 +45,8 @@ pub(crate) struct Snapshot {
     live: Tree<Arc<Entry>>,
     /// Only for a revision of the past.
     graves: Option<Tree<Grave>>,
+    /// Only for the present: the keys among which everything is that was asked for.
+    candidates: Option<Tree<Arc<str>>>,
 }
 
 impl Index {
@@ -107,11 +109,13 @@ impl Index {
     /// The state at a revision, narrowed to candidates of `selector` where an index knows them.
     pub(crate) fn snapshot(&self, at: ReadAt, selector: &Selector) -> Result<Snapshot> {
         let revision = self.resolve(at)?;
-        if revision < self.revision {
-            return Ok(Snapshot { revision, live: self.live.clone(), graves: Some(self.graves.clone()) });
-        }
-        let live = self.secondary.candidates(selector).unwrap_or_else(|| self.live.clone());
-        Ok(Snapshot { revision, live, graves: None })
+        let past = revision < self.revision;
+        Ok(Snapshot {
+            revision,
+            live: self.live.clone(),
+            graves: past.then(|| self.graves.clone()),
+            candidates: if past { None } else { self.secondary.candidates(selector) },
+        })
     }
 
     /// Up to `limit` changes after `revision`.
@@ -224,13 +228,22 @@ impl Snapshot {
         self.graves.is_some()
     }
 
-    /// Number of keys under `prefix` after `after`; of the present, also for a revision of the past.
+    /// Number of keys under `prefix` after `after`, among the candidates if there are some; of the present, also for a
+    /// revision of the past.
     pub(crate) fn count(&self, prefix: &str, after: Option<&str>) -> usize {
+        if let Some(candidates) = &self.candidates {
+            return candidates.count(prefix, after);
+        }
         self.live.count(prefix, after)
     }
 
     /// The versions under `prefix` after `after`, in key order.
     pub(crate) fn walk(&self, prefix: &str, after: Option<&str>) -> Box<dyn Iterator<Item = Arc<Entry>> + Send> {
+        if let Some(candidates) = &self.candidates {
+            let live = self.live.clone();
+            let keys = candidates.walk(prefix, after);
+            return Box::new(keys.filter_map(move |key| live.get(&key).cloned()));
+        }
         let live = self.live.walk(prefix, after);
         let Some(graves) = &self.graves else { return Box::new(live) };
         let revision = self.revision;

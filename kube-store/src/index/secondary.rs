@@ -1,4 +1,6 @@
-//! Indexes on single attributes: for each value of a configured name, the entries that have it.
+//! Indexes on single attributes: for each value of a configured name, the keys whose current version has it.
+//!
+//! They hold keys and not versions, so that a write that changes no indexed attribute, as most do, leaves them alone.
 
 use super::tree::Tree;
 use crate::{Entry, Operator, Selector};
@@ -12,7 +14,7 @@ pub(crate) struct Secondary(Vec<AttributeIndex>);
 #[derive(Debug)]
 struct AttributeIndex {
     name: Box<str>,
-    by_value: HashMap<String, Tree<Arc<Entry>>>,
+    by_value: HashMap<String, Tree<Arc<str>>>,
 }
 
 impl Secondary {
@@ -23,22 +25,28 @@ impl Secondary {
 
     /// Follows the change of a key from `previous` to `entry`.
     pub(crate) fn update(&mut self, previous: Option<&Arc<Entry>>, entry: Option<&Arc<Entry>>) {
+        if let (Some(previous), Some(entry)) = (previous, entry)
+            && previous.attributes.is_same(&entry.attributes)
+        {
+            return;
+        }
         for index in &mut self.0 {
             let before = previous.and_then(|e| e.attributes.get(&index.name));
             let after = entry.and_then(|e| e.attributes.get(&index.name));
-            if before != after
-                && let (Some(value), Some(previous)) = (before, previous)
-            {
+            if before == after {
+                continue;
+            }
+            if let (Some(value), Some(previous)) = (before, previous) {
                 index.remove(value, &previous.key);
             }
             if let (Some(value), Some(entry)) = (after, entry) {
-                index.by_value.entry_ref(value).or_default().insert(&entry.key, Arc::clone(entry));
+                index.by_value.entry_ref(value).or_default().insert(&entry.key, Arc::clone(&entry.key));
             }
         }
     }
 
-    /// The entries among which everything is that matches `selector`; `None` where no index can tell.
-    pub(crate) fn candidates(&self, selector: &Selector) -> Option<Tree<Arc<Entry>>> {
+    /// The keys among which everything is that matches `selector`; `None` where no index can tell.
+    pub(crate) fn candidates(&self, selector: &Selector) -> Option<Tree<Arc<str>>> {
         selector.requirements.iter().find_map(|requirement| {
             let [value] = requirement.values.as_slice() else { return None };
             if requirement.operator != Operator::In {
