@@ -16,8 +16,7 @@ const MARKER: &str = "# Written by kubekit, which replaces this file when the cl
 /// [`Error::ForeignKubeconfig`] for somebody else's file; if the file cannot be read.
 pub fn check(path: &Path) -> Result<()> {
     let mut begin = Vec::with_capacity(MARKER.len());
-    let limit = u64::try_from(MARKER.len()).expect("the marker is short");
-    match fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut begin)) {
+    match fs::File::open(path).and_then(|file| file.take(MARKER.len() as u64).read_to_end(&mut begin)) {
         Ok(0) => Ok(()),
         Ok(_) if begin == MARKER.as_bytes() => Ok(()),
         Ok(_) => Err(Error::ForeignKubeconfig { path: path.to_owned() }),

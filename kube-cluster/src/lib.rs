@@ -22,6 +22,8 @@
 pub mod accounts;
 mod builder;
 mod cluster;
+#[cfg(unix)]
+pub mod cri;
 mod error;
 mod gate;
 pub mod identity;

@@ -43,13 +43,28 @@ impl NodeSpec {
 
     fn config(&self) -> agent::Config {
         let mut config = agent::Config::new(self.name.as_str());
-        config.addresses = vec!["127.0.0.1".to_owned()];
         match &self.directory {
-            Some(directory) => config.root_directory.clone_from(directory),
-            None => config.capacity = Capacity::of(SIMULATED_CORES, SIMULATED_MEMORY_BYTES),
+            Some(directory) => {
+                config.root_directory.clone_from(directory);
+                config.addresses = vec![machine_address()];
+            }
+            None => {
+                config.capacity = Capacity::of(SIMULATED_CORES, SIMULATED_MEMORY_BYTES);
+                config.addresses = vec!["127.0.0.1".to_owned()];
+            }
         }
         config
     }
+}
+
+#[cfg(unix)]
+fn machine_address() -> String {
+    crate::cri::primary_address().to_string()
+}
+
+#[cfg(not(unix))]
+fn machine_address() -> String {
+    "127.0.0.1".to_owned()
 }
 
 /// The name of the nth simulated node. The same at every start, so that a cluster on disk finds its nodes again.

@@ -1,6 +1,6 @@
 //! A whole Kubernetes cluster from one command.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Parser, ValueEnum};
 use kubekit_cluster::{Builder, Cluster, Error, Storage, Watching, kubeconfig};
 use kubekit_examples::{data, process};
@@ -8,6 +8,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -101,26 +103,29 @@ fn nodes(builder: Builder, arguments: &Arguments, storage: &Storage) -> anyhow::
     }
 }
 
-#[cfg(any())]
+#[cfg(unix)]
 fn containerd(builder: Builder, arguments: &Arguments, storage: &Storage) -> anyhow::Result<Builder> {
-    if arguments.nodes.is_some_and(|nodes| nodes > 1) {
-        bail!("--runtime containerd makes one node, this machine: --nodes can be 0 or 1");
-    }
-    if arguments.nodes == Some(0) {
-        return Ok(builder);
+    use kubekit_cluster::cri;
+    match arguments.nodes {
+        Some(0) => return Ok(builder),
+        Some(2..) => bail!("--runtime containerd makes one node of this machine: --nodes can be 0 or 1"),
+        _ => {}
     }
     let endpoint = arguments.runtime_endpoint.as_deref().unwrap_or("unix:///run/containerd/containerd.sock");
-    let runtime = kubekit_node::runtime::cri::Cri::connect(endpoint)
-        .with_context(|| format!("cannot use the container runtime at {endpoint}"))?;
+    let path = endpoint.strip_prefix("unix://").unwrap_or(endpoint);
+    if !Path::new(path).exists() {
+        bail!("there is no container runtime at {endpoint}; start it, or name its socket with --runtime-endpoint");
+    }
     let directory = match storage {
-        Storage::Directory(directory) => directory.join("kubelet"),
+        Storage::Directory(directory) => directory.join("node"),
         Storage::Memory => std::env::temp_dir().join(format!("kubekit-{}", std::process::id())),
     };
-    Ok(builder.node("node-1", std::sync::Arc::new(runtime), directory).nftables())
+    let runtime = Arc::new(cri::with_bridge(endpoint, cri::CNI_DIRECTORY));
+    Ok(builder.node("node-1", runtime, directory).nftables())
 }
 
-#[cfg(not(any()))]
-fn containerd(_: Builder, _: &Arguments, _: &Storage) -> anyhow::Result<Builder> {
+#[cfg(not(unix))]
+fn containerd(_builder: Builder, _arguments: &Arguments, _storage: &Storage) -> anyhow::Result<Builder> {
     bail!("--runtime containerd works on Linux only")
 }
 

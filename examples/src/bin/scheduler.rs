@@ -28,7 +28,7 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     let client = Client::from_kubeconfig(&kubeconfig)?.with_user_agent("kube-scheduler")?;
     let driver = Driver::new(client.clone(), Config::default(), Environment::system());
     election::lead(client, "kube-scheduler", shutdown, |stop| async move {
-        driver.run(stop).await;
+        Box::pin(driver.run(stop)).await;
         Ok(())
     })
     .await

@@ -14,7 +14,7 @@ fn on(directory: &Path) -> Builder {
 
 /// The uids of all objects of a kind, by name.
 async fn uids<K: kubekit_runtime::TypedObject>(cluster: &Cluster) -> BTreeMap<String, String> {
-    let list = Api::<K>::all(cluster.client()).list(&ListParams::default()).await.unwrap();
+    let list = Api::<K>::all(cluster.client()).list(&ListParams::default()).await.expect("a list");
     list.items.iter().map(|object| (object.key().to_string(), object.uid().to_owned())).collect()
 }
 
@@ -45,7 +45,7 @@ async fn it_carries_on_where_it_stopped() {
 
 async fn available(cluster: &Cluster, name: &str) -> Option<i32> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client(), "default");
-    deployments.get(name).await.unwrap().status?.available_replicas
+    deployments.get(name).await.expect("the Deployment").status?.available_replicas
 }
 
 #[tokio::test]

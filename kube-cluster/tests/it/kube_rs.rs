@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 async fn cluster() -> (Cluster, kube::Client) {
-    let cluster = Cluster::in_memory().await.unwrap();
+    let cluster = Cluster::in_memory().await.expect("a cluster");
     let service = cluster.api_server().as_user(identity::administrator());
     let client = kube::Client::new(service, "default");
     (cluster, client)

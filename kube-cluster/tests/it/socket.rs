@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 async fn listening() -> Cluster {
-    Cluster::builder().listen(ANY_PORT).start().await.unwrap()
+    Cluster::builder().listen(ANY_PORT).start().await.expect("a cluster")
 }
 
 fn client(cluster: &Cluster, subject: &Subject) -> Client {
-    let text = cluster.kubeconfig(subject).unwrap().to_yaml();
-    Client::from_kubeconfig(&Kubeconfig::from_yaml(&text).unwrap()).unwrap()
+    let text = cluster.kubeconfig(subject).expect("a kubeconfig").to_yaml();
+    Client::from_kubeconfig(&Kubeconfig::from_yaml(&text).expect("a kubeconfig")).expect("a client")
 }
 
 #[tokio::test]

@@ -10,16 +10,16 @@ use serde_json::json;
 use std::sync::Arc;
 
 async fn cluster(nodes: usize) -> Cluster {
-    Cluster::builder().simulated_nodes(nodes).start().await.unwrap()
+    Cluster::builder().simulated_nodes(nodes).start().await.expect("an answer")
 }
 
 async fn available(cluster: &Cluster, name: &str) -> i32 {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client(), "default");
-    deployments.get(name).await.unwrap().status.and_then(|status| status.available_replicas).unwrap_or(0)
+    deployments.get(name).await.expect("an answer").status.and_then(|status| status.available_replicas).unwrap_or(0)
 }
 
 async fn pods(cluster: &Cluster) -> Vec<Pod> {
-    Api::<Pod>::namespaced(cluster.client(), "default").list(&ListParams::default()).await.unwrap().items
+    Api::<Pod>::namespaced(cluster.client(), "default").list(&ListParams::default()).await.expect("an answer").items
 }
 
 #[tokio::test]
@@ -86,13 +86,16 @@ async fn silent(cluster: &Cluster, name: &str) {
                 .iter()
                 .filter(|pod| pod.metadata.deletion_timestamp.is_none())
                 .all(|pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) != Some(name));
-            if !is_ready(&nodes.get(name).await.unwrap()) && running_elsewhere && available(cluster, "web").await == 4 {
+            if !is_ready(&nodes.get(name).await.expect("in time"))
+                && running_elsewhere
+                && available(cluster, "web").await == 4
+            {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(600), moved).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(600), moved).await.expect("in time");
 }
 
 fn is_ready(node: &Node) -> bool {
