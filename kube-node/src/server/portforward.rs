@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::TaskTracker;
 
-use super::websocket::{CLOSE, Socket, frame, upgrade};
+use super::websocket::{CLOSE, Socket, close, frame, upgrade};
 use super::{Body, Refusal};
 use crate::agent::shared::{PodEntry, Shared};
 use crate::runtime::{ByteStream, Error, Filter, SandboxState};
@@ -103,7 +103,7 @@ async fn forward(socket: Socket, streams: Vec<(u16, Result<Stream, Error>)>) {
                 break;
             }
         }
-        let _ = sink.close().await;
+        close(&mut sink).await;
     };
     let reading = futures::future::join_all(readers);
     // It ends when all connections have been read to their end, or when the client leaves.

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::TaskTracker;
 
 use super::route::ExecQuery;
-use super::websocket::{CLOSE, Socket, frame, upgrade};
+use super::websocket::{CLOSE, Socket, close, frame, upgrade};
 use super::{Body, Refusal};
 use crate::agent::shared::{PodEntry, Shared};
 use crate::pod::members::{self, spec_of};
@@ -78,7 +78,7 @@ async fn talk(socket: Socket, session: Result<Session, Error>) {
         Ok(session) => session,
         Err(error) => {
             let _ = sink.send(frame(3, status(Err(error)).to_string().as_bytes())).await;
-            let _ = sink.close().await;
+            close(&mut sink).await;
             return;
         }
     };
@@ -107,7 +107,7 @@ async fn talk(socket: Socket, session: Result<Session, Error>) {
                 break;
             }
         }
-        let _ = sink.close().await;
+        close(&mut sink).await;
     };
     // Side by side, so that a process that does not read cannot hold back its own output.
     tokio::select! {

@@ -1,6 +1,8 @@
 //! WebSocket with numbered channels, the server's side.
 
 use base64::Engine as _;
+use futures::SinkExt as _;
+use futures::stream::SplitSink;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
@@ -8,6 +10,9 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::task::TaskTracker;
 
@@ -91,6 +96,13 @@ pub(super) fn frame(channel: u8, data: &[u8]) -> Message {
     message.push(channel);
     message.extend_from_slice(data);
     Message::Binary(message.into())
+}
+
+/// Ends a connection in peace: client-go takes an end without the code 1000 for a broken connection.
+pub(super) async fn close(sink: &mut SplitSink<Socket, Message>) {
+    let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    let _ = sink.send(Message::Close(Some(frame))).await;
+    let _ = sink.close().await;
 }
 
 #[cfg(test)]
