@@ -38,3 +38,8 @@ pub use cluster::Cluster;
 pub use error::{Error, Result};
 pub use storage::Storage;
 pub use summary::{Summary, Watching};
+
+/// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
