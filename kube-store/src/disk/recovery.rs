@@ -67,17 +67,24 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
     let mut sealed = Vec::new();
     let mut open: Option<End> = None;
     for base in logs {
-        let file = replay.file(base, base <= start)?;
-        if let Some(end) = open {
-            if file.used {
-                return Err(replay.incomplete(end));
-            }
-            // The next file is made before the open one is completed; the crash came in between.
+        let first = base <= start;
+        let file = replay.file(base, first)?;
+        let revision = replay.index.revision();
+        let leftover = base < revision || (open.is_some() && base == revision);
+        if !first && !file.used && leftover {
+            // A rotation makes the next file before it completes the open one, and did not come so far; the open one
+            // may have gone on since, where the file could not be taken back durably.
             remove(&**medium, &names::log(base))?;
             continue;
         }
-        if file.used && file.revision < start {
-            return Err(missing(&**medium, &format!("the log between revisions {} and {start}", file.revision)));
+        if let Some(end) = open {
+            // The next file, even without a frame, shows that this one was complete up to it.
+            return Err(replay.incomplete(end));
+        }
+        if file.revision < revision || base > revision {
+            let found = file.revision.min(revision);
+            let expected = base.max(revision);
+            return Err(missing(&**medium, &format!("the log between revisions {found} and {expected}")));
         }
         open = file.open;
         if open.is_none() && file.used {
@@ -85,6 +92,8 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
         }
     }
     let Replay { index, expiry, .. } = replay;
+    // What was removed may not come back after the next write.
+    medium.sync_dir().map_err(|error| failed(&**medium, "syncing the directory", &error))?;
     let log = match open {
         Some(end) => Log::resume(Arc::clone(medium), end, index.revision(), sealed)?,
         None => Log::create(Arc::clone(medium), index.revision(), sealed)?,
@@ -174,10 +183,8 @@ impl Replay<'_> {
         if reader.header.base != base {
             return Err(reader.damaged("the header is that of another log file"));
         }
-        if !first && base != self.index.revision() {
-            let revision = self.index.revision();
-            return Err(reader.damaged(&format!("the log between revisions {revision} and {base} is missing")));
-        }
+        let before = self.index.revision();
+        let continues = first || base == before;
         let mut revision = base;
         let mut used = false;
         let mut marked = false;
@@ -194,6 +201,10 @@ impl Replay<'_> {
                     break;
                 }
             };
+            if !continues {
+                let what = format!("the file does not continue from revision {before}, where the one before it ends");
+                return Err(reader.damaged(&what));
+            }
             used = true;
             marked = header.kind == FrameKind::Mark;
             match header.kind {

@@ -115,6 +115,44 @@ async fn a_torn_tail_is_cut_and_the_log_goes_on() {
     }
 }
 
+/// A rotation that made the next file and came no further, at the same revision or, where the file could not be taken
+/// back durably, a while ago.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_a_rotation_left_behind_is_removed() {
+    let header = |base: u64| {
+        let other = Simulated::new(9);
+        drop(open(&other).unwrap());
+        let mut bytes = other.contents(&other.names()[0]).unwrap();
+        bytes.truncate(28);
+        bytes[16..24].copy_from_slice(&base.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[..24]);
+        bytes[24..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    };
+    let medium = Simulated::new(1);
+    let store = open(&medium).unwrap();
+    let mut model = Model::new();
+    for i in 0..5u8 {
+        model.run(&store, &Step::Put(format!("/p/{i}"), vec![i; 30])).await.unwrap();
+    }
+    drop(store);
+    for base in 2..=8 {
+        for whole in [true, false] {
+            let tampered = medium.fork();
+            let bytes = header(base);
+            tampered.set_contents(&format!("log-{base:020}"), if whole { bytes } else { bytes[..9].to_vec() });
+            let opened = open(&tampered);
+            if base > model.revision {
+                // It shows that there were writes that are not there now.
+                assert!(matches!(opened, Err(Error::Damaged(_))), "{base}");
+                continue;
+            }
+            model.check(&opened.unwrap(), &format!("{base}")).await;
+            assert_eq!(tampered.names().len(), 1, "{base}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_version_is_refused_with_words() {
     let (medium, _) = written(5).await;
