@@ -52,11 +52,6 @@ impl Cluster {
         self.dir.join("kubeconfig")
     }
 
-    /// The process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// What the cluster printed.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("cluster.log")).unwrap_or_default()
