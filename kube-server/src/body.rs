@@ -23,3 +23,14 @@ where
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     erase(http_body_util::Full::new(bytes.into()))
 }
+
+/// The answer to HEAD: the headers of a response without its body, which HTTP/2 clients take for a broken connection.
+pub(crate) fn without(response: http::Response<Body>) -> http::Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = http_body::Body::size_hint(&body).exact()
+        && !head.headers.contains_key(http::header::TRANSFER_ENCODING)
+    {
+        head.headers.insert(http::header::CONTENT_LENGTH, length.into());
+    }
+    http::Response::from_parts(head, full(Bytes::new()))
+}

@@ -117,6 +117,16 @@ fn groups() -> Vec<(&'static str, Vec<&'static str>)> {
     groups
 }
 
+/// The paths of all discovery documents, in no order.
+pub(crate) fn paths() -> impl Iterator<Item = String> {
+    let below = groups().into_iter().flat_map(|(group, versions)| {
+        let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
+        let versions: Vec<String> = versions.iter().map(|version| format!("{root}/{version}")).collect();
+        versions.into_iter().chain([root])
+    });
+    below.chain(["/apis".to_owned()])
+}
+
 fn api_versions() -> Value {
     json!({
         "kind": "APIVersions", "versions": ["v1"],

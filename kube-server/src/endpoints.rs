@@ -8,7 +8,7 @@ mod version;
 use crate::request::{Request, Response};
 use crate::server::Server;
 use crate::tokens::{JWKS_CONTENT_TYPE, JWKS_PATH, OPENID_CONFIGURATION_PATH};
-use crate::{openapi, response};
+use crate::{discovery, openapi, response};
 use http::StatusCode;
 use kubekit_core::status::{ApiError, Reason};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         path => path,
     };
     let first = path.split('/').nth(1).unwrap_or_default();
-    if !matches!(first, "version" | "healthz" | "livez" | "readyz" | "openid" | ".well-known" | "openapi") {
+    if !matches!(first, "" | "version" | "healthz" | "livez" | "readyz" | "openid" | ".well-known" | "openapi") {
         return None;
     }
     if !matches!(request.parts.method, http::Method::GET | http::Method::HEAD) {
@@ -28,12 +28,22 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         return Some(Err(ApiError::new(Reason::MethodNotAllowed, text)));
     }
     match first {
+        "" => Some(index(request)),
         "version" if path == "/version" => Some(version::answer(request)),
         "healthz" | "livez" | "readyz" => Some(health::answer(server, request, path).await),
         "openid" | ".well-known" => issuer(server, path).map(Ok),
         "openapi" => openapi::serve(request, path),
         _ => None,
     }
+}
+
+/// The paths that are served, as `/` lists them.
+fn index(request: &Request) -> Result<Response, ApiError> {
+    let fixed = [OPENID_CONFIGURATION_PATH, JWKS_PATH, "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz"];
+    let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(discovery::paths()).collect();
+    paths.push("/version".to_owned());
+    paths.sort_unstable();
+    response::value(request, StatusCode::OK, &serde_json::json!({ "paths": paths }))
 }
 
 /// The discovery documents of the issuer of service account tokens.

@@ -158,7 +158,9 @@ pub(crate) struct Server {
 fn serve(server: Arc<Server>, request: http::Request<Body>) -> BoxFuture<'static, Result<Response, Infallible>> {
     async move {
         let (parts, body) = request.into_parts();
+        let is_head = parts.method == http::Method::HEAD;
         let handled = AssertUnwindSafe(server.handle(parts, body)).catch_unwind().await;
+        let handled = handled.map(|response| if is_head { body::without(response) } else { response });
         Ok(handled.unwrap_or_else(|_| {
             tracing::error!("a request made the server panic");
             let text = "This request caused apiserver to panic. Look in the logs for details.";

@@ -56,3 +56,24 @@ async fn version_with_and_without_slash() {
     }
     assert_eq!(send("POST", "/version", &[]).await.status(), 405);
 }
+
+#[tokio::test]
+async fn the_root_lists_what_is_served() {
+    let response = send("GET", "/", &[]).await;
+    assert_eq!(response.status(), 200);
+    let index: Value = serde_json::from_slice(response.body()).unwrap();
+    let paths: Vec<&str> = index["paths"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(paths.is_sorted(), "{paths:?}");
+    for path in ["/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/livez", "/openapi/v3", "/version"] {
+        assert!(paths.contains(&path), "{path} is not in {paths:?}");
+    }
+}
+
+#[tokio::test]
+async fn head_has_the_headers_of_get_and_no_body() {
+    let (get, head) = (send("GET", "/version", &[]).await, send("HEAD", "/version", &[]).await);
+    assert_eq!(head.status(), 200);
+    assert!(head.body().is_empty());
+    assert_eq!(head.headers()["content-length"], get.body().len().to_string());
+    assert_eq!(head.headers()["content-type"], get.headers()["content-type"]);
+}
