@@ -39,6 +39,9 @@ struct Arguments {
     /// The socket of the container runtime. [default: unix:///run/containerd/containerd.sock]
     #[arg(long, value_name = "ENDPOINT")]
     runtime_endpoint: Option<String>,
+    /// Where the container runtime finds the configuration of its network. [default: /etc/cni/net.d]
+    #[arg(long, value_name = "DIR")]
+    cni_conf_dir: Option<PathBuf>,
     /// Prints nothing.
     #[arg(long)]
     quiet: bool,
@@ -120,7 +123,8 @@ fn containerd(builder: Builder, arguments: &Arguments, storage: &Storage) -> any
         Storage::Directory(directory) => directory.join("node"),
         Storage::Memory => std::env::temp_dir().join(format!("kubekit-{}", std::process::id())),
     };
-    let runtime = Arc::new(cri::with_bridge(endpoint, cri::CNI_DIRECTORY));
+    let network = arguments.cni_conf_dir.clone().unwrap_or_else(|| cri::CNI_DIRECTORY.into());
+    let runtime = Arc::new(cri::with_bridge(endpoint, network));
     Ok(builder.node("node-1", runtime, directory).nftables())
 }
 

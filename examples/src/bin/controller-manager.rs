@@ -4,12 +4,13 @@ use anyhow::Context as _;
 use clap::Parser;
 use kubekit_cluster::accounts::ServiceAccountClients;
 use kubekit_controllers::{Config, SHARED_INFORMERS, run_all};
-use kubekit_examples::{election, process};
+use kubekit_examples::{duration, election, process};
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Client, Kubeconfig};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Runs the built-in controllers, each under a service account of its own.
@@ -19,6 +20,12 @@ struct Arguments {
     /// How the API server is reached.
     #[arg(long, value_name = "FILE")]
     kubeconfig: PathBuf,
+    /// How often nodes are looked at.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
+    node_monitor_period: Duration,
+    /// How long a node may be silent before it counts as failed. More than the time in which kubelets renew their leases.
+    #[arg(long, value_name = "DURATION", default_value = "50s", value_parser = duration::parse)]
+    node_monitor_grace_period: Duration,
 }
 
 fn main() -> ExitCode {
@@ -32,6 +39,8 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     let anonymous = Client::from_kubeconfig(&kubeconfig.without_user()?)?.with_user_agent("kube-controller-manager")?;
     let mut config = Config::default();
     config.root_ca = kubeconfig.certificate_authority()?.context("the kubeconfig has no certificate-authority")?;
+    config.node_lifecycle.monitor_period = arguments.node_monitor_period;
+    config.node_lifecycle.monitor_grace_period = arguments.node_monitor_grace_period;
     let accounts = Arc::new(ServiceAccountClients::new(client.clone(), anonymous, "kube-system"));
     election::lead(client.clone(), "kube-controller-manager", shutdown, |stop| async move {
         let asked = Arc::clone(&accounts);

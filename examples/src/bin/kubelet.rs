@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
-use kubekit_examples::process;
+use kubekit_examples::{duration, process};
 use kubekit_node::agent::{Agent, Config, machine};
 use kubekit_node::runtime::ContainerRuntime;
 use kubekit_node::runtime::simulated::{self, Simulated};
@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,15 @@ struct Arguments {
     /// What the node keeps. [default: /var/lib/kubekit/node]
     #[arg(long, value_name = "DIR")]
     root_dir: Option<PathBuf>,
+    /// Where the container runtime finds the configuration of its network.
+    #[arg(long, value_name = "DIR", default_value = "/etc/cni/net.d")]
+    cni_conf_dir: PathBuf,
+    /// Where the logs of containers are written.
+    #[arg(long, value_name = "DIR", default_value = "/var/log/pods")]
+    pod_logs_dir: PathBuf,
+    /// How long the node's lease holds; it is renewed four times in that time.
+    #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = duration::parse)]
+    node_lease_duration: Duration,
     /// The certificate to serve with, PEM. [default: beside the kubeconfig, ending in .crt]
     #[arg(long, value_name = "FILE")]
     tls_cert_file: Option<PathBuf>,
@@ -73,6 +83,8 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     let mut config = Config::new(arguments.node_name.as_str());
     config.addresses = vec![address.ip().to_string()];
     config.port = address.port();
+    config.lease_duration = arguments.node_lease_duration;
+    config.log_directory.clone_from(&arguments.pod_logs_dir);
     if let Some(directory) = &arguments.root_dir {
         config.root_directory.clone_from(directory);
     }
@@ -105,22 +117,23 @@ fn runtime(arguments: &Arguments) -> anyhow::Result<Arc<dyn ContainerRuntime>> {
             let config = simulated::Config { node_name: arguments.node_name.clone(), ..simulated::Config::default() };
             Ok(Arc::new(Simulated::new(config, Arc::new(SystemClock))))
         }
-        Runtime::Containerd => containerd(&arguments.runtime_endpoint),
+        Runtime::Containerd => containerd(arguments),
     }
 }
 
 #[cfg(unix)]
-fn containerd(endpoint: &str) -> anyhow::Result<Arc<dyn ContainerRuntime>> {
+fn containerd(arguments: &Arguments) -> anyhow::Result<Arc<dyn ContainerRuntime>> {
     use kubekit_cluster::cri;
+    let endpoint = &arguments.runtime_endpoint;
     let path = endpoint.strip_prefix("unix://").unwrap_or(endpoint);
     if !Path::new(path).exists() {
         bail!("there is no container runtime at {endpoint}; start it, or name its socket with --runtime-endpoint");
     }
-    Ok(Arc::new(cri::with_bridge(endpoint, cri::CNI_DIRECTORY)))
+    Ok(Arc::new(cri::with_bridge(endpoint, &arguments.cni_conf_dir)))
 }
 
 #[cfg(not(unix))]
-fn containerd(_endpoint: &str) -> anyhow::Result<Arc<dyn ContainerRuntime>> {
+fn containerd(_arguments: &Arguments) -> anyhow::Result<Arc<dyn ContainerRuntime>> {
     bail!("--runtime containerd works on Linux only")
 }
 

@@ -17,12 +17,17 @@ impl Kubectl {
     /// The `kubectl` of this version (`1.32`), found on the path or beside the real path of `kubectl`; `None`, said aloud,
     /// where there is none.
     pub(crate) fn find(version: &str, cluster: &Cluster) -> Option<Self> {
+        Self::with(version, cluster.kubeconfig())
+    }
+
+    /// The same, with a kubeconfig that something else has written.
+    pub(crate) fn with(version: &str, kubeconfig: PathBuf) -> Option<Self> {
         let Some(program) = locate(version) else {
             skip(&format!("kubectl.{version} is not installed"));
             return None;
         };
         let home = tempfile::tempdir().expect("a temporary directory");
-        Some(Self { program, kubeconfig: cluster.kubeconfig(), home })
+        Some(Self { program, kubeconfig, home })
     }
 
     /// A command, with a home of its own so that caches of other runs do not matter.

@@ -8,6 +8,7 @@ mod cluster;
 mod crash;
 mod kubectl;
 mod manifests;
+mod node_failure;
 mod rollout;
 mod structure;
 mod verbs;
