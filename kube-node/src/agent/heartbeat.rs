@@ -146,12 +146,19 @@ impl Heart {
     /// Looks at the node and reports what has changed; gives the time until the next look.
     async fn observe(&mut self) -> Duration {
         let name = self.shared.config.node_name.clone();
-        if !self.has_cidr {
-            match self.nodes().get_opt(&name).await {
-                Ok(Some(node)) => self.learn_cidr(&node).await,
-                Ok(None) => {}
-                Err(error) => tracing::warn!(node = name, error = error.chain(), "cannot read the node"),
+        match self.nodes().get_opt(&name).await {
+            Ok(Some(node)) => {
+                self.learn_cidr(&node).await;
+                // The node controller has its say about a node that was silent; what it wrote has to be put right.
+                if let (Some((reported, _)), Some(found)) = (&mut self.reported, node.status)
+                    && node::overwritten(reported, &found)
+                {
+                    reported.conditions = found.conditions;
+                }
             }
+            // Sending will find out, and register the node again.
+            Ok(None) => self.reported = None,
+            Err(error) => tracing::warn!(node = name, error = error.chain(), "cannot read the node"),
         }
         let status = self.current().await;
         let due = self

@@ -178,6 +178,16 @@ pub fn same(old: &NodeStatus, new: &NodeStatus) -> bool {
     still(old) == still(new)
 }
 
+/// Whether somebody else has changed a condition that was `reported`. Conditions of others do not count.
+#[must_use]
+pub fn overwritten(reported: &NodeStatus, found: &NodeStatus) -> bool {
+    let said = |condition: &NodeCondition| {
+        (condition.type_.clone(), condition.status.clone(), condition.reason.clone(), condition.message.clone())
+    };
+    let found: Vec<_> = found.conditions.iter().flatten().map(said).collect();
+    reported.conditions.iter().flatten().any(|condition| !found.contains(&said(condition)))
+}
+
 #[cfg(test)]
 mod tests {
     //! Settings and states in, Nodes out.
@@ -237,6 +247,18 @@ mod tests {
         assert!(!same(&second, &third));
         let ready = third.conditions.expect("conditions").pop().expect("the last");
         assert_eq!(ready.last_transition_time, Some(time(at(90))));
+    }
+
+    #[test]
+    fn what_the_node_controller_wrote_is_noticed() {
+        let reported = of(Ok(&RuntimeStatus::default()), &[], 0);
+        let mut found = of(Ok(&RuntimeStatus::default()), &[], 300);
+        let other = NodeCondition { type_: "KernelDeadlock".into(), status: "False".into(), ..NodeCondition::default() };
+        found.conditions.as_mut().expect("conditions").push(other);
+        assert!(!overwritten(&reported, &found));
+        found.conditions.as_mut().expect("conditions")[3].status = "Unknown".into();
+        assert!(overwritten(&reported, &found));
+        assert!(overwritten(&reported, &NodeStatus::default()));
     }
 
     #[test]
