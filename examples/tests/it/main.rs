@@ -5,7 +5,12 @@
 
 mod bad_input;
 mod cluster;
+mod connections;
+#[cfg(target_os = "linux")]
+mod containerd;
 mod crash;
+#[cfg(target_os = "linux")]
+mod disk_full;
 mod kubectl;
 mod manifests;
 mod node_failure;

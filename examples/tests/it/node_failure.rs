@@ -146,7 +146,10 @@ fn a_node_that_falls_silent_is_replaced_and_used_again() {
         let places = places(&kubectl);
         (places.len() == 6 && NODES.iter().all(|node| places.iter().any(|place| place == node))).then_some(())
     });
-    assert_eq!(kubectl.run(&["exec", "deployment/web", "--", "echo", "through", "the", "agent"]), "through the agent\n");
+    assert_eq!(
+        kubectl.run(&["exec", "deployment/web", "--", "echo", "through", "the", "agent"]),
+        "through the agent\n"
+    );
 
     processes.kubelets[2].signal("-STOP");
     falls_silent(&kubectl);

@@ -64,7 +64,7 @@ async fn write_taints(
 ) -> Result<(), Error> {
     let patch = json!({
         "metadata": {"resourceVersion": node.resource_version(), "uid": node.uid()},
-        "spec": {"taints": taints},
+        "spec": {"taints": (!taints.is_empty()).then_some(taints)},
     });
     let api = Api::<Node>::all(context.client.clone());
     // A merge patch replaces the list whole: a strategic one merges by key alone, though effects tell taints apart too.

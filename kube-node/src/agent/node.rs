@@ -253,7 +253,8 @@ mod tests {
     fn what_the_node_controller_wrote_is_noticed() {
         let reported = of(Ok(&RuntimeStatus::default()), &[], 0);
         let mut found = of(Ok(&RuntimeStatus::default()), &[], 300);
-        let other = NodeCondition { type_: "KernelDeadlock".into(), status: "False".into(), ..NodeCondition::default() };
+        let other =
+            NodeCondition { type_: "KernelDeadlock".into(), status: "False".into(), ..NodeCondition::default() };
         found.conditions.as_mut().expect("conditions").push(other);
         assert!(!overwritten(&reported, &found));
         found.conditions.as_mut().expect("conditions")[3].status = "Unknown".into();
