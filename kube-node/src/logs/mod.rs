@@ -1,4 +1,4 @@
-//! Log files of containers: the format that container runtimes write ([`format`]) and reading it ([`file`]).
+//! Log files of containers: the format that container runtimes write ([`mod@format`]) and reading it ([`mod@file`]).
 
 pub mod file;
 pub mod format;

@@ -101,7 +101,7 @@ impl Script {
     }
 
     /// The lines written until `elapsed` after the start, oldest first, each with its time. Of a loop only the last
-    /// [`LOOP_LINES_MAX`] are told.
+    /// 1,000 are told.
     #[must_use]
     pub fn lines(&self, elapsed: Duration) -> Vec<(Duration, LogSource, &str)> {
         let mut out = Vec::new();
