@@ -9,7 +9,7 @@ use crate::identity::UserInfo;
 use crate::keys;
 use crate::request_info::RequestInfo;
 use futures::FutureExt;
-use kubekit_store::{ListRequest, ReadAt, Store};
+use kubekit_store::{ListRequest, Operator, ReadAt, Requirement, Selector, Store};
 use serde::Deserialize;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -66,9 +66,15 @@ impl NodeAuthorizer {
     /// Whether a pod on `node` refers to an object of its namespace. Mirror pods count for nothing: a node could make up
     /// one that refers to anything.
     fn is_referred_to(&self, node: &str, info: &RequestInfo) -> bool {
+        let on_node = Requirement {
+            name: "field:spec.nodeName".to_owned(),
+            operator: Operator::In,
+            values: vec![node.to_owned()],
+        };
         let request = ListRequest {
             prefix: keys::namespace_prefix("", "pods", &info.namespace),
             at: ReadAt::NotOlderThan(0),
+            selector: Selector { requirements: vec![on_node] },
             ..ListRequest::default()
         };
         let Some(Ok(listing)) = self.store.list(request).now_or_never() else { return false };

@@ -9,12 +9,12 @@ mod rule;
 use crate::identity::UserInfo;
 use crate::keys;
 use crate::request_info::RequestInfo;
-use kubekit_store::{Config, Extractor, Memory, Precondition, Store, Value};
+use kubekit_store::{Memory, Precondition, Store, Value};
 use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn store() -> Arc<dyn Store> {
-    Arc::new(Memory::new(Extractor::none(), Config::default()))
+    Arc::new(Memory::new(crate::extractor(), crate::store_config()))
 }
 
 /// Writes an object where its kind lives.
