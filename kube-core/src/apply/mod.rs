@@ -126,6 +126,9 @@ fn apply_once(
 
 /// The set without what nobody owns: what the system itself sets.
 fn owned(mut set: Set, schema: &'static Type, subresource: &str) -> Set {
+    if set.is_empty() {
+        return set;
+    }
     for field in ["apiVersion", "kind"] {
         set.remove_field(&[field]);
     }
