@@ -33,8 +33,11 @@ const SERVER_STOPS_WITHIN: Duration = Duration::from_millis(1200);
 /// The domain of the names of Services.
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
-/// The range of all pods' addresses.
+/// The range of all pods' addresses, and the number of nodes that it has room for: each gets 256 addresses.
 const POD_CIDR: &str = "10.244.0.0/16";
+const POD_CIDR_NODES: usize = 256;
+/// The range that clusters of more nodes get instead, with room for 4,096; it has the other one within it.
+const LARGE_POD_CIDR: &str = "10.240.0.0/12";
 
 /// A running cluster. Dropping it ends it at once; [`Cluster::stop`] ends it in order.
 #[derive(Debug)]
@@ -111,7 +114,8 @@ impl Cluster {
             serving,
             nodes: Nodes::default(),
         };
-        if let Some(config) = controllers {
+        if let Some(mut config) = controllers {
+            make_room(&mut config, nodes.len());
             cluster.start_controllers(config);
         }
         if let Some(config) = scheduler {
@@ -262,6 +266,17 @@ impl Cluster {
     }
 }
 
+/// Gives the pods of more nodes than the default range has room for a larger one, unless another was asked for.
+fn make_room(config: &mut kubekit_controllers::Config, nodes: usize) {
+    let default = kubekit_controllers::Config::default().node_ipam;
+    if nodes > POD_CIDR_NODES
+        && let (Some(ranges), Some(default)) = (&mut config.node_ipam, default)
+        && ranges.cluster_cidrs == default.cluster_cidrs
+    {
+        ranges.cluster_cidrs = vec![LARGE_POD_CIDR.parse().expect("a valid network")];
+    }
+}
+
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
@@ -305,5 +320,29 @@ fn reachable(address: IpAddr) -> IpAddr {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(nodes: usize, given: Option<&str>, expected: &str) {
+        let mut config = kubekit_controllers::Config::default();
+        if let (Some(ranges), Some(given)) = (&mut config.node_ipam, given) {
+            ranges.cluster_cidrs = vec![given.parse().unwrap()];
+        }
+        make_room(&mut config, nodes);
+        let ranges: Vec<String> = config.node_ipam.unwrap().cluster_cidrs.iter().map(ToString::to_string).collect();
+        assert_eq!(ranges, [expected]);
+    }
+
+    #[test]
+    fn many_nodes_get_a_range_with_room_for_them() {
+        check(3, None, "10.244.0.0/16");
+        check(256, None, "10.244.0.0/16");
+        check(257, None, "10.240.0.0/12");
+        check(1_000, Some("10.0.0.0/15"), "10.0.0.0/15");
     }
 }
