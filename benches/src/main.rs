@@ -1,12 +1,18 @@
 //! Measures kubekit: `bench AREA [--json FILE]` prints a table, and writes the same as JSON for whoever follows figures
 //! over time. Each area is one module with a function that returns its rows.
 
+mod child;
+mod process;
 mod report;
+mod scale;
+mod server;
+mod start;
 mod store;
 
+use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use report::Report;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measures one area and prints what it found, beside its rivals.
 #[derive(Debug, Parser)]
@@ -28,13 +34,33 @@ struct Arguments {
 enum Area {
     /// The store: puts, watches, lists.
     Store,
+    /// An API server in a process of its own: creates and lists over sockets; and one request in process.
+    Server,
+    /// A cluster's start, and what it needs while it does nothing.
+    Start,
+    /// Many nodes and many pods in one cluster.
+    Scale,
 }
 
 fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // What is measured in a process of its own is this program again.
+        ["serve"] => return runtime.block_on(server::serve()),
+        ["serve-cluster", directory, nodes] => {
+            let nodes = nodes.parse().context("the number of nodes")?;
+            return runtime.block_on(child::serve(Path::new(directory), nodes));
+        }
+        _ => {}
+    }
     let arguments = Arguments::parse();
     let mut report = Report::new(&arguments.only);
     match arguments.area {
         Area::Store => store::measure(&mut report, arguments.smoke)?,
+        Area::Server => runtime.block_on(server::measure(&mut report, arguments.smoke))?,
+        Area::Start => runtime.block_on(start::measure(&mut report, arguments.smoke))?,
+        Area::Scale => runtime.block_on(scale::measure(&mut report, arguments.smoke))?,
     }
     report.print();
     match arguments.json {
