@@ -16,11 +16,15 @@ async fn server() -> ApiServer {
 }
 
 async fn send(method: &str, target: &str, headers: &[(&str, &str)]) -> http::Response<Bytes> {
+    send_as(UserInfo::new("alice", [] as [&str; 0]), method, target, headers).await
+}
+
+async fn send_as(user: UserInfo, method: &str, target: &str, headers: &[(&str, &str)]) -> http::Response<Bytes> {
     let mut request = http::Request::builder().method(method).uri(target);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let service = server().await.as_user(UserInfo::new("alice", [] as [&str; 0]));
+    let service = server().await.as_user(user);
     let response = service.oneshot(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
     let (head, body) = response.into_parts();
     http::Response::from_parts(head, body.collect().await.unwrap().to_bytes())
@@ -59,7 +63,8 @@ async fn version_with_and_without_slash() {
 
 #[tokio::test]
 async fn the_root_lists_what_is_served() {
-    let response = send("GET", "/", &[]).await;
+    assert_eq!(send("GET", "/", &[]).await.status(), 403, "not everybody may see it, as in Kubernetes");
+    let response = send_as(UserInfo::admin(), "GET", "/", &[]).await;
     assert_eq!(response.status(), 200);
     let index: Value = serde_json::from_slice(response.body()).unwrap();
     let paths: Vec<&str> = index["paths"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
