@@ -1,4 +1,4 @@
-//! A process that is killed loses nothing that it acknowledged, and one directory is for one process.
+//! A process that is killed loses nothing that it acknowledged, and one that is stopped carries on.
 
 use crate::cluster::Cluster;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -85,54 +85,4 @@ fn it_stops_in_order_and_carries_on() {
     let again = std::fs::read(second.kubeconfig()).unwrap();
     assert_eq!(authority(&kubeconfig), authority(&again), "the same certificates");
     second.stop();
-}
-
-#[test]
-fn a_second_process_on_a_directory_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let _first = Cluster::start_in(dir.path(), &["--nodes", "0"]);
-    let output = Cluster::command(dir.path(), &["--nodes", "0"]).stderr(std::process::Stdio::piped()).output().unwrap();
-    assert!(!output.status.success());
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("another process"), "{text}");
-}
-
-#[test]
-fn a_kubeconfig_of_somebody_else_is_not_overwritten() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("kubeconfig"), "apiVersion: v1\nkind: Config\n").unwrap();
-    let output = Cluster::command(dir.path(), &["--nodes", "0"]).stderr(std::process::Stdio::piped()).output().unwrap();
-    assert!(!output.status.success());
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("kubeconfig"), "{text}");
-    assert_eq!(std::fs::read_to_string(dir.path().join("kubeconfig")).unwrap(), "apiVersion: v1\nkind: Config\n");
-}
-
-#[test]
-fn a_damaged_log_is_refused_and_named() {
-    let dir = tempfile::tempdir().unwrap();
-    Cluster::start_in(dir.path(), &["--nodes", "0"]).stop();
-    let files = files_below(&dir.path().join("data"));
-    let largest = files.iter().max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
-    let mut bytes = std::fs::read(largest).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
-    std::fs::write(largest, bytes).unwrap();
-    let output = Cluster::command(dir.path(), &["--nodes", "0"]).stderr(std::process::Stdio::piped()).output().unwrap();
-    assert!(!output.status.success());
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains(largest.file_name().unwrap().to_str().unwrap()), "{text}");
-}
-
-fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_below(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
 }

@@ -9,6 +9,7 @@ mod connections;
 #[cfg(target_os = "linux")]
 mod containerd;
 mod crash;
+mod data_directory;
 #[cfg(target_os = "linux")]
 mod disk_full;
 mod kubectl;
