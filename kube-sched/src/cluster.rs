@@ -14,11 +14,13 @@ pub struct NodeInfo {
     assumed: Resources,
     ports: Vec<HostPort>,
     with_pod_terms: usize,
+    gpu_free: Vec<i64>,
 }
 
 impl NodeInfo {
     fn new(node: Arc<Node>) -> Self {
         Self {
+            gpu_free: node.gpus.all_free(),
             node,
             pods: Vec::new(),
             requested: Resources::default(),
@@ -58,12 +60,36 @@ impl NodeInfo {
         self.with_pod_terms > 0
     }
 
+    /// What is free of each of its GPU devices, in thousandths.
+    pub fn gpu_free(&self) -> &[i64] {
+        &self.gpu_free
+    }
+
+    /// Gives a pod its devices (`sign` −1), or takes them back (1).
+    fn settle_devices(&mut self, pod: &Pod, sign: i64) {
+        let Some(request) = &pod.gpu else { return };
+        for device in &pod.gpu_devices {
+            if let Some(free) = self.gpu_free.get_mut(*device) {
+                *free += sign * request.milli;
+            }
+        }
+    }
+
+    /// The node was changed: its devices may be others.
+    fn recount_devices(&mut self) {
+        self.gpu_free = self.node.gpus.all_free();
+        for pod in self.pods.clone() {
+            self.settle_devices(&pod, -1);
+        }
+    }
+
     pub(crate) fn add(&mut self, pod: Arc<Pod>) {
         self.requested.add(&pod.requests);
         self.requested.pods += 1;
         self.assumed.add(&pod.assumed);
         self.ports.extend(pod.host_ports.iter().cloned());
         self.with_pod_terms += usize::from(pod.has_pod_terms());
+        self.settle_devices(&pod, -1);
         self.pods.push(pod);
     }
 
@@ -79,6 +105,7 @@ impl NodeInfo {
             }
         }
         self.with_pod_terms -= usize::from(pod.has_pod_terms());
+        self.settle_devices(&pod, 1);
         Some(pod)
     }
 }
@@ -179,6 +206,9 @@ impl Cluster {
         }
         if let Some(info) = self.nodes.get_mut(&name) {
             let old = std::mem::replace(&mut info.node, node);
+            if old.gpus != info.node.gpus {
+                info.recount_devices();
+            }
             self.forget_images(&old);
             return;
         }

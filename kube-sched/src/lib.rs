@@ -32,8 +32,8 @@ mod scheduler;
 pub use cluster::{Cluster, ClusterError, NodeInfo};
 pub use framework::{FitError, Profile, Refusal};
 pub use model::{
-    Effect, HostPort, Labels, NamespaceScope, Node, NodeSelector, NodeSelectorTerm, Operator, Pod, PodAffinityTerm,
-    PreferredNodeTerm, Protocol, Requirement, Resources, Selector, SpreadConstraint, Taint, Toleration, Weighted,
-    WhenUnsatisfiable,
+    DEVICE_MILLI, DEVICES_MAX, Effect, GpuRequest, Gpus, HostPort, Labels, NamespaceScope, Node, NodeSelector,
+    NodeSelectorTerm, Operator, Pod, PodAffinityTerm, PreferredNodeTerm, Protocol, Requirement, Resources, Selector,
+    SpreadConstraint, Taint, Toleration, Weighted, WhenUnsatisfiable,
 };
-pub use scheduler::{Placement, Scheduler};
+pub use scheduler::{Placement, Scheduler, Ties};

@@ -18,6 +18,16 @@ pub struct Placement {
     pub scores: Vec<(&'static str, i64)>,
 }
 
+/// Which of equally good nodes wins. Always a pure function of the seed, the pod and the tied nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ties {
+    /// Another one for every pod, as if drawn at random.
+    #[default]
+    PerPod,
+    /// The first in one order of all nodes, which the seed decides: ties fill one node after the other.
+    NodeOrder,
+}
+
 /// Decides where pods go. Pure: it changes nothing, and the same state, pod and seed give the same decision.
 ///
 /// Every node is considered, and ties are broken by a hash of the seed, the pod's uid and the node's name.
@@ -25,12 +35,20 @@ pub struct Placement {
 pub struct Scheduler {
     profile: Profile,
     seed: u64,
+    ties: Ties,
 }
 
 impl Scheduler {
     /// A scheduler with these plugins. The seed decides ties.
     pub fn new(profile: Profile, seed: u64) -> Self {
-        Self { profile, seed }
+        Self { profile, seed, ties: Ties::default() }
+    }
+
+    /// With another rule for ties.
+    #[must_use]
+    pub fn with_ties(mut self, ties: Ties) -> Self {
+        self.ties = ties;
+        self
     }
 
     /// The plugins.
@@ -103,6 +121,15 @@ impl Scheduler {
             }
         }
         Ok(decision)
+    }
+
+    /// The pod as it is once it is placed: on the node, with what Reserve plugins give it there.
+    #[must_use]
+    pub fn assume(&self, cluster: &Cluster, mut pod: Pod, node: &str) -> Pod {
+        for plugin in &self.profile.reserves {
+            plugin.assume(cluster, &mut pod, node);
+        }
+        pod.on(node)
     }
 
     /// The placement came to nothing.
@@ -198,8 +225,13 @@ impl Scheduler {
                 columns.push((plugin.name(), scores));
             }
         }
+        // In one order for all pods, the pod has no part in the hash.
+        let uid = match self.ties {
+            Ties::PerPod => &*pod.uid,
+            Ties::NodeOrder => "",
+        };
         let best = (0..feasible.len())
-            .max_by_key(|&i| (totals[i], tie_break(self.seed, &pod.uid, &feasible[i].node().name)))
+            .max_by_key(|&i| (totals[i], tie_break(self.seed, uid, &feasible[i].node().name)))
             .expect("at least two nodes are feasible");
         Placement {
             node: name(best),

@@ -17,6 +17,9 @@ pub trait Reserve: Send + Sync + Debug {
     /// The refusal, when the account does not allow it; every plugin's [`Reserve::unreserve`] is then called.
     fn reserve(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<(), Refusal>;
 
+    /// Writes into the pod what it was given on the node, such as devices; called before the pod is put into the state.
+    fn assume(&self, _cluster: &Cluster, _pod: &mut Pod, _node: &str) {}
+
     /// The placement came to nothing. Must be idempotent, and must not fail.
     fn unreserve(&self, cluster: &Cluster, pod: &Pod, node: &str);
 }

@@ -1,7 +1,7 @@
 //! A Node, as scheduling sees it.
 
 use super::{labels, normalised_image, resources};
-use crate::{Effect, Node, Taint};
+use crate::{Effect, Gpus, Node, Taint};
 use k8s_openapi::api::core::v1 as api;
 
 /// What scheduling sees of a Node.
@@ -23,6 +23,7 @@ pub fn node(object: &api::Node) -> Node {
                 image.names.iter().flatten().map(move |name| (normalised_image(name), bytes))
             })
             .collect(),
+        gpus: Gpus::default(),
     }
 }
 

@@ -57,6 +57,8 @@ pub fn pod(object: &api::Pod) -> Pod {
         gates: spec.scheduling_gates.iter().flatten().map(|gate| gate.name.clone()).collect(),
         images: containers().filter_map(|c| c.image.as_deref()).map(normalised_image).collect(),
         containers: u32::try_from(containers().count()).unwrap_or(u32::MAX),
+        gpu: None,
+        gpu_devices: Vec::new(),
         labels: own_labels,
         namespace,
     }

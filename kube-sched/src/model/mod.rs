@@ -1,6 +1,7 @@
 //! The compact pod and node: what scheduling can see of them, and nothing else.
 
 mod affinity;
+mod device;
 mod labels;
 mod node;
 mod pod;
@@ -10,6 +11,7 @@ mod spread;
 mod taint;
 
 pub use affinity::{NamespaceScope, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PreferredNodeTerm, Weighted};
+pub use device::{DEVICE_MILLI, DEVICES_MAX, GpuRequest, Gpus};
 pub use labels::Labels;
 pub use node::Node;
 #[cfg(feature = "k8s")]

@@ -1,6 +1,6 @@
 //! A node, as scheduling sees it.
 
-use super::{Labels, Resources, Taint};
+use super::{Gpus, Labels, Resources, Taint};
 use std::sync::Arc;
 
 /// A node.
@@ -18,6 +18,8 @@ pub struct Node {
     pub unschedulable: bool,
     /// Images that it holds, by normalised name, with their sizes in bytes.
     pub images: Vec<(String, i64)>,
+    /// Its GPU devices, where they are shared by thousandths.
+    pub gpus: Gpus,
 }
 
 impl Node {
@@ -30,6 +32,7 @@ impl Node {
             taints: Vec::new(),
             unschedulable: false,
             images: Vec::new(),
+            gpus: Gpus::default(),
         }
     }
 
@@ -44,6 +47,13 @@ impl Node {
     #[must_use]
     pub fn taint(mut self, taint: Taint) -> Self {
         self.taints.push(taint);
+        self
+    }
+
+    /// With GPU devices.
+    #[must_use]
+    pub fn gpus(mut self, gpus: Gpus) -> Self {
+        self.gpus = gpus;
         self
     }
 

@@ -1,7 +1,8 @@
 //! A pod, as scheduling sees it.
 
 use super::{
-    Labels, NodeSelector, PodAffinityTerm, PreferredNodeTerm, Resources, SpreadConstraint, Toleration, Weighted,
+    GpuRequest, Labels, NodeSelector, PodAffinityTerm, PreferredNodeTerm, Resources, SpreadConstraint, Toleration,
+    Weighted,
 };
 use std::sync::Arc;
 
@@ -97,6 +98,10 @@ pub struct Pod {
     pub images: Vec<String>,
     /// Number of its containers, init containers included; scales the threshold of image locality.
     pub containers: u32,
+    /// What it takes of GPU devices.
+    pub gpu: Option<Arc<GpuRequest>>,
+    /// The devices of its node that it was given, by index.
+    pub gpu_devices: Vec<usize>,
 }
 
 impl Pod {
@@ -128,6 +133,8 @@ impl Pod {
             gates: Vec::new(),
             images: Vec::new(),
             containers: 1,
+            gpu: None,
+            gpu_devices: Vec::new(),
         }
     }
 
@@ -178,6 +185,13 @@ impl Pod {
     #[must_use]
     pub fn tolerate(mut self, toleration: Toleration) -> Self {
         self.tolerations.push(toleration);
+        self
+    }
+
+    /// With a share of GPU devices.
+    #[must_use]
+    pub fn gpu(mut self, request: GpuRequest) -> Self {
+        self.gpu = Some(Arc::new(request));
         self
     }
 
