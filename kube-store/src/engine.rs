@@ -6,7 +6,7 @@
 
 pub(crate) mod expiry;
 pub(crate) mod housekeeping;
-mod read;
+pub(crate) mod read;
 pub(crate) mod router;
 mod stream;
 #[cfg(test)]
@@ -159,6 +159,7 @@ impl Engine {
             }
         }
         self.forget(|index| index.compact_step(revision).is_some());
+        self.index.write().lift_floor(revision);
         Ok(())
     }
 
@@ -177,18 +178,22 @@ impl Engine {
     /// Moves a watcher towards the present; `true` when it is there and follows the writer from now on.
     fn catch_up(&self, watcher: &Arc<Watcher>, cursor: &mut Revision, into: &mut VecDeque<Event>) -> Result<bool> {
         let lagged = Error::Lagged { resume_after: *cursor };
-        let behind = self.index.read().revision() - *cursor;
+        let behind = self.index.read().revision().saturating_sub(*cursor);
         if behind > HISTORY_STEP as Revision {
-            let changes = self.index.read().changes_after(*cursor, HISTORY_STEP).map_err(|_| lagged)?;
-            deliver(watcher, &changes, cursor, into);
+            let (changes, reached) = self.index.read().changes_after(*cursor, HISTORY_STEP).map_err(|_| lagged)?;
+            deliver(watcher, &changes, into);
+            *cursor = reached;
             return Ok(false);
         }
         let mut writer = self.turn()?;
-        let (changes, revision) = {
+        let (changes, reached, revision) = {
             let index = self.index.read();
-            (index.changes_after(*cursor, HISTORY_STEP).map_err(|_| lagged)?, index.revision())
+            let (changes, reached) = index.changes_after(*cursor, HISTORY_STEP).map_err(|_| lagged)?;
+            (changes, reached, index.revision())
         };
-        deliver(watcher, &changes, cursor, into);
+        deliver(watcher, &changes, into);
+        // Over etcd, a watch may begin behind the end of what has arrived here.
+        *cursor = reached.max(*cursor);
         if *cursor < revision {
             return Ok(false);
         }
@@ -196,9 +201,58 @@ impl Engine {
         if watcher.progress && !changes.is_empty() && told < revision {
             into.push_back(Event { kind: EventKind::Progress, revision, entry: None });
         }
-        watcher.join(revision);
+        watcher.join(*cursor);
         writer.router.add(watcher);
         Ok(true)
+    }
+
+    /// Raises the present revision without a change; see [`Index::advance`].
+    #[cfg(feature = "etcd")]
+    pub(crate) fn advance(&self, revision: Revision) -> Result<()> {
+        let mut writer = self.turn()?;
+        let oldest = {
+            let mut index = self.index.write();
+            index.advance(revision);
+            index.oldest()
+        };
+        if writer.progress_due.is_none() && writer.router.wants_progress() {
+            writer.progress_due = Some(Instant::now() + self.config.progress_interval);
+        }
+        self.arm(&mut writer, oldest);
+        Ok(())
+    }
+
+    /// Begins anew with another index, whose history does not continue the one before: watches that follow the present end
+    /// with [`Error::Lagged`], or with [`Error::Closed`] where the revision went back, so that they could not tell.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn reset(&self, index: Index) -> Result<()> {
+        let (watchers, back) = {
+            let mut writer = self.turn()?;
+            let mut present = self.index.write();
+            let back = index.revision() < present.revision();
+            *present = index;
+            (writer.router.drain(), back)
+        };
+        for watcher in watchers {
+            if back {
+                watcher.close();
+            } else {
+                watcher.overflow();
+            }
+        }
+        Ok(())
+    }
+
+    /// The oldest revision that can be read.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn floor(&self) -> Revision {
+        self.index.read().floor()
+    }
+
+    /// How the store is set up.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Takes a watcher out of the fan-out.
@@ -221,11 +275,10 @@ impl Engine {
 }
 
 /// Turns changes into the watcher's events.
-fn deliver(watcher: &Watcher, changes: &[Change], cursor: &mut Revision, into: &mut VecDeque<Event>) {
+fn deliver(watcher: &Watcher, changes: &[Change], into: &mut VecDeque<Event>) {
     for change in changes {
         if change.key().starts_with(&*watcher.prefix) {
             into.extend(watcher.event(change));
         }
-        *cursor = change.revision;
     }
 }

@@ -34,6 +34,12 @@ pub enum Error {
     /// The medium failed; whether the write is durable is unknown.
     #[error("storage failed: {0}")]
     Io(String),
+    /// The store cannot be reached at present. Nothing was changed; trying again may succeed.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// A write was sent, and no answer came: whether it took effect is unknown. Read before trying again.
+    #[error("whether the write took effect is unknown: {0}")]
+    Unknown(String),
     /// The stored data is damaged or of another version; says what and where, and what to do.
     #[error("stored data cannot be used: {0}")]
     Damaged(String),

@@ -118,17 +118,37 @@ impl Index {
         })
     }
 
-    /// Up to `limit` changes after `revision`.
-    pub(crate) fn changes_after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>> {
+    /// Changes after `revision`, about `limit` of them, and the revision up to which they are all.
+    pub(crate) fn changes_after(&self, revision: Revision, limit: usize) -> Result<(Vec<Change>, Revision)> {
         if revision < self.floor() {
             return Err(Error::Compacted { requested: revision, oldest: self.floor() });
         }
-        Ok(self.history.after(revision).take(limit).cloned().collect())
+        let mut after = self.history.after(revision);
+        let mut changes: Vec<_> = after.by_ref().take(limit).cloned().collect();
+        if changes.len() < limit {
+            return Ok((changes, self.revision));
+        }
+        let last = changes.last().map_or(self.revision, |change| change.revision);
+        // A step never ends within a revision.
+        changes.extend(after.take_while(|change| change.revision == last).cloned());
+        Ok((changes, last))
     }
 
-    /// Makes a change the present state. Its revision is the next one, and `previous` is the current version.
+    /// Raises the present revision without a change: those in between concern nothing that is kept here.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn advance(&mut self, revision: Revision) {
+        self.revision = self.revision.max(revision);
+    }
+
+    /// Makes `revision` the oldest that can be read, after every change up to it was forgotten.
+    pub(crate) fn lift_floor(&mut self, revision: Revision) {
+        self.history.lift_floor(revision);
+    }
+
+    /// Makes a change the present state. Its revision is above the present one (the next one, in an embedded store), and
+    /// `previous` is the current version.
     pub(crate) fn apply(&mut self, change: Change) {
-        debug_assert_eq!(change.revision, self.revision + 1, "revisions are consecutive");
+        debug_assert!(change.revision >= self.revision, "revisions rise");
         self.revision = change.revision;
         self.secondary.update(change.previous.as_ref(), change.entry.as_ref());
         match (&change.previous, &change.entry) {

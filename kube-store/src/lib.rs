@@ -12,18 +12,25 @@ mod disk;
 mod engine;
 mod entry;
 mod error;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 mod event;
 mod index;
 mod limits;
 mod memory;
 mod request;
 mod store;
+#[cfg(feature = "etcd")]
+mod stored;
+mod varint;
 
 pub use attributes::{Attributes, Extractor, Operator, Requirement, Selector};
 pub use config::{Config, History, WallClock};
 pub use disk::{CommitMode, Disk, medium};
 pub use entry::{Entry, Value};
 pub use error::{Error, Result};
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 pub use event::{Event, EventKind, Watch};
 pub use limits::{ATTRIBUTE_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use memory::Memory;

@@ -90,6 +90,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// `Invalid` for what breaks a limit. `NoSpace` when the medium is full: nothing changed, and a later write may
     /// succeed. `Io` when the medium failed: whether the write is durable is unknown, and so is every later one refused.
+    /// `Unavailable` when a remote store was not asked, `Unknown` when it was and did not answer: such a write is never
+    /// sent twice.
     async fn txn(&self, txn: Txn) -> Result<TxnOutcome>;
 
     /// Every change under a prefix, in order.
@@ -109,6 +111,25 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// `Future` for a revision that was not reached, `Compacted` for one that was forgotten already.
     async fn compact(&self, revision: Revision) -> Result<()>;
+
+    /// Whether the store can keep its promises at this moment, for the readiness of a server: reachable, and the watch that
+    /// feeds it alive. By default a store that knows its revision is well.
+    ///
+    /// # Errors
+    /// What is wrong, in words for whoever has to mend it; no secrets.
+    async fn health(&self) -> Result<()> {
+        self.revision().await.map(|_| ())
+    }
+
+    /// Writes anew, under the present key, what is stored under an older one or in plain text, and forgets the old bytes.
+    /// Afterwards the older keys are not needed any more. How many entries had to be written anew comes back. By default
+    /// nothing is encrypted, and there is nothing to do.
+    ///
+    /// # Errors
+    /// Those of [`Store::txn`]; what was written anew until then stays so, and calling again goes on.
+    async fn reseal(&self) -> Result<u64> {
+        Ok(0)
+    }
 
     /// Puts a value, with attributes from the store's extractor and no time to live.
     ///

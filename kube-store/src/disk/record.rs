@@ -17,6 +17,7 @@
 
 use crate::entry::Lifetime;
 use crate::index::history::Change;
+use crate::varint::{put_text, put_varint, take, take_text, take_varint};
 use crate::{Attributes, Entry, Revision, Value};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -58,8 +59,8 @@ pub(crate) fn encode_change(change: &Change, into: &mut Vec<u8>) {
         Some(entry) => encode_entry(entry, into),
         None => {
             into.push(DELETE);
-            varint(change.revision, into);
-            text(change.key(), into);
+            put_varint(change.revision, into);
+            put_text(change.key(), into);
         }
     }
 }
@@ -67,33 +68,20 @@ pub(crate) fn encode_change(change: &Change, into: &mut Vec<u8>) {
 /// Appends the record of a version.
 pub(crate) fn encode_entry(entry: &Entry, into: &mut Vec<u8>) {
     into.push(if entry.lifetime.is_some() { PUT_WITH_LIFETIME } else { PUT });
-    varint(entry.revision, into);
-    text(&entry.key, into);
-    varint(entry.value.splice.into(), into);
+    put_varint(entry.revision, into);
+    put_text(&entry.key, into);
+    put_varint(entry.value.splice.into(), into);
     if let Some(lifetime) = entry.lifetime {
-        varint(lifetime.wall_millis, into);
-        varint(lifetime.ttl_seconds.into(), into);
+        put_varint(lifetime.wall_millis, into);
+        put_varint(lifetime.ttl_seconds.into(), into);
     }
-    varint(entry.attributes.len() as u64, into);
+    put_varint(entry.attributes.len() as u64, into);
     for (name, value) in entry.attributes.iter() {
-        text(name, into);
-        text(value, into);
+        put_text(name, into);
+        put_text(value, into);
     }
-    varint(entry.value.bytes.len() as u64, into);
+    put_varint(entry.value.bytes.len() as u64, into);
     into.extend_from_slice(&entry.value.bytes);
-}
-
-fn varint(mut value: u64, into: &mut Vec<u8>) {
-    while value >= 0x80 {
-        into.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push((value & 0x7f) as u8);
-}
-
-fn text(text: &str, into: &mut Vec<u8>) {
-    varint(text.len() as u64, into);
-    into.extend_from_slice(text.as_bytes());
 }
 
 /// Reads one record from the front of `bytes`; `None` when there is no whole and valid one.
@@ -131,33 +119,6 @@ fn take_lifetime(bytes: &mut &[u8], present: Present) -> Option<Lifetime> {
     let left = Duration::from_millis(wall_millis).saturating_sub(now);
     let left = left.min(Duration::from_secs(ttl_seconds.into()));
     Some(Lifetime { deadline: present.instant + left, wall_millis, ttl_seconds })
-}
-
-fn take<'a>(bytes: &mut &'a [u8], count: u64) -> Option<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(usize::try_from(count).ok()?)?;
-    *bytes = rest;
-    Some(taken)
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..u64::BITS).step_by(7) {
-        let byte = take(bytes, 1)?[0];
-        let group = u64::from(byte & 0x7f);
-        if group << shift >> shift != group {
-            return None;
-        }
-        value |= group << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
-    let length = take_varint(bytes)?;
-    std::str::from_utf8(take(bytes, length)?).ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Reads and the start of watches.
 
 use super::Engine;
-use super::stream::{Entries, WatchStream};
+pub(crate) use super::stream::Entries;
+use super::stream::WatchStream;
 use super::watcher::Watcher;
 use crate::index::Snapshot;
 use crate::{Entry, Error, ListRequest, Listing, ReadAt, Remaining, Result, Revision, Selector, Watch, WatchRequest};
@@ -66,13 +67,23 @@ impl Engine {
             return Err(Error::Closed);
         }
         let (initial, cursor) = self.start_of(&request)?;
+        Ok(self.watch_from(request, initial, cursor))
+    }
+
+    /// A watch that delivers `initial`, if any, and then what comes after `cursor`.
+    pub(crate) fn watch_from(
+        self: &Arc<Self>,
+        request: WatchRequest,
+        initial: Option<Entries>,
+        cursor: Revision,
+    ) -> Watch {
         let id = self.watchers.fetch_add(1, Ordering::Relaxed);
         let watcher = Arc::new(Watcher::new(id, request, self.config.watch_buffer));
-        Ok(WatchStream::new(Arc::clone(self), watcher, initial, cursor).boxed())
+        WatchStream::new(Arc::clone(self), watcher, initial, cursor).boxed()
     }
 
     /// The initial state that a watch delivers, if any, and the revision after which it goes on.
-    fn start_of(&self, request: &WatchRequest) -> Result<(Option<Entries>, Revision)> {
+    pub(crate) fn start_of(&self, request: &WatchRequest) -> Result<(Option<Entries>, Revision)> {
         let index = self.index.read();
         let current = index.revision();
         if request.initial_state {

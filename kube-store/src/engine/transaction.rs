@@ -13,14 +13,15 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) key: String,
-    precondition: Precondition,
-    write: Option<Write>,
+    pub(crate) precondition: Precondition,
+    pub(crate) write: Option<Write>,
 }
 
+/// What a put writes.
 #[derive(Debug)]
-struct Write {
-    value: Value,
-    attributes: Attributes,
+pub(crate) struct Write {
+    pub(crate) value: Value,
+    pub(crate) attributes: Attributes,
     lifetime: Option<Lifetime>,
 }
 
@@ -53,6 +54,12 @@ impl Prepared {
             }
         };
         Ok(Self { key: txn.key, precondition: txn.precondition, write })
+    }
+
+    /// The time to live, where it is a put with one.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn ttl_seconds(&self) -> Option<u32> {
+        self.write.as_ref()?.lifetime.map(|lifetime| lifetime.ttl_seconds)
     }
 
     /// Decides, given the current version of the key, and the revision that a commit would have.

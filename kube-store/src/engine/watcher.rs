@@ -23,6 +23,8 @@ struct Queue {
     events: VecDeque<Event>,
     /// Everything that the watcher selects, up to and including this revision, went through the queue.
     through: Revision,
+    /// Where the reader joined: changes up to here are none of its own, also where they arrive later.
+    joined: Revision,
     /// The queue was full at the revision after `through`: the watcher continues from the history.
     overflowed: bool,
     closed: bool,
@@ -74,7 +76,7 @@ impl Watcher {
         let Some(event) = self.event(change) else { return };
         let waker = {
             let mut queue = self.queue.lock();
-            if queue.overflowed {
+            if queue.overflowed || change.revision <= queue.joined {
                 return;
             }
             if queue.events.len() >= self.capacity {
@@ -115,7 +117,21 @@ impl Watcher {
     pub(crate) fn join(&self, revision: Revision) {
         let mut queue = self.queue.lock();
         queue.through = revision;
+        queue.joined = revision;
         queue.overflowed = false;
+    }
+
+    /// From the writer: what follows is not in the queue, so that the reader has to ask the history for it.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn overflow(&self) {
+        let waker = {
+            let mut queue = self.queue.lock();
+            queue.overflowed = true;
+            queue.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// From the writer: nothing more will come.

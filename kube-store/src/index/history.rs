@@ -30,7 +30,7 @@ impl Change {
     }
 }
 
-/// Changes of consecutive revisions.
+/// Changes of rising revisions.
 #[derive(Debug)]
 pub(crate) struct History {
     changes: VecDeque<Change>,
@@ -57,18 +57,25 @@ impl History {
 
     /// Adds the next change.
     pub(crate) fn push(&mut self, change: Change) {
-        debug_assert_eq!(change.revision, self.next(), "revisions are consecutive");
+        debug_assert!(change.revision >= self.last(), "revisions rise");
         self.superseded_bytes += change.superseded_bytes();
         self.changes.push_back(change);
     }
 
-    fn next(&self) -> Revision {
-        self.floor + self.changes.len() as Revision + 1
+    /// The revision of the last change.
+    fn last(&self) -> Revision {
+        self.changes.back().map_or(self.floor, |change| change.revision)
     }
 
-    /// The changes after `revision`, which is not below the floor.
+    /// The changes after `revision`, which is not below the floor. Embedded stores have one for each revision, so that its
+    /// place is known; over etcd others may have used some revisions, so that it has to be sought.
     pub(crate) fn after(&self, revision: Revision) -> impl Iterator<Item = &Change> {
-        let skip = usize::try_from(revision.saturating_sub(self.floor)).unwrap_or(usize::MAX);
+        let consecutive = self.last() - self.floor == self.changes.len() as Revision;
+        let skip = if consecutive {
+            usize::try_from(revision.saturating_sub(self.floor)).unwrap_or(usize::MAX)
+        } else {
+            self.changes.partition_point(|change| change.revision <= revision)
+        };
         self.changes.range(skip.min(self.changes.len())..)
     }
 
@@ -87,6 +94,13 @@ impl History {
             || self.superseded_bytes > bounds.value_bytes
             || now.saturating_duration_since(oldest.at) >= bounds.age;
         if beyond { self.pop() } else { None }
+    }
+
+    /// Makes `revision` the oldest that can be read, where no change is left at or below it.
+    pub(crate) fn lift_floor(&mut self, revision: Revision) {
+        if self.changes.front().is_none_or(|change| change.revision > revision) {
+            self.floor = self.floor.max(revision);
+        }
     }
 
     fn pop(&mut self) -> Option<Change> {

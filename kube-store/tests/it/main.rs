@@ -5,6 +5,7 @@
 mod conformance;
 mod crash;
 mod damage;
+mod etcd;
 mod faults;
 mod trace;
 
