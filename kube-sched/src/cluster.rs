@@ -1,5 +1,6 @@
 //! The state that decisions are made on: nodes, the pods on them, and what namespaces are labelled with.
 
+use crate::inventory::Inventory;
 use crate::model::{HostPort, Labels, Node, Pod, Resources};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,6 +150,7 @@ pub struct Cluster {
     nodes_with_terms: BTreeSet<Arc<str>>,
     image_nodes: HashMap<String, usize>,
     nominated: HashMap<Arc<str>, Vec<Arc<Pod>>>,
+    inventory: Inventory,
 }
 
 impl Cluster {
@@ -190,6 +192,16 @@ impl Cluster {
     /// Labels of namespaces, by name.
     pub fn namespaces(&self) -> &BTreeMap<String, Labels> {
         &self.namespaces
+    }
+
+    /// What decisions rest on besides nodes and pods.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// What decisions rest on besides nodes and pods, to change it.
+    pub fn inventory_mut(&mut self) -> &mut Inventory {
+        &mut self.inventory
     }
 
     /// The node that a pod is on.

@@ -22,18 +22,21 @@ mod cluster;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod framework;
+pub mod inventory;
 #[cfg(feature = "k8s")]
 pub mod k8s;
 mod model;
 pub mod plugins;
 pub mod queue;
 mod scheduler;
+pub mod storage;
 
 pub use cluster::{Cluster, ClusterError, NodeInfo};
 pub use framework::{FitError, Profile, Refusal};
+pub use inventory::Inventory;
 pub use model::{
     DEVICE_MILLI, DEVICES_MAX, Effect, GpuRequest, Gpus, HostPort, Labels, NamespaceScope, Node, NodeSelector,
-    NodeSelectorTerm, Operator, Pod, PodAffinityTerm, PreferredNodeTerm, Protocol, Requirement, Resources, Selector,
-    SpreadConstraint, Taint, Toleration, Weighted, WhenUnsatisfiable,
+    NodeSelectorTerm, Operator, Pod, PodAffinityTerm, PreferredNodeTerm, Protocol, Requirement, ResourceName,
+    Resources, Selector, SpreadConstraint, Taint, Toleration, TolerationOperator, Weighted, WhenUnsatisfiable,
 };
 pub use scheduler::{Placement, Scheduler, Ties};

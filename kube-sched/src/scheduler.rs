@@ -259,7 +259,7 @@ fn examine<'a>(
 }
 
 /// A node must take the pod as it is, and also with the pods that were promised room on it and are at least as important.
-fn run_filters(
+pub(crate) fn run_filters(
     cluster: &Cluster,
     cycles: &[Box<dyn FilterCycle + '_>],
     pod: &Pod,

@@ -52,6 +52,11 @@ impl<'a> Attempt<'a> {
         self.pod
     }
 
+    /// Why each node refused the pod.
+    pub fn refusals(&self) -> &'a [(Arc<str>, Refusal)] {
+        self.refusals
+    }
+
     /// The nodes that failed in a way that removing pods may mend.
     pub fn candidates(&self) -> impl Iterator<Item = &'a NodeInfo> {
         self.refusals
@@ -106,8 +111,16 @@ impl WhatIf<'_> {
         }
     }
 
-    /// Whether the pod would fit.
+    /// Whether the pod would fit, also with the pods that were promised room there and are at least as important.
     pub fn fits(&self) -> bool {
-        self.cycles.iter().all(|cycle| cycle.filter(self.pod, &self.node).is_ok())
+        self.check().is_ok()
+    }
+
+    /// Why the pod would not fit.
+    ///
+    /// # Errors
+    /// The refusal of the first filter that does not agree.
+    pub fn check(&self) -> Result<(), Refusal> {
+        crate::scheduler::run_filters(self.cluster, &self.cycles, self.pod, &self.node)
     }
 }

@@ -4,13 +4,17 @@
 //! as absent here, so that one bad object cannot stop all scheduling.
 
 mod affinity;
+mod inventory;
 mod node;
 mod pod;
 mod requests;
+mod volumes;
 
+pub use inventory::{budget, pod_group, replica_set, replication_controller, service, stateful_set};
 pub use node::node;
 pub use pod::pod;
 pub use requests::{pod_requests, resources};
+pub use volumes::{claim, csi_driver, csi_node, storage_capacity, storage_class, volume, volume_attachment};
 
 /// Labels of a namespace or anything else.
 pub fn labels(map: Option<&std::collections::BTreeMap<String, String>>) -> crate::Labels {

@@ -1,7 +1,8 @@
 //! A Pod, as scheduling sees it.
 
-use super::{affinity, labels, node::effect, normalised_image, requests};
-use crate::{HostPort, Labels, Pod, PodAffinityTerm, Protocol, Toleration};
+use super::{affinity, labels, node::effect, normalised_image, requests, volumes};
+use crate::model::decimal;
+use crate::{HostPort, Labels, Pod, PodAffinityTerm, Protocol, Toleration, TolerationOperator};
 use k8s_openapi::api::core::v1 as api;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub fn pod(object: &api::Pod) -> Pod {
     let wishes = spec.affinity.as_ref();
     let node_affinity = wishes.and_then(|wishes| wishes.node_affinity.as_ref());
     let containers = || spec.init_containers.iter().flatten().chain(&spec.containers);
+    let image_volumes =
+        || spec.volumes.iter().flatten().filter_map(|volume| volume.image.as_ref()?.reference.as_deref());
     Pod {
         uid: text(metadata.uid.as_ref()),
         name: text(metadata.name.as_ref()),
@@ -36,7 +39,7 @@ pub fn pod(object: &api::Pod) -> Pod {
             .and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref())
             .map(affinity::node_selector),
         preferred_nodes: affinity::preferred_nodes(node_affinity),
-        tolerations: spec.tolerations.iter().flatten().map(toleration).collect(),
+        tolerations: spec.tolerations.iter().flatten().filter_map(toleration).collect(),
         host_ports: host_ports(spec),
         spread: spec.topology_spread_constraints.iter().flatten().map(|c| affinity::spread(c, &own_labels)).collect(),
         affinity: required(
@@ -55,26 +58,44 @@ pub fn pod(object: &api::Pod) -> Pod {
         ),
         preferred_pods: wishes.map_or_else(Vec::new, |w| affinity::preferred_pods(w, &namespace, &own_labels)),
         gates: spec.scheduling_gates.iter().flatten().map(|gate| gate.name.clone()).collect(),
-        images: containers().filter_map(|c| c.image.as_deref()).map(normalised_image).collect(),
-        containers: u32::try_from(containers().count()).unwrap_or(u32::MAX),
+        images: containers().filter_map(|c| c.image.as_deref()).chain(image_volumes()).map(normalised_image).collect(),
+        containers: u32::try_from(containers().count() + image_volumes().count()).unwrap_or(u32::MAX),
         gpu: None,
         gpu_devices: Vec::new(),
+        preempted: preempted(status),
+        owner: volumes::owner(metadata),
+        volumes: volumes::pod_volumes(object),
+        group: spec.scheduling_group.as_ref().and_then(|group| named(group.pod_group_name.as_ref())),
         labels: own_labels,
         namespace,
     }
+}
+
+/// Whether the scheduler is what removes the pod.
+fn preempted(status: Option<&api::PodStatus>) -> bool {
+    let condition = status.iter().flat_map(|s| s.conditions.iter().flatten()).find(|c| c.type_ == "DisruptionTarget");
+    condition.is_some_and(|c| c.status == "True" && c.reason.as_deref() == Some("PreemptionByScheduler"))
 }
 
 fn required(terms: Option<&Vec<api::PodAffinityTerm>>, namespace: &str, labels: &Labels) -> Vec<PodAffinityTerm> {
     terms.into_iter().flatten().map(|term| affinity::pod_term(term, namespace, labels)).collect()
 }
 
-fn toleration(toleration: &api::Toleration) -> Toleration {
-    let exists = toleration.operator.as_deref() == Some("Exists");
-    Toleration {
-        key: toleration.key.clone().filter(|key| !key.is_empty()),
-        value: (!exists).then(|| toleration.value.clone().unwrap_or_default()),
-        effect: toleration.effect.as_deref().and_then(effect),
-    }
+/// `None` for a toleration that tolerates nothing: an operator or effect that does not exist, or a bound that is no integer.
+fn toleration(toleration: &api::Toleration) -> Option<Toleration> {
+    let value = toleration.value.as_deref().unwrap_or_default();
+    let operator = match toleration.operator.as_deref() {
+        Some("Exists") => TolerationOperator::Exists,
+        None | Some("" | "Equal") => TolerationOperator::Equal(value.to_owned()),
+        Some("Gt") => TolerationOperator::Gt(decimal(value)?),
+        Some("Lt") => TolerationOperator::Lt(decimal(value)?),
+        Some(_) => return None,
+    };
+    let effect = match toleration.effect.as_deref() {
+        None | Some("") => None,
+        Some(name) => Some(effect(name)?),
+    };
+    Some(Toleration { key: toleration.key.clone().filter(|key| !key.is_empty()), operator, effect })
 }
 
 fn host_ports(spec: &api::PodSpec) -> Vec<HostPort> {

@@ -37,14 +37,14 @@ impl NodeSelectorTerm {
 pub struct PreferredNodeTerm {
     /// 1 to 100.
     pub weight: i64,
-    /// The term; unlike a required one, an empty term selects everything.
+    /// The term; an empty one prefers nothing.
     pub term: NodeSelectorTerm,
 }
 
 impl PreferredNodeTerm {
     /// Whether a node with these labels and this name is preferred.
     pub fn matches(&self, labels: &Labels, name: &str) -> bool {
-        (self.term.labels.is_empty() && self.term.names.is_empty()) || self.term.matches(labels, name)
+        self.term.matches(labels, name)
     }
 }
 

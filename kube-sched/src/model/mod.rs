@@ -17,7 +17,9 @@ pub use node::Node;
 #[cfg(feature = "k8s")]
 pub(crate) use pod::{ASSUMED_CPU_MILLI, ASSUMED_MEMORY_BYTES};
 pub use pod::{HostPort, Pod, Protocol};
-pub use resources::Resources;
+pub use resources::{ResourceName, Resources};
 pub use selector::{Operator, Requirement, Selector};
 pub use spread::{SpreadConstraint, WhenUnsatisfiable};
-pub use taint::{Effect, Taint, Toleration};
+#[cfg(feature = "k8s")]
+pub(crate) use taint::decimal;
+pub use taint::{Effect, Taint, Toleration, TolerationOperator};

@@ -4,6 +4,8 @@ use super::{
     GpuRequest, Labels, NodeSelector, PodAffinityTerm, PreferredNodeTerm, Resources, SpreadConstraint, Toleration,
     Weighted,
 };
+use crate::inventory::Owner;
+use crate::storage::PodVolume;
 use std::sync::Arc;
 
 /// CPU that a container which requests none is taken to use when nodes are scored, in thousandths of a core.
@@ -96,12 +98,20 @@ pub struct Pod {
     pub gates: Vec<String>,
     /// Normalised images of its containers.
     pub images: Vec<String>,
-    /// Number of its containers, init containers included; scales the threshold of image locality.
+    /// Number of its containers, init containers and image volumes; scales the threshold of image locality.
     pub containers: u32,
     /// What it takes of GPU devices.
     pub gpu: Option<Arc<GpuRequest>>,
     /// The devices of its node that it was given, by index.
     pub gpu_devices: Vec<usize>,
+    /// Whether preemption is what removes it (the condition `DisruptionTarget` with the reason `PreemptionByScheduler`).
+    pub preempted: bool,
+    /// Its controller.
+    pub owner: Option<Owner>,
+    /// Its volumes, as far as they bear on where it may run.
+    pub volumes: Vec<PodVolume>,
+    /// The group that it is scheduled with (`schedulingGroup.podGroupName`, KEP-4671).
+    pub group: Option<Arc<str>>,
 }
 
 impl Pod {
@@ -135,6 +145,10 @@ impl Pod {
             containers: 1,
             gpu: None,
             gpu_devices: Vec::new(),
+            preempted: false,
+            owner: None,
+            volumes: Vec::new(),
+            group: None,
         }
     }
 
@@ -192,6 +206,20 @@ impl Pod {
     #[must_use]
     pub fn gpu(mut self, request: GpuRequest) -> Self {
         self.gpu = Some(Arc::new(request));
+        self
+    }
+
+    /// With a volume more.
+    #[must_use]
+    pub fn volume(mut self, volume: PodVolume) -> Self {
+        self.volumes.push(volume);
+        self
+    }
+
+    /// Scheduled together with the others of this group.
+    #[must_use]
+    pub fn in_group(mut self, group: &str) -> Self {
+        self.group = Some(group.into());
         self
     }
 

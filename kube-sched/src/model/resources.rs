@@ -2,6 +2,30 @@
 
 use std::sync::Arc;
 
+/// Which resource is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ResourceName {
+    /// `cpu`, in thousandths of a core.
+    Cpu,
+    /// `memory`, in bytes.
+    Memory,
+    /// `ephemeral-storage`, in bytes.
+    EphemeralStorage,
+    /// Any other, in its own unit.
+    Scalar(Arc<str>),
+}
+
+impl From<&str> for ResourceName {
+    fn from(name: &str) -> Self {
+        match name {
+            "cpu" => Self::Cpu,
+            "memory" => Self::Memory,
+            "ephemeral-storage" => Self::EphemeralStorage,
+            _ => Self::Scalar(name.into()),
+        }
+    }
+}
+
 /// Amounts of resources: requested by a pod, or allocatable on a node. Arithmetic saturates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Resources {
@@ -43,6 +67,16 @@ impl Resources {
     /// The amount of an extended resource; 0 where it is absent.
     pub fn scalar(&self, name: &str) -> i64 {
         self.scalar.binary_search_by(|(n, _)| (**n).cmp(name)).map_or(0, |i| self.scalar[i].1)
+    }
+
+    /// The amount of any resource; 0 where it is absent.
+    pub fn amount(&self, name: &ResourceName) -> i64 {
+        match name {
+            ResourceName::Cpu => self.cpu_milli,
+            ResourceName::Memory => self.memory_bytes,
+            ResourceName::EphemeralStorage => self.ephemeral_storage_bytes,
+            ResourceName::Scalar(name) => self.scalar(name),
+        }
     }
 
     /// All extended resources, sorted by name.

@@ -29,13 +29,27 @@ impl Taint {
     }
 }
 
-/// A pod's toleration of taints.
+/// Which values of a taint a toleration tolerates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TolerationOperator {
+    /// Every value.
+    #[default]
+    Exists,
+    /// This value.
+    Equal(String),
+    /// Integers above this one (KEP-5471).
+    Gt(i64),
+    /// Integers below this one (KEP-5471).
+    Lt(i64),
+}
+
+/// A pod's toleration of taints. The default tolerates everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Toleration {
-    /// The taint's key; `None` with `value` `None` tolerates every key.
+    /// The taint's key; `None` tolerates every key.
     pub key: Option<String>,
-    /// The taint's value (`operator: Equal`); `None` tolerates every value (`operator: Exists`).
-    pub value: Option<String>,
+    /// The taint's value.
+    pub operator: TolerationOperator,
     /// The taint's effect; `None` tolerates every effect.
     pub effect: Option<Effect>,
 }
@@ -45,6 +59,16 @@ impl Toleration {
     pub fn tolerates(&self, taint: &Taint) -> bool {
         self.effect.is_none_or(|effect| effect == taint.effect)
             && self.key.as_ref().is_none_or(|key| *key == taint.key)
-            && self.value.as_ref().is_none_or(|value| *value == taint.value)
+            && match &self.operator {
+                TolerationOperator::Exists => true,
+                TolerationOperator::Equal(value) => *value == taint.value,
+                TolerationOperator::Gt(bound) => decimal(&taint.value).is_some_and(|value| value > *bound),
+                TolerationOperator::Lt(bound) => decimal(&taint.value).is_some_and(|value| value < *bound),
+            }
     }
+}
+
+/// A decimal integer in its one way of writing: `0950`, `+5` and `-0` are none. Source: KEP-5471.
+pub(crate) fn decimal(text: &str) -> Option<i64> {
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
 }

@@ -1,14 +1,14 @@
 //! ImageLocality: nodes that hold the pod's images start it sooner.
 //!
-//! Score: the sum over images of size·(nodes that hold it / nodes), clamped to 23 MiB and 1000 MiB per container, and
-//! linear between them.
+//! Score: the sum over the images of containers, init containers and image volumes of size·(nodes that hold it / nodes),
+//! clamped to 23 MiB and 1000 MiB per image, and linear between them. Source: kube-scheduler's `imagelocality`.
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::framework::{MAX_NODE_SCORE, Score};
 use crate::model::Pod;
 
 const MIN_BYTES: i64 = 23 << 20;
-const MAX_BYTES_PER_CONTAINER: i64 = 1000 << 20;
+const MAX_BYTES_PER_IMAGE: i64 = 1000 << 20;
 
 /// Prefers nodes that hold the pod's images.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +40,15 @@ impl Score for ImageLocality {
         reason = "the rule is stated in doubles, truncated"
     )]
     fn score(&self, state: &Self::State, pod: &Pod, node: &NodeInfo) -> i64 {
-        let sum: i64 = state
-            .iter()
-            .filter_map(|(image, share)| {
-                let (_, bytes) = node.node().images.iter().find(|(name, _)| name == image)?;
-                Some((*bytes as f64 * share) as i64)
-            })
-            .sum();
-        let max = MAX_BYTES_PER_CONTAINER * i64::from(pod.containers.max(1));
+        let scaled = |(image, share): &(String, f64)| {
+            let (_, bytes) = node.node().images.iter().find(|(name, _)| name == image)?;
+            Some((*bytes as f64 * share) as i64)
+        };
+        let sum = state.iter().filter_map(scaled).fold(0, i64::saturating_add);
+        let max = MAX_BYTES_PER_IMAGE * i64::from(pod.containers.max(1));
         MAX_NODE_SCORE * (sum.clamp(MIN_BYTES, max) - MIN_BYTES) / (max - MIN_BYTES)
     }
 }
+
+#[cfg(test)]
+mod tests;

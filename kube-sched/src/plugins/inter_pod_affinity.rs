@@ -3,7 +3,7 @@
 //! Filter: no existing pod's required anti-affinity is broken; every required affinity term has a matching pod in the
 //! domain (or the pod is the first of its kind and matches its own terms); no required anti-affinity term has one.
 //! Score: per topology pair the weights of matching preferred terms, of the pod and of existing pods, and the hard weight
-//! for existing pods' required affinity; 100·(raw − min)/(max − min).
+//! for existing pods' required affinity; 100·(raw − min)/(max − min). Source: kube-scheduler's `interpodaffinity`.
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::framework::{Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
@@ -20,11 +20,13 @@ const REASON_EXISTING: &str = "node(s) didn't satisfy existing pods anti-affinit
 pub struct InterPodAffinity {
     /// The weight that a required affinity term of an existing pod has in scores, 0 to 100; Kubernetes' default is 1.
     pub hard_pod_affinity_weight: i64,
+    /// Whether preferences of existing pods have no say about pods without preferences.
+    pub ignore_preferred_terms_of_existing_pods: bool,
 }
 
 impl Default for InterPodAffinity {
     fn default() -> Self {
-        Self { hard_pod_affinity_weight: 1 }
+        Self { hard_pod_affinity_weight: 1, ignore_preferred_terms_of_existing_pods: false }
     }
 }
 
@@ -38,6 +40,8 @@ pub struct Terms {
     existing_anti: Counts,
     affinity: Counts,
     anti_affinity: Counts,
+    /// Whether the pod matches all of its own affinity terms.
+    attracts_itself: bool,
 }
 
 impl Terms {
@@ -78,7 +82,8 @@ impl Filter for InterPodAffinity {
     }
 
     fn pre_filter(&self, cluster: &Cluster, pod: &Pod) -> PreFilter<Terms> {
-        let mut terms = Terms::default();
+        let attracts_itself = pod.affinity.iter().all(|term| matches(term, pod, cluster.namespaces()));
+        let mut terms = Terms { attracts_itself, ..Terms::default() };
         let has_required = !(pod.affinity.is_empty() && pod.anti_affinity.is_empty());
         if has_required {
             for node in cluster.nodes() {
@@ -108,10 +113,7 @@ impl Filter for InterPodAffinity {
             // The first pod of a group that attracts itself may go anywhere that has the keys.
             let has_keys = pod.affinity.iter().all(|term| labels.contains(&term.topology_key));
             let nobody = state.affinity.values().all(|count| *count <= 0);
-            let own = pod.affinity.iter().all(|term| {
-                term.selector.matches(&pod.labels) && term.namespaces.names.iter().any(|name| **name == *pod.namespace)
-            });
-            if !(has_keys && nobody && own) {
+            if !(has_keys && nobody && state.attracts_itself) {
                 return Err(Refusal::unresolvable(Filter::name(self), REASON_AFFINITY));
             }
         }
@@ -150,6 +152,9 @@ impl Score for InterPodAffinity {
 
     fn pre_score(&self, cluster: &Cluster, pod: &Pod, _feasible: &[&NodeInfo]) -> Option<Self::State> {
         let mut weights = HashMap::new();
+        if self.ignore_preferred_terms_of_existing_pods && pod.preferred_pods.is_empty() {
+            return None;
+        }
         if pod.preferred_pods.is_empty() {
             for node in cluster.nodes_with_pod_terms() {
                 for other in node.pods().iter().filter(|other| other.has_pod_terms()) {
@@ -168,13 +173,20 @@ impl Score for InterPodAffinity {
 
     fn score(&self, state: &Self::State, _pod: &Pod, node: &NodeInfo) -> i64 {
         let pair = |(key, value): (&str, &str)| state.get(&(key.to_owned(), value.to_owned())).copied();
-        node.node().labels.iter().filter_map(pair).sum()
+        node.node().labels.iter().filter_map(pair).fold(0, i64::saturating_add)
     }
 
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "the rule is stated in doubles, truncated; integers would differ by one here and there"
+    )]
     fn normalize(&self, _state: &Self::State, _nodes: &[&NodeInfo], scores: &mut [i64]) {
         let (min, max) = (scores.iter().copied().min().unwrap_or(0), scores.iter().copied().max().unwrap_or(0));
+        let range = max.saturating_sub(min);
         for score in scores.iter_mut() {
-            *score = if max == min { 0 } else { MAX_NODE_SCORE.saturating_mul(*score - min) / (max - min) };
+            let above = score.saturating_sub(min);
+            *score = if range > 0 { (MAX_NODE_SCORE as f64 * (above as f64 / range as f64)) as i64 } else { 0 };
         }
     }
 }
@@ -192,7 +204,8 @@ impl InterPodAffinity {
             if weight != 0
                 && let Some(value) = node.node().labels.get(key)
             {
-                *weights.entry((key.to_owned(), value.to_owned())).or_insert(0) += weight;
+                let sum = weights.entry((key.to_owned(), value.to_owned())).or_insert(0);
+                *sum = i64::saturating_add(*sum, weight);
             }
         };
         for wish in pod.preferred_pods.iter().filter(|wish| matches(&wish.term, other, namespaces)) {
@@ -206,3 +219,6 @@ impl InterPodAffinity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

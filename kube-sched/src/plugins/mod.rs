@@ -24,12 +24,14 @@ pub use node_affinity::NodeAffinity;
 pub use node_name::NodeName;
 pub use node_ports::NodePorts;
 pub use node_resources_balanced::NodeResourcesBalancedAllocation;
-pub use node_resources_fit::{NodeResourcesFit, ScoringStrategy};
+pub use node_resources_fit::{NodeResourcesFit, ScoringStrategy, ShapePoint};
 pub use node_unschedulable::NodeUnschedulable;
-pub use pod_topology_spread::PodTopologySpread;
+pub use pod_topology_spread::{DefaultConstraints, PodTopologySpread};
 pub use priority_sort::PrioritySort;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,25 @@
 //! NodeAffinity: node selectors and node affinity.
 //!
-//! Score: the sum of the weights of preferred terms that match; 100·s/max.
+//! Score: the sum of the weights of preferred terms that match; 100·s/max. A profile may add terms of its own, which every
+//! pod must meet (`addedAffinity`, KEP-1937). Source: kube-scheduler's `nodeaffinity`.
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal, Score, normalize_by_max};
-use crate::model::{NodeSelector, Operator, Pod};
+use crate::model::{NodeSelector, Operator, Pod, PreferredNodeTerm};
 use std::collections::BTreeSet;
 
 const REASON: &str = "node(s) didn't match Pod's node affinity/selector";
 
+const REASON_ADDED: &str = "node(s) didn't match scheduler-enforced node affinity";
+
 /// Refuses nodes that the pod's node selector or required node affinity exclude.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeAffinity;
+#[derive(Clone, Debug, Default)]
+pub struct NodeAffinity {
+    /// Terms of the profile, one of which a node must meet for any pod.
+    pub added: Option<NodeSelector>,
+    /// Wishes of the profile, on top of the pod's.
+    pub added_preferred: Vec<PreferredNodeTerm>,
+}
 
 impl Filter for NodeAffinity {
     type State = ();
@@ -22,7 +30,7 @@ impl Filter for NodeAffinity {
 
     fn pre_filter(&self, _cluster: &Cluster, pod: &Pod) -> PreFilter<()> {
         match &pod.node_affinity {
-            None if pod.node_selector.iter().next().is_none() => PreFilter::Skip,
+            None if self.added.is_none() && pod.node_selector.iter().next().is_none() => PreFilter::Skip,
             None => PreFilter::Run(()),
             Some(affinity) => match named_nodes(affinity) {
                 None => PreFilter::Run(()),
@@ -35,7 +43,11 @@ impl Filter for NodeAffinity {
     }
 
     fn filter(&self, (): &(), pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
-        if pod.accepts_node(&node.node().labels, &node.node().name) {
+        let (labels, name) = (&node.node().labels, &node.node().name);
+        if self.added.as_ref().is_some_and(|added| !added.matches(labels, name)) {
+            return Err(Refusal::unresolvable(Filter::name(self), REASON_ADDED));
+        }
+        if pod.accepts_node(labels, name) {
             return Ok(());
         }
         Err(Refusal::unresolvable(Filter::name(self), REASON))
@@ -74,15 +86,19 @@ impl Score for NodeAffinity {
     }
 
     fn pre_score(&self, _cluster: &Cluster, pod: &Pod, _feasible: &[&NodeInfo]) -> Option<()> {
-        (!pod.preferred_nodes.is_empty()).then_some(())
+        (!(pod.preferred_nodes.is_empty() && self.added_preferred.is_empty())).then_some(())
     }
 
     fn score(&self, (): &(), pod: &Pod, node: &NodeInfo) -> i64 {
         let node = node.node();
-        pod.preferred_nodes.iter().filter(|term| term.matches(&node.labels, &node.name)).map(|term| term.weight).sum()
+        let wishes = self.added_preferred.iter().chain(&pod.preferred_nodes);
+        wishes.filter(|wish| wish.matches(&node.labels, &node.name)).map(|wish| wish.weight).sum()
     }
 
     fn normalize(&self, (): &(), _nodes: &[&NodeInfo], scores: &mut [i64]) {
         normalize_by_max(scores, false);
     }
 }
+
+#[cfg(test)]
+mod tests;

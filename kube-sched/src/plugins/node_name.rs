@@ -30,3 +30,6 @@ impl Filter for NodeName {
         if event.kind == EventKind::NodeAdd { Hint::Queue } else { Hint::Skip }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,3 +36,6 @@ impl Filter for NodePorts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,104 @@
 //! NodeResourcesFit: a node must have room for what the pod requests.
 //!
-//! Score `LeastAllocated`, the default: per resource (allocatable − used)·100/allocatable in integers, 0 when over, with
-//! the pod and the assumed amounts of containers that request nothing; the weighted integer mean of cpu and memory.
+//! Score, per configured resource of which the node has any: `LeastAllocated` (allocatable − used)·100/allocatable, 0 when
+//! over; `MostAllocated` used·100/allocatable, 100 when over; `RequestedToCapacityRatio` a broken line over the utilisation.
+//! Weighted means in integers. Used are the pod's and the node's requests, with assumed amounts of cpu and memory for
+//! containers that request none. Source: kube-scheduler's `noderesources`.
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::framework::{
     ClusterEvent, Code, EventKind, Filter, Hint, MAX_NODE_SCORE, PreFilter, Reason, Refusal, Score,
 };
-use crate::model::{Pod, Resources};
+use crate::model::{Pod, ResourceName, Resources};
 
 /// Which nodes are best.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ScoringStrategy {
     /// The emptiest, which spreads load.
     #[default]
     LeastAllocated,
     /// The fullest, which packs.
     MostAllocated,
+    /// By utilisation, along a line through these points, in the order of utilisation.
+    RequestedToCapacityRatio(Vec<ShapePoint>),
+}
+
+/// A point of the line that maps utilisation to score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShapePoint {
+    /// Utilisation in percent, 0 to 100.
+    pub utilization: i64,
+    /// The score, 0 to 100 (ten times what a configuration file says).
+    pub score: i64,
 }
 
 /// Refuses nodes without room for what the pod requests.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NodeResourcesFit {
     /// Which nodes are best.
     pub strategy: ScoringStrategy,
+    /// The resources that the strategy looks at, with their weights; cpu and memory with weight 1 by default.
+    pub resources: Vec<(ResourceName, i64)>,
+    /// Extended resources that the filter does not look at.
+    pub ignored_resources: Vec<String>,
+    /// Groups of extended resources (`example.com`) that the filter does not look at.
+    pub ignored_resource_groups: Vec<String>,
+}
+
+impl Default for NodeResourcesFit {
+    fn default() -> Self {
+        Self::with_strategy(ScoringStrategy::default())
+    }
+}
+
+impl NodeResourcesFit {
+    /// With this strategy over cpu and memory.
+    pub fn with_strategy(strategy: ScoringStrategy) -> Self {
+        Self {
+            strategy,
+            resources: vec![(ResourceName::Cpu, 1), (ResourceName::Memory, 1)],
+            ignored_resources: Vec::new(),
+            ignored_resource_groups: Vec::new(),
+        }
+    }
+
+    fn ignores(&self, resource: &str) -> bool {
+        self.ignored_resources.iter().any(|ignored| ignored == resource)
+            || resource
+                .split_once('/')
+                .is_some_and(|(group, _)| self.ignored_resource_groups.iter().any(|ignored| ignored == group))
+    }
+
+    /// In kube-scheduler's order: pods, cpu, memory, ephemeral storage, extended resources.
+    fn shortages(&self, requests: &Resources, node: &NodeInfo) -> Vec<Shortage> {
+        let (used, all) = (node.requested(), &node.node().allocatable);
+        let mut found = Vec::new();
+        if used.pods.saturating_add(1) > all.pods {
+            found.push(Shortage { reason: "Too many pods".into(), fits_empty_node: true });
+        }
+        let mut hold = |reason: &dyn Fn() -> Reason, wanted: i64, used: i64, all: i64| {
+            if wanted > 0 && wanted > all.saturating_sub(used) {
+                found.push(Shortage { reason: reason(), fits_empty_node: wanted <= all });
+            }
+        };
+        hold(&|| "Insufficient cpu".into(), requests.cpu_milli, used.cpu_milli, all.cpu_milli);
+        hold(&|| "Insufficient memory".into(), requests.memory_bytes, used.memory_bytes, all.memory_bytes);
+        hold(
+            &|| "Insufficient ephemeral-storage".into(),
+            requests.ephemeral_storage_bytes,
+            used.ephemeral_storage_bytes,
+            all.ephemeral_storage_bytes,
+        );
+        for (name, wanted) in requests.scalars().filter(|(name, _)| !self.ignores(name)) {
+            hold(&|| format!("Insufficient {name}").into(), wanted, used.scalar(name), all.scalar(name));
+        }
+        found
+    }
+}
+
+struct Shortage {
+    reason: Reason,
+    fits_empty_node: bool,
 }
 
 impl Filter for NodeResourcesFit {
@@ -38,7 +113,7 @@ impl Filter for NodeResourcesFit {
     }
 
     fn filter(&self, (): &(), pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
-        let shortages = shortages(&pod.requests, node);
+        let shortages = self.shortages(&pod.requests, node);
         if shortages.is_empty() {
             return Ok(());
         }
@@ -61,37 +136,6 @@ impl Filter for NodeResourcesFit {
     }
 }
 
-struct Shortage {
-    reason: Reason,
-    fits_empty_node: bool,
-}
-
-/// In kube-scheduler's order: pods, cpu, memory, ephemeral storage, extended resources.
-fn shortages(requests: &Resources, node: &NodeInfo) -> Vec<Shortage> {
-    let (used, all) = (node.requested(), &node.node().allocatable);
-    let mut found = Vec::new();
-    if used.pods + 1 > all.pods {
-        found.push(Shortage { reason: "Too many pods".into(), fits_empty_node: true });
-    }
-    let mut hold = |reason: &dyn Fn() -> Reason, wanted: i64, used: i64, all: i64| {
-        if wanted > 0 && wanted > all.saturating_sub(used) {
-            found.push(Shortage { reason: reason(), fits_empty_node: wanted <= all });
-        }
-    };
-    hold(&|| "Insufficient cpu".into(), requests.cpu_milli, used.cpu_milli, all.cpu_milli);
-    hold(&|| "Insufficient memory".into(), requests.memory_bytes, used.memory_bytes, all.memory_bytes);
-    hold(
-        &|| "Insufficient ephemeral-storage".into(),
-        requests.ephemeral_storage_bytes,
-        used.ephemeral_storage_bytes,
-        all.ephemeral_storage_bytes,
-    );
-    for (name, wanted) in requests.scalars() {
-        hold(&|| format!("Insufficient {name}").into(), wanted, used.scalar(name), all.scalar(name));
-    }
-    found
-}
-
 impl Score for NodeResourcesFit {
     type State = ();
 
@@ -105,32 +149,69 @@ impl Score for NodeResourcesFit {
 
     fn score(&self, (): &(), pod: &Pod, node: &NodeInfo) -> i64 {
         let (used, all) = (node.assumed(), &node.node().allocatable);
-        let pairs = [
-            (used.cpu_milli.saturating_add(pod.assumed.cpu_milli), all.cpu_milli),
-            (used.memory_bytes.saturating_add(pod.assumed.memory_bytes), all.memory_bytes),
-        ];
-        let mut sum = 0;
-        let mut weights = 0;
-        for (requested, allocatable) in pairs {
-            if allocatable > 0 {
-                sum += self.strategy.score(requested, allocatable);
-                weights += 1;
+        let mut mean = Mean::default();
+        for (resource, weight) in &self.resources {
+            let (wanted, allocatable) = (pod.assumed.amount(resource), all.amount(resource));
+            // An extended resource counts only for pods that want it.
+            if allocatable <= 0 || (wanted == 0 && matches!(resource, ResourceName::Scalar(_))) {
+                continue;
             }
+            let score = self.strategy.score(used.amount(resource).saturating_add(wanted), allocatable);
+            self.strategy.weigh(&mut mean, score, *weight);
         }
-        if weights == 0 { 0 } else { sum / weights }
+        self.strategy.mean(mean)
     }
 }
 
+#[derive(Default)]
+struct Mean {
+    sum: i64,
+    weights: i64,
+}
+
 impl ScoringStrategy {
-    fn score(self, requested: i64, allocatable: i64) -> i64 {
+    fn score(&self, requested: i64, allocatable: i64) -> i64 {
         // Amounts of memory times 100 overflow 64 bits from 83 PiB on.
         let share = |part: i64| {
             i64::try_from(i128::from(part) * i128::from(MAX_NODE_SCORE) / i128::from(allocatable)).unwrap_or(0)
         };
         match self {
-            _ if requested > allocatable => 0,
+            Self::LeastAllocated if requested > allocatable => 0,
             Self::LeastAllocated => share(allocatable - requested),
-            Self::MostAllocated => share(requested),
+            // Assumed amounts may add up to more than there is.
+            Self::MostAllocated => share(requested.min(allocatable)),
+            Self::RequestedToCapacityRatio(shape) => {
+                broken_line(shape, if requested > allocatable { 100 } else { share(requested) })
+            }
+        }
+    }
+
+    /// RequestedToCapacityRatio leaves resources that score 0 out of the mean.
+    fn weigh(&self, mean: &mut Mean, score: i64, weight: i64) {
+        if score > 0 || !matches!(self, Self::RequestedToCapacityRatio(_)) {
+            mean.sum = mean.sum.saturating_add(score.saturating_mul(weight));
+            mean.weights = mean.weights.saturating_add(weight);
+        }
+    }
+
+    fn mean(&self, Mean { sum, weights }: Mean) -> i64 {
+        match self {
+            _ if weights == 0 => 0,
+            // Rounded half up; scores are not negative.
+            Self::RequestedToCapacityRatio(_) => (sum.saturating_mul(2).saturating_add(weights)) / (weights * 2),
+            _ => sum / weights,
         }
     }
 }
+
+/// The score at a utilisation: constant before the first and after the last point, linear between, in integers.
+fn broken_line(shape: &[ShapePoint], utilization: i64) -> i64 {
+    let Some(last) = shape.last() else { return 0 };
+    let Some(next) = shape.iter().position(|point| utilization <= point.utilization) else { return last.score };
+    let (Some(before), to) = (next.checked_sub(1).map(|i| shape[i]), shape[next]) else { return shape[next].score };
+    before.score
+        + (to.score - before.score) * (utilization - before.utilization) / (to.utilization - before.utilization)
+}
+
+#[cfg(test)]
+mod tests;

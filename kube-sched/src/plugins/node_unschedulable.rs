@@ -38,3 +38,6 @@ impl Filter for NodeUnschedulable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,3 +17,6 @@ impl QueueSort for PrioritySort {
         b.priority.cmp(&a.priority)
     }
 }
+
+#[cfg(test)]
+mod tests;

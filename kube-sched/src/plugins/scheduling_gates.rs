@@ -20,3 +20,6 @@ impl PreEnqueue for SchedulingGates {
         Err(Refusal::unresolvable(self.name(), gates))
     }
 }
+
+#[cfg(test)]
+mod tests;

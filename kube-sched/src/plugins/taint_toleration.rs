@@ -73,3 +73,6 @@ impl Score for TaintToleration {
         normalize_by_max(scores, true);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ fn preemption_policy_never_is_respected() {
     check_text(
         &cluster,
         &p,
-        "0/1 nodes are available: 1 Insufficient cpu. not eligible due to preemptionPolicy=Never.",
+        "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.",
     );
 }
 

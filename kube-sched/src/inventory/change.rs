@@ -1,0 +1,64 @@
+//! What a placement changes besides the pod: effects as data, for whoever drives the engine to carry out.
+
+use super::Inventory;
+use std::sync::Arc;
+
+/// A change that comes with a placement. [`Inventory::apply`] assumes it, so that the next decision sees it;
+/// [`Inventory::revert`] takes it back when the placement comes to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Bind a PersistentVolume to a claim: `spec.claimRef` of the volume, with the annotation
+    /// `pv.kubernetes.io/bound-by-controller`. The volume controller does the rest.
+    BindVolume {
+        /// The volume.
+        volume: Arc<str>,
+        /// The claim's namespace.
+        namespace: Arc<str>,
+        /// The claim.
+        claim: Arc<str>,
+    },
+    /// Have a volume provisioned on a node: the annotation `volume.kubernetes.io/selected-node` of the claim.
+    SelectNode {
+        /// The claim's namespace.
+        namespace: Arc<str>,
+        /// The claim.
+        claim: Arc<str>,
+        /// The node.
+        node: Arc<str>,
+    },
+}
+
+impl Inventory {
+    /// Assumes a change.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::BindVolume { volume, namespace, claim } => {
+                let uid = self.claims.get(namespace, claim).map(|claim| claim.uid.clone());
+                self.volumes.update("", volume, |volume| {
+                    volume.claim =
+                        Some(crate::storage::ClaimRef { namespace: namespace.clone(), name: claim.clone(), uid });
+                });
+            }
+            Change::SelectNode { namespace, claim, node } => {
+                self.claims.update(namespace, claim, |claim| claim.selected_node = Some(node.clone()));
+            }
+        }
+    }
+
+    /// Takes an assumed change back.
+    pub fn revert(&mut self, change: &Change) {
+        match change {
+            Change::BindVolume { volume, namespace, claim } => {
+                self.volumes.update("", volume, |volume| {
+                    volume.claim.take_if(|to| to.namespace == *namespace && to.name == *claim);
+                });
+            }
+            Change::SelectNode { namespace, claim, node } => {
+                self.claims.update(namespace, claim, |claim| {
+                    claim.selected_node.take_if(|selected| selected == node);
+                });
+            }
+        }
+    }
+}
