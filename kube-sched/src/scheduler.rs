@@ -2,6 +2,7 @@
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::framework::{Attempt, FilterCycle, FitError, MAX_NODE_SCORE, PermitDecision, Profile, Refusal, Started};
+use crate::inventory::Change;
 use crate::model::Pod;
 use std::sync::Arc;
 
@@ -130,6 +131,18 @@ impl Scheduler {
             plugin.assume(cluster, &mut pod, node);
         }
         pod.on(node)
+    }
+
+    /// What a placement changes besides the pod.
+    ///
+    /// # Errors
+    /// The refusal of the first plugin that finds the placement impossible after all.
+    pub fn changes(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<Vec<Change>, Refusal> {
+        let mut changes = Vec::new();
+        for plugin in &self.profile.reserves {
+            changes.extend(plugin.changes(cluster, pod, node)?);
+        }
+        Ok(changes)
     }
 
     /// The placement came to nothing.

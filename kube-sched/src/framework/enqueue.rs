@@ -54,6 +54,12 @@ pub enum EventKind {
     PodDelete,
     /// A namespace's labels changed.
     NamespaceLabel,
+    /// A claim, a volume, a storage class or what drivers say of storage changed.
+    Storage,
+    /// Devices, or claims and classes of devices, changed (KEP-4381).
+    Devices,
+    /// A group of pods changed, or one of its pods came (KEP-4671).
+    Group,
     /// Time has passed: pods that waited too long are tried whatever plugins say.
     Flush,
 }

@@ -6,7 +6,7 @@ use super::{
 use crate::plugins;
 use std::sync::Arc;
 
-/// A set of plugins. [`Profile::default`] has Kubernetes' default plugins and weights that need only pods and nodes.
+/// A set of plugins. [`Profile::default`] has Kubernetes' default plugins and weights.
 #[derive(Clone, Debug)]
 pub struct Profile {
     pub(crate) name: String,
@@ -48,8 +48,13 @@ impl Profile {
             .filter(plugins::NodeAffinity::default())
             .filter(plugins::NodePorts)
             .filter(plugins::NodeResourcesFit::default())
+            .filter(plugins::VolumeRestrictions)
+            .filter(plugins::NodeVolumeLimits)
+            .filter(plugins::VolumeBinding)
+            .filter(plugins::VolumeZone)
             .filter(plugins::PodTopologySpread::default())
             .filter(plugins::InterPodAffinity::default())
+            .reserve(plugins::VolumeBinding)
             .post_filter(plugins::DefaultPreemption::default())
             .score(plugins::TaintToleration, 3)
             .score(plugins::NodeAffinity::default(), 2)
@@ -140,13 +145,14 @@ impl ProfileBuilder {
         self
     }
 
-    /// Takes a plugin out of Filter, Score, PostFilter and PreEnqueue.
+    /// Takes a plugin out of Filter, Score, PostFilter, PreEnqueue and Reserve.
     #[must_use]
     pub fn disable(mut self, name: &str) -> Self {
         self.0.filters.retain(|p| p.name() != name);
         self.0.scores.retain(|(p, _)| p.name() != name);
         self.0.post_filters.retain(|p| p.name() != name);
         self.0.pre_enqueue.retain(|p| p.name() != name);
+        self.0.reserves.retain(|p| p.name() != name);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use crate::cluster::Cluster;
+use crate::inventory::Change;
 use crate::model::Pod;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -19,6 +20,15 @@ pub trait Reserve: Send + Sync + Debug {
 
     /// Writes into the pod what it was given on the node, such as devices; called before the pod is put into the state.
     fn assume(&self, _cluster: &Cluster, _pod: &mut Pod, _node: &str) {}
+
+    /// What the placement changes besides the pod, as data: whoever drives the engine assumes the changes
+    /// ([`crate::Inventory::apply`]), carries them out before the binding, and takes them back when it comes to nothing.
+    ///
+    /// # Errors
+    /// The refusal, when the placement is not possible after all.
+    fn changes(&self, _cluster: &Cluster, _pod: &Pod, _node: &str) -> Result<Vec<Change>, Refusal> {
+        Ok(Vec::new())
+    }
 
     /// The placement came to nothing. Must be idempotent, and must not fail.
     fn unreserve(&self, cluster: &Cluster, pod: &Pod, node: &str);

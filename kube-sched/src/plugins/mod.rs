@@ -1,4 +1,4 @@
-//! Kubernetes' default plugins that need only pods and nodes, one file each.
+//! Kubernetes' default plugins, one file each.
 //!
 //! Every file has the same shape: the plugin, its state, its extension points, and the source of its rule. Reasons are
 //! kube-scheduler's words.
@@ -12,10 +12,14 @@ mod node_ports;
 mod node_resources_balanced;
 mod node_resources_fit;
 mod node_unschedulable;
+mod node_volume_limits;
 mod pod_topology_spread;
 mod priority_sort;
 mod scheduling_gates;
 mod taint_toleration;
+mod volume_binding;
+mod volume_restrictions;
+mod volume_zone;
 
 pub use default_preemption::DefaultPreemption;
 pub use image_locality::ImageLocality;
@@ -26,10 +30,14 @@ pub use node_ports::NodePorts;
 pub use node_resources_balanced::NodeResourcesBalancedAllocation;
 pub use node_resources_fit::{NodeResourcesFit, ScoringStrategy, ShapePoint};
 pub use node_unschedulable::NodeUnschedulable;
+pub use node_volume_limits::NodeVolumeLimits;
 pub use pod_topology_spread::{DefaultConstraints, PodTopologySpread};
 pub use priority_sort::PrioritySort;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
+pub use volume_binding::VolumeBinding;
+pub use volume_restrictions::VolumeRestrictions;
+pub use volume_zone::VolumeZone;
 
 #[cfg(test)]
 mod testing;

@@ -17,10 +17,14 @@ fn every_plugin_has_at_least_ten_rows_worked_by_hand() {
         ("NodeResourcesBalancedAllocation", include_str!("node_resources_balanced/tests.rs")),
         ("NodeResourcesFit", include_str!("node_resources_fit/tests.rs")),
         ("NodeUnschedulable", include_str!("node_unschedulable/tests.rs")),
+        ("NodeVolumeLimits", include_str!("node_volume_limits/tests.rs")),
         ("PodTopologySpread", include_str!("pod_topology_spread/tests.rs")),
         ("PrioritySort", include_str!("priority_sort/tests.rs")),
         ("SchedulingGates", include_str!("scheduling_gates/tests.rs")),
         ("TaintToleration", include_str!("taint_toleration/tests.rs")),
+        ("VolumeBinding", include_str!("volume_binding/tests.rs")),
+        ("VolumeRestrictions", include_str!("volume_restrictions/tests.rs")),
+        ("VolumeZone", include_str!("volume_zone/tests.rs")),
     ];
     for (plugin, source) in files {
         let rows = rows(source);
