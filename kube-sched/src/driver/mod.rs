@@ -5,12 +5,15 @@
 //! the next decision sees it; a binding that fails gives the room back. Two drivers at once never bind one pod twice: the
 //! API server refuses the second binding. Start reading at [`Driver::run`]; what the driver knows is in `state`.
 
+mod inventory;
 mod state;
+mod volumes;
 mod write;
 
 use crate::framework::Profile;
 use crate::queue::QueueConfig;
 use futures::{FutureExt, Stream, StreamExt};
+use inventory::{Update, Watches};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Change, Client, Informer, Informers, Recorder};
@@ -20,6 +23,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use volumes::VolumeWriter;
 use write::{Writer, Written};
 
 /// How a driver works.
@@ -54,10 +58,34 @@ pub struct Driver {
 const CHANGES_PER_TURN: usize = 1024;
 const DECISIONS_PER_TURN: usize = 64;
 
+/// The informers of everything that decisions rest on.
+struct Watched {
+    pods: Informer<Pod>,
+    nodes: Informer<Node>,
+    namespaces: Informer<Namespace>,
+    watches: Watches,
+}
+
+impl Watched {
+    fn changes(&self) -> impl Stream<Item = Observed> + use<> {
+        futures::stream::select(
+            self.pods.subscribe().map(Observed::Pod),
+            futures::stream::select(
+                futures::stream::select(
+                    self.nodes.subscribe().map(Observed::Node),
+                    self.namespaces.subscribe().map(Observed::Namespace),
+                ),
+                self.watches.subscribe().map(Observed::Inventory),
+            ),
+        )
+    }
+}
+
 enum Observed {
     Pod(Change<Pod>),
     Node(Change<Node>),
     Namespace(Change<Namespace>),
+    Inventory(Update),
 }
 
 impl Driver {
@@ -72,40 +100,35 @@ impl Driver {
         let pods = informers.informer::<Pod>();
         let nodes = informers.informer::<Node>();
         let namespaces = informers.informer::<Namespace>();
+        let watches = Watches::new(&informers);
         let (recorder, events) =
             Recorder::new(self.client.clone(), self.config.profile.name(), String::new(), self.environment.clone());
         // Events of the last decisions are sent after the deciding has ended.
         let background = CancellationToken::new();
         let work = async {
-            self.work(&pods, &nodes, &namespaces, recorder, &shutdown).await;
+            Box::pin(self.work(Watched { pods, nodes, namespaces, watches }, recorder, &shutdown)).await;
             background.cancel();
         };
         tokio::join!(work, informers.run(background.clone()), events.run(background.clone()));
     }
 
-    async fn work(
-        &self,
-        pods: &Informer<Pod>,
-        nodes: &Informer<Node>,
-        namespaces: &Informer<Namespace>,
-        recorder: Recorder,
-        shutdown: &CancellationToken,
-    ) {
-        let mut changes = pin!(futures::stream::select(
-            pods.subscribe().map(Observed::Pod),
-            futures::stream::select(
-                nodes.subscribe().map(Observed::Node),
-                namespaces.subscribe().map(Observed::Namespace)
-            ),
-        ));
+    async fn work(&self, watched: Watched, recorder: Recorder, shutdown: &CancellationToken) {
+        let Watched { pods, nodes, namespaces, watches } = &watched;
+        let mut changes = pin!(watched.changes());
         tokio::select! {
             () = shutdown.cancelled() => return,
             // A decision on half of the pods would overcommit nodes.
-            () = async { pods.wait_synced().await; nodes.wait_synced().await; namespaces.wait_synced().await; } => {}
+            () = async {
+                pods.wait_synced().await;
+                nodes.wait_synced().await;
+                namespaces.wait_synced().await;
+                watches.wait_synced().await;
+            } => {}
         }
         let start = Instant::now();
         let mut state = State::new(self.config.profile.clone(), self.config.seed, self.config.queue);
-        let writer = Writer::new(self.client.clone(), recorder, self.environment.clone(), pods.reader());
+        let volumes = VolumeWriter::new(self.client.clone(), watches.claims(), watches.volumes());
+        let writer = Writer::new(self.client.clone(), recorder, self.environment.clone(), pods.reader(), volumes);
         let mut writes = JoinSet::new();
         while observe_ready(&mut state, &mut changes, usize::MAX, start).is_some_and(|taken| taken > 0) {}
         loop {
@@ -122,7 +145,7 @@ impl Driver {
                 }
                 continue;
             }
-            let room = writes.len() < self.config.writes_in_flight_max;
+            let room = self.has_room(&state, &writes);
             let deadline = state.next_deadline().filter(|_| room);
             tokio::select! {
                 biased;
@@ -139,15 +162,20 @@ impl Driver {
         while writes.join_next().await.is_some() {}
     }
 
+    /// Whether another write may begin. Pods whose volumes are being made ready wait for minutes, and hold nobody up.
+    fn has_room(&self, state: &State, writes: &JoinSet<Written>) -> bool {
+        writes.len() < self.config.writes_in_flight_max.saturating_add(state.waiting_for_changes())
+    }
+
     /// Makes decisions while there are pods to try and room for writes; gives their number.
     fn decide(&self, state: &mut State, writer: &Writer, writes: &mut JoinSet<Written>, start: Instant) -> usize {
         let mut decisions = 0;
-        while decisions < DECISIONS_PER_TURN && writes.len() < self.config.writes_in_flight_max {
+        while decisions < DECISIONS_PER_TURN && self.has_room(state, writes) {
             let Some(step) = state.next_step(start.elapsed()) else { break };
             decisions += 1;
             match step {
-                Step::Bind { pod, node } => {
-                    writes.spawn(writer.clone().bind(pod, node));
+                Step::Bind { pod, node, changes } => {
+                    writes.spawn(writer.clone().bind(pod, node, changes));
                 }
                 Step::Report { pod, error } => {
                     writes.spawn(writer.clone().report(pod, error));
@@ -192,6 +220,7 @@ fn observe(state: &mut State, change: Observed, now: Duration) {
         Observed::Node(Change::Deleted(node)) => state.node_deleted(&node),
         Observed::Namespace(Change::Applied { new, .. }) => state.namespace_applied(&new, now),
         Observed::Namespace(Change::Deleted(namespace)) => state.namespace_deleted(&namespace),
+        Observed::Inventory(update) => state.inventory_changed(update, now),
     }
 }
 

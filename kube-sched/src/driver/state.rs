@@ -1,6 +1,8 @@
 //! What the driver knows: the cluster, the queue, and which pods it has assumed. Pure: objects and time come in, steps go out.
 
+use super::inventory::Update;
 use crate::framework::{ClusterEvent, EventKind, FitError, PermitDecision, Profile, Refusal};
+use crate::inventory::Change;
 use crate::queue::{QueueConfig, Requeue, SchedulingQueue};
 use crate::{Cluster, Scheduler, k8s};
 use hashbrown::HashMap;
@@ -13,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) enum Step {
     /// Bind it.
-    Bind { pod: Arc<crate::Pod>, node: String },
+    Bind { pod: Arc<crate::Pod>, node: String, changes: Vec<Change> },
     /// Say why it cannot be placed, and clear the node that was found for it.
     Report { pod: Arc<crate::Pod>, error: Box<FitError> },
 }
@@ -25,6 +27,8 @@ pub(super) struct State {
     scheduler: Scheduler,
     /// Pods that were decided on and whose binding the API server has not shown yet, with their nodes.
     assumed: HashMap<Arc<str>, String>,
+    /// What the placements of these pods change besides; assumed until the API server shows the binding.
+    changes: HashMap<Arc<str>, Vec<Change>>,
 }
 
 impl State {
@@ -34,6 +38,7 @@ impl State {
             queue: SchedulingQueue::new(profile.clone(), queue),
             scheduler: Scheduler::new(profile, seed),
             assumed: HashMap::new(),
+            changes: HashMap::new(),
         }
     }
 
@@ -67,6 +72,7 @@ impl State {
         self.queue.remove(&uid);
         self.cluster.withdraw_nomination(&uid);
         let assumed = self.assumed.remove(&uid).is_some();
+        self.changes.remove(&uid);
         let before = self.cluster.location(&uid).map(str::to_owned);
         if before.as_deref().is_some_and(|before| before != node) {
             // Another scheduler was faster.
@@ -86,6 +92,7 @@ impl State {
         self.queue.remove(uid);
         self.cluster.withdraw_nomination(uid);
         self.assumed.remove(uid);
+        self.take_back(uid);
         if let Some(pod) = self.cluster.remove_pod(uid) {
             self.notice(EventKind::PodDelete, pod.node.as_deref().unwrap_or_default(), now);
         }
@@ -130,6 +137,28 @@ impl State {
         self.cluster.remove_namespace(object.metadata.name.as_deref().unwrap_or_default());
     }
 
+    pub(super) fn inventory_changed(&mut self, update: Update, now: Duration) {
+        let event = update(self.cluster.inventory_mut());
+        // What a watch shows may be older than what was decided.
+        for change in self.changes.values().flatten() {
+            self.cluster.inventory_mut().apply(change);
+        }
+        if let Some(kind) = event {
+            self.notice(kind, "", now);
+        }
+    }
+
+    /// How many pods wait until what their placement changes has been carried out.
+    pub(super) fn waiting_for_changes(&self) -> usize {
+        self.changes.len()
+    }
+
+    fn take_back(&mut self, uid: &str) {
+        for change in self.changes.remove(uid).unwrap_or_default() {
+            self.cluster.inventory_mut().revert(&change);
+        }
+    }
+
     /// Decides on the next pod; `None` when there is none to try now.
     pub(super) fn next_step(&mut self, now: Duration) -> Option<Step> {
         let pod = self.queue.pop(now)?;
@@ -152,17 +181,25 @@ impl State {
                 }
                 PermitDecision::Deny(refusal) => Err(refusal),
             })
-            .and_then(|()| self.scheduler.pre_bind(&pod, &node));
-        if let Err(refusal) = agreed {
-            let error = FitError { nodes: self.cluster.len(), pre_filter: Some(refusal), ..FitError::default() };
-            self.queue.requeue(&pod.uid, Requeue::Error, now);
-            return Step::Report { pod, error: Box::new(error) };
+            .and_then(|()| self.scheduler.pre_bind(&pod, &node))
+            .and_then(|()| self.scheduler.changes(&self.cluster, &pod, &node));
+        let changes = match agreed {
+            Ok(changes) => changes,
+            Err(refusal) => {
+                let error = FitError { nodes: self.cluster.len(), pre_filter: Some(refusal), ..FitError::default() };
+                self.queue.requeue(&pod.uid, Requeue::Error, now);
+                return Step::Report { pod, error: Box::new(error) };
+            }
+        };
+        if !changes.is_empty() {
+            changes.iter().for_each(|change| self.cluster.inventory_mut().apply(change));
+            self.changes.insert(pod.uid.clone(), changes.clone());
         }
         self.assumed.insert(pod.uid.clone(), node.clone());
         self.cluster.withdraw_nomination(&pod.uid);
         let placed = crate::Pod { node: Some(node.as_str().into()), ..(*pod).clone() };
         self.cluster.track_pod(placed).expect("a pod in the queue is on no node");
-        Step::Bind { pod, node }
+        Step::Bind { pod, node, changes }
     }
 
     fn refuse(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, now: Duration) -> Step {
@@ -188,6 +225,7 @@ impl State {
             return;
         }
         self.cluster.remove_pod(&pod.uid);
+        self.take_back(&pod.uid);
         self.scheduler.unreserve(&self.cluster, pod, node);
         self.queue.requeue(&pod.uid, Requeue::Error, now);
         self.notice(EventKind::PodDelete, node, now);

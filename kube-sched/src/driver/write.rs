@@ -1,6 +1,8 @@
 //! What the driver writes: bindings, conditions, nominations, evictions of victims, and events.
 
+use super::volumes::VolumeWriter;
 use crate::framework::{FitError, Nomination};
+use crate::inventory::Change;
 use k8s_openapi::api::core::v1 as api;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubekit_runtime::environment::Environment;
@@ -25,14 +27,29 @@ pub(super) struct Writer {
     recorder: Recorder,
     environment: Environment,
     pods: Reader<api::Pod>,
+    volumes: VolumeWriter,
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, recorder: Recorder, environment: Environment, pods: Reader<api::Pod>) -> Self {
-        Self { client, recorder, environment, pods }
+    pub(super) fn new(
+        client: Client,
+        recorder: Recorder,
+        environment: Environment,
+        pods: Reader<api::Pod>,
+        volumes: VolumeWriter,
+    ) -> Self {
+        Self { client, recorder, environment, pods, volumes }
     }
 
-    pub(super) async fn bind(self, pod: Arc<crate::Pod>, node: String) -> Written {
+    pub(super) async fn bind(self, pod: Arc<crate::Pod>, node: String, changes: Vec<Change>) -> Written {
+        if !changes.is_empty()
+            && let Err(error) = self.volumes.carry_out(&changes).await
+        {
+            let message = format!("running PreBind plugin \"VolumeBinding\": {error}");
+            tracing::warn!(namespace = %pod.namespace, name = %pod.name, node, %error, "volumes could not be made ready");
+            self.recorder.event(&reference(&pod), EventType::Warning, "FailedScheduling", message);
+            return Written::BindFailed { pod, node };
+        }
         let binding = api::Binding {
             // The uid keeps a pod of the same name that came later from being bound by this decision.
             metadata: ObjectMeta {

@@ -30,18 +30,21 @@ pub enum Change {
 }
 
 impl Inventory {
-    /// Assumes a change.
+    /// Assumes a change; does nothing where it is assumed already.
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::BindVolume { volume, namespace, claim } => {
                 let uid = self.claims.get(namespace, claim).map(|claim| claim.uid.clone());
                 self.volumes.update("", volume, |volume| {
-                    volume.claim =
-                        Some(crate::storage::ClaimRef { namespace: namespace.clone(), name: claim.clone(), uid });
+                    let to = || crate::storage::ClaimRef { namespace: namespace.clone(), name: claim.clone(), uid };
+                    // What another has written meanwhile is not covered up.
+                    volume.claim.get_or_insert_with(to);
                 });
             }
             Change::SelectNode { namespace, claim, node } => {
-                self.claims.update(namespace, claim, |claim| claim.selected_node = Some(node.clone()));
+                self.claims.update(namespace, claim, |claim| {
+                    claim.selected_node.get_or_insert_with(|| node.clone());
+                });
             }
         }
     }

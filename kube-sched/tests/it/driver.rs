@@ -13,14 +13,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-struct Rig {
+pub(crate) struct Rig {
     server: ApiServer,
     stop: CancellationToken,
     drivers: Vec<JoinHandle<()>>,
 }
 
 impl Rig {
-    async fn new(drivers: usize) -> Self {
+    pub(crate) async fn new(drivers: usize) -> Self {
         let store = Memory::new(kubekit_server::extractor(), kubekit_store::Config::default());
         let server = ApiServer::builder(Arc::new(store)).build().await.expect("a server over an empty store");
         let mut rig = Self { server, stop: CancellationToken::new(), drivers: Vec::new() };
@@ -32,15 +32,15 @@ impl Rig {
         rig
     }
 
-    fn admin(&self) -> Client {
+    pub(crate) fn admin(&self) -> Client {
         Client::new(self.server.as_user(UserInfo::admin()))
     }
 
-    fn pods(&self) -> Api<Pod> {
+    pub(crate) fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.admin(), "default")
     }
 
-    async fn add_node(&self, name: &str, cpu: &str) {
+    pub(crate) async fn add_node(&self, name: &str, cpu: &str) {
         let nodes: Api<Node> = Api::all(self.admin());
         let mut node = nodes.create(&parse(json!({"metadata": {"name": name}}))).await.expect("a node");
         // A new node is tainted until it is ready; here nobody takes the taint away.
@@ -52,7 +52,7 @@ impl Rig {
         nodes.replace_status(&status).await.expect("a status");
     }
 
-    async fn add_pod(&self, name: &str, cpu: &str, priority: Option<i32>) {
+    pub(crate) async fn add_pod(&self, name: &str, cpu: &str, priority: Option<i32>) {
         let pod = json!({"metadata": {"name": name}, "spec": {"containers": [
             {"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu}}}]}});
         let mut pod: Pod = parse(pod);
@@ -63,12 +63,12 @@ impl Rig {
         self.pods().create(&pod).await.expect("a pod");
     }
 
-    async fn list(&self) -> Vec<Pod> {
+    pub(crate) async fn list(&self) -> Vec<Pod> {
         self.pods().list(&ListParams::default()).await.expect("a list").items
     }
 
     /// Waits until every pod is as `done` says; gives the pods.
-    async fn until(&self, what: &str, done: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
+    pub(crate) async fn until(&self, what: &str, done: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
         let wait = async {
             loop {
                 let pods = self.list().await;
@@ -81,7 +81,7 @@ impl Rig {
         tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("did not happen: {what}"))
     }
 
-    async fn finish(self) {
+    pub(crate) async fn finish(self) {
         self.stop.cancel();
         for driver in self.drivers {
             driver.await.expect("a driver ends without a panic");
@@ -89,11 +89,11 @@ impl Rig {
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(json: Value) -> T {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).expect("the test's object")
 }
 
-fn node_of(pod: &Pod) -> Option<&str> {
+pub(crate) fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()
 }
 

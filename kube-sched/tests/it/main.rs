@@ -3,3 +3,5 @@
 #[cfg(feature = "driver")]
 mod driver;
 mod embed;
+#[cfg(feature = "driver")]
+mod volumes;

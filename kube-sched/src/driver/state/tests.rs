@@ -32,7 +32,7 @@ const ZERO: Duration = Duration::ZERO;
 #[track_caller]
 fn check_bind(state: &mut State, now: Duration, expected: (&str, &str)) -> Arc<crate::Pod> {
     match state.next_step(now) {
-        Some(Step::Bind { pod, node }) => {
+        Some(Step::Bind { pod, node, .. }) => {
             assert_eq!((&*pod.name, node.as_str()), expected);
             pod
         }
