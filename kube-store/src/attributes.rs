@@ -51,13 +51,18 @@ impl Attributes {
     }
 
     fn pair(&self, i: usize) -> (&str, &str) {
+        let (name, value) = self.pair_bytes(i);
+        let text = |bytes| std::str::from_utf8(bytes).expect("text went in");
+        (text(name), text(value))
+    }
+
+    fn pair_bytes(&self, i: usize) -> (&[u8], &[u8]) {
         let bytes = self.0.as_deref().unwrap_or_default();
         let text = &bytes[text_start(self.len())..];
         // The number of pairs stands where the end before the first name would.
         let start = if i == 0 { 0 } else { number_at(bytes, 2 * i) };
         let (middle, end) = (number_at(bytes, 2 * i + 1), number_at(bytes, 2 * i + 2));
-        let part = |range: std::ops::Range<usize>| std::str::from_utf8(&text[range]).expect("text went in");
-        (part(start..middle), part(middle..end))
+        (&text[start..middle], &text[middle..end])
     }
 
     /// The value under `name`.
@@ -65,9 +70,10 @@ impl Attributes {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            let (found, value) = self.pair(middle);
-            match found.cmp(name) {
-                Ordering::Equal => return Some(value),
+            // Text orders as its bytes do; only what is found has to be known as text.
+            let (found, value) = self.pair_bytes(middle);
+            match found.cmp(name.as_bytes()) {
+                Ordering::Equal => return Some(std::str::from_utf8(value).expect("text went in")),
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
             }
@@ -78,15 +84,6 @@ impl Attributes {
     /// Bytes of all names and values.
     pub(crate) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |bytes| bytes.len() - text_start(self.len()))
-    }
-
-    /// Whether these are one and the same piece of memory, which is cheaper to know than whether they are equal.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(one), Some(another)) => Arc::ptr_eq(one, another),
-            _ => false,
-        }
     }
 
     /// Number of pairs.

@@ -6,6 +6,7 @@ mod frame;
 mod log;
 pub mod medium;
 mod names;
+mod queue;
 mod reader;
 mod record;
 mod recovery;
@@ -19,14 +20,15 @@ use crate::{Watch, WatchRequest};
 use async_trait::async_trait;
 use committer::{Committer, Request};
 use medium::{Directory, Medium, MediumLock};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
+use queue::{Before, Queue};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Without a request for this long, the log is marked as durable to its end.
@@ -63,55 +65,6 @@ struct Inner {
     /// For [`CommitMode::Inline`].
     committer: Option<Mutex<Committer>>,
     housekeeper: Housekeeper,
-}
-
-/// Requests on their way to the committer.
-#[derive(Debug, Default)]
-struct Queue {
-    requests: Mutex<Requests>,
-    arrived: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Requests {
-    waiting: VecDeque<Request>,
-    closed: bool,
-}
-
-impl Queue {
-    fn push(&self, request: Request) {
-        let mut requests = self.requests.lock();
-        if requests.closed {
-            drop(requests);
-            committer::refuse(request);
-            return;
-        }
-        requests.waiting.push_back(request);
-        drop(requests);
-        self.arrived.notify_one();
-    }
-
-    /// Moves requests to `into`, and waits for them for at most this long; `false` when there are none.
-    fn take(&self, into: &mut VecDeque<Request>, patience: Option<Duration>) -> bool {
-        let mut requests = self.requests.lock();
-        while requests.waiting.is_empty() && !requests.closed {
-            match patience {
-                None => self.arrived.wait(&mut requests),
-                Some(patience) => {
-                    if self.arrived.wait_for(&mut requests, patience).timed_out() {
-                        break;
-                    }
-                }
-            }
-        }
-        into.append(&mut requests.waiting);
-        !into.is_empty()
-    }
-
-    fn close(&self) {
-        self.requests.lock().closed = true;
-        self.arrived.notify_one();
-    }
 }
 
 impl Disk {
@@ -162,7 +115,9 @@ fn start_threads(mut committer: Committer, queue: &Arc<Queue>) -> Result<Vec<Joi
     let requests = Arc::clone(queue);
     let commit = move || {
         let mut waiting = VecDeque::new();
+        let mut before = Before::default();
         loop {
+            requests.gather(before);
             if !requests.take(&mut waiting, Some(IDLE_AFTER)) {
                 committer.idle();
                 if !requests.take(&mut waiting, None) {
@@ -170,10 +125,12 @@ fn start_threads(mut committer: Committer, queue: &Arc<Queue>) -> Result<Vec<Joi
                 }
             }
             while !waiting.is_empty() {
+                let (start, asked) = (Instant::now(), waiting.len());
                 if let Some(job) = committer.step(&mut waiting) {
                     // The receiver lives as long as this thread.
                     let _ = jobs.send(job);
                 }
+                before = Before { answered: asked - waiting.len(), took: start.elapsed() };
             }
         }
         committer.close();
@@ -212,7 +169,7 @@ impl Inner {
         let Some(committer) = &self.committer else { return };
         let mut committer = committer.lock();
         loop {
-            let mut waiting = std::mem::take(&mut self.queue.requests.lock().waiting);
+            let mut waiting = self.queue.drain();
             if waiting.is_empty() {
                 committer.idle();
                 return;

@@ -14,7 +14,7 @@ mod tests;
 pub(crate) mod transaction;
 pub(crate) mod watcher;
 
-use crate::index::Index;
+use crate::index::{Index, Place};
 use crate::index::history::Change;
 use crate::{Config, Entry, Error, Event, EventKind, Extractor, Result, Revision, Txn, TxnOutcome};
 use expiry::Expiry;
@@ -80,16 +80,18 @@ impl Engine {
     /// Decides on a transaction and publishes it, in one turn of the writer.
     pub(crate) fn commit(&self, prepared: Prepared) -> Result<TxnOutcome> {
         let mut writer = self.turn()?;
-        let decision = {
+        let (decision, place) = {
             let index = self.index.read();
-            let current = index.current(&prepared.key).cloned();
-            prepared.decide(current, index.revision() + 1, Instant::now())
+            let located = index.locate(&prepared.key);
+            let (place, current) = (located.map(|(place, _)| place), located.map(|(_, entry)| Arc::clone(entry)));
+            (prepared.decide(current, index.revision() + 1, Instant::now()), place)
         };
         match decision {
             Decision::Refuse(current) => Ok(TxnOutcome::Refused { current }),
             Decision::Commit(change) => {
                 let outcome = TxnOutcome::from(&change);
-                self.publish(&mut writer, std::slice::from_ref(&change));
+                // Compaction, which may run meanwhile, leaves the tree of the present alone.
+                self.publish_at(&mut writer, std::slice::from_ref(&change), place);
                 Ok(outcome)
             }
         }
@@ -108,11 +110,16 @@ impl Engine {
 
     /// Makes committed changes the present, for readers first and then for watchers.
     pub(crate) fn publish(&self, writer: &mut Writer, changes: &[Change]) {
+        self.publish_at(writer, changes, None);
+    }
+
+    /// As [`Engine::publish`], where the place of the first change's key may be known.
+    fn publish_at(&self, writer: &mut Writer, changes: &[Change], mut place: Option<Place>) {
         let Some(last) = changes.last() else { return };
         let oldest = {
             let mut index = self.index.write();
             for change in changes {
-                index.apply(change.clone());
+                index.apply_at(change.clone(), place.take());
                 for _ in 0..TRIM_STEP {
                     if index.trim_step(&self.config.history, last.at).is_none() {
                         break;

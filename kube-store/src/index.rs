@@ -18,6 +18,7 @@ use history::{Change, History};
 use secondary::Secondary;
 use std::sync::Arc;
 use tokio::time::Instant;
+pub(crate) use tree::Place;
 use tree::Tree;
 
 /// Versions of all keys, as far back as the history goes.
@@ -79,6 +80,11 @@ impl Index {
     /// The current version of `key`.
     pub(crate) fn current(&self, key: &str) -> Option<&Arc<Entry>> {
         self.live.get(key)
+    }
+
+    /// The current version of `key`, and where it stands until the index changes.
+    pub(crate) fn locate(&self, key: &str) -> Option<(Place, &Arc<Entry>)> {
+        self.live.find(key)
     }
 
     /// The version of `key` at a revision.
@@ -148,13 +154,21 @@ impl Index {
     /// Makes a change the present state. Its revision is above the present one (the next one, in an embedded store), and
     /// `previous` is the current version.
     pub(crate) fn apply(&mut self, change: Change) {
+        self.apply_at(change, None);
+    }
+
+    /// As [`Index::apply`], where the place of `previous` may be known.
+    pub(crate) fn apply_at(&mut self, change: Change, place: Option<Place>) {
         debug_assert!(change.revision >= self.revision, "revisions rise");
         self.revision = change.revision;
         self.secondary.update(change.previous.as_ref(), change.entry.as_ref());
         match (&change.previous, &change.entry) {
             (Some(previous), Some(entry)) => {
                 entry.older.set(Arc::clone(previous), change.revision);
-                self.live.insert(&entry.key, Arc::clone(entry));
+                match place {
+                    Some(place) => drop(self.live.replace(place, Arc::clone(entry))),
+                    None => drop(self.live.insert(&entry.key, Arc::clone(entry))),
+                }
             }
             (None, Some(entry)) => {
                 if !self.graves.is_empty()

@@ -26,8 +26,9 @@ impl Secondary {
     /// Follows the change of a key from `previous` to `entry`.
     pub(crate) fn update(&mut self, previous: Option<&Arc<Entry>>, entry: Option<&Arc<Entry>>) {
         if let (Some(previous), Some(entry)) = (previous, entry)
-            && previous.attributes.is_same(&entry.attributes)
+            && previous.attributes == entry.attributes
         {
+            // One comparison of memory, where each index would search for its attribute in both.
             return;
         }
         for index in &mut self.0 {

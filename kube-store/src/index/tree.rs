@@ -59,6 +59,26 @@ struct Child<V> {
 /// The right half of a node that was split, with its lower bound.
 type Split<V> = Option<(Arc<str>, Child<V>)>;
 
+/// Where a key stands in a tree: the child to take at each branch, then the place in the leaf. It holds until the tree
+/// is changed otherwise than by [`Tree::replace`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    steps: [u8; Self::STEPS],
+    len: u8,
+}
+
+impl Place {
+    /// Steps at most. Branches are on average a quarter full or more, so that no tree that fits into memory is higher.
+    const STEPS: usize = 15;
+
+    const START: Self = Self { steps: [0; Self::STEPS], len: 0 };
+
+    fn push(&mut self, step: usize) {
+        self.steps[usize::from(self.len)] = u8::try_from(step).expect("a node has fewer places than 256");
+        self.len += 1;
+    }
+}
+
 impl<V> Clone for Tree<V> {
     fn clone(&self) -> Self {
         Self { root: Arc::clone(&self.root), len: self.len }
@@ -96,6 +116,26 @@ impl<V> Tree<V> {
             match node {
                 Node::Branch(branch) => node = &branch.children[branch.child_of(key)].node,
                 Node::Leaf(leaf) => return leaf.position(key).ok().map(|i| &leaf.values[i]),
+            }
+        }
+    }
+
+    /// The value under `key`, and its place, so that it can be replaced without a second search.
+    pub(crate) fn find(&self, key: &str) -> Option<(Place, &V)> {
+        let mut place = Place::START;
+        let mut node = &*self.root;
+        loop {
+            match node {
+                Node::Branch(branch) => {
+                    let child = branch.child_of(key);
+                    place.push(child);
+                    node = &branch.children[child].node;
+                }
+                Node::Leaf(leaf) => {
+                    let i = leaf.position(key).ok()?;
+                    place.push(i);
+                    return Some((place, &leaf.values[i]));
+                }
             }
         }
     }
@@ -145,6 +185,18 @@ impl<V: Clone> Tree<V> {
                 Arc::new(Node::Branch(Branch { separators: Keys::one(separator), children: vec![left, right] }));
         }
         old
+    }
+
+    /// Replaces the value at a place where [`Tree::find`] found one in this same tree, and returns it.
+    pub(crate) fn replace(&mut self, place: Place, value: V) -> V {
+        let mut node = &mut self.root;
+        let [steps @ .., last] = &place.steps[..usize::from(place.len)] else { unreachable!("a place has a last step") };
+        for step in steps {
+            let Node::Branch(branch) = Arc::make_mut(node) else { unreachable!("a place leads through branches") };
+            node = &mut branch.children[usize::from(*step)].node;
+        }
+        let Node::Leaf(leaf) = Arc::make_mut(node) else { unreachable!("a place leads to a leaf") };
+        std::mem::replace(&mut leaf.values[usize::from(*last)], value)
     }
 
     /// Removes `key` and returns what was there.

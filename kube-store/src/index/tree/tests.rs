@@ -54,6 +54,7 @@ fn check(tree: &Tree<usize>, model: &BTreeMap<String, usize>) {
 #[derive(Clone, Debug)]
 enum Step {
     Insert(String),
+    Replace(String),
     Remove(String),
     RemoveMany(String),
     Snapshot,
@@ -65,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
     let key = prop_oneof!["[a-c]{0,7}", "aaaabbbbcccc[a-c]{1,6}", "[aü]{1,6}"];
     prop_oneof![
         8 => key.clone().prop_map(Step::Insert),
+        4 => key.clone().prop_map(Step::Replace),
         3 => key.prop_map(Step::Remove),
         1 => "[a-c]{1,2}".prop_map(Step::RemoveMany),
         1 => Just(Step::Snapshot),
@@ -82,6 +84,13 @@ proptest! {
         for (i, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Insert(key) => prop_assert_eq!(tree.insert(&Arc::from(&*key), i), model.insert(key, i)),
+                Step::Replace(key) => {
+                    let found = tree.find(&key).map(|(place, value)| (place, *value));
+                    prop_assert_eq!(found.map(|(_, value)| value), model.get(&key).copied());
+                    if let Some((place, _)) = found {
+                        prop_assert_eq!(Some(tree.replace(place, i)), model.insert(key, i));
+                    }
+                }
                 Step::Remove(key) => prop_assert_eq!(tree.remove(&key), model.remove(&key)),
                 Step::RemoveMany(prefix) => {
                     let keys: Vec<_> = model.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
