@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod columns;
 pub mod decode;
 pub mod deletion;
+pub mod encode;
 pub mod environment;
 pub mod field;
 pub mod meta;

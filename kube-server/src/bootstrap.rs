@@ -105,7 +105,7 @@ async fn put_absent(
         return Ok(());
     }
     stamp(registry, &mut object);
-    let value = encode::encode(&mut object);
+    let value = encode::encode(&mut object, None);
     let attributes = Some(attributes::of(kind.storage, &object));
     let op = Op::Put { value, attributes, ttl_seconds: None };
     registry.store.txn(Txn { key, precondition: Precondition::Absent, op }).await.map_err(failure::of_store)?;

@@ -177,7 +177,11 @@ pub(crate) fn delete_options(request: &Request) -> Result<Option<Value>, ApiErro
 /// An object in a format. What has no protobuf form becomes JSON's: clients that accept nothing else get a Status that
 /// says so.
 pub(crate) fn encode(format: Format, value: &Value) -> Bytes {
-    let json = |value: &Value| serde_json::to_vec(value).expect("a JSON value encodes");
+    let json = |value: &Value| {
+        let mut bytes = Vec::with_capacity(1024);
+        kubekit_core::encode::value(value, &mut bytes);
+        bytes
+    };
     match format {
         Format::Json { pretty: false } => json(value).into(),
         Format::Json { pretty: true } => {

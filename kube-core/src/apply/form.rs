@@ -1,7 +1,9 @@
 //! How a value is merged and owned: as one, by field, by key, by element.
 
+use crate::encode;
 use crate::schema::{Field, ListKind, Shape, Type};
 use serde_json::Value;
+use smallvec::SmallVec;
 
 /// The form of a value, by its place in the schema.
 #[derive(Clone, Copy, Debug)]
@@ -70,24 +72,30 @@ pub(super) fn name_element(name: &str) -> String {
 
 /// The element that stands for a scalar of a set.
 pub(super) fn value_element(value: &Value) -> String {
-    format!("v:{value}")
+    let mut element = b"v:".to_vec();
+    encode::value(value, &mut element);
+    String::from_utf8(element).expect("JSON is text")
 }
 
 /// The element that stands for a struct of a keyed list, and the first key that it lacks.
 pub(super) fn keyed_element(keys: &[&'static str], value: &Value) -> (String, Option<&'static str>) {
-    let mut id = serde_json::Map::new();
-    let mut missing = None;
-    for key in keys {
+    let mut sorted: SmallVec<[&'static str; 4]> = SmallVec::from_slice(keys);
+    sorted.sort_unstable();
+    let mut element = Vec::with_capacity(48);
+    element.extend_from_slice(b"k:{");
+    for key in sorted {
+        let before = element.len();
+        if before > b"k:{".len() {
+            element.push(b',');
+        }
         match value.get(key) {
-            Some(found) => {
-                id.insert((*key).to_owned(), found.clone());
-            }
+            Some(found) => encode::field(key, found, &mut element),
             // The one key of built-in kinds that has a default.
-            None if *key == "protocol" => {
-                id.insert((*key).to_owned(), "TCP".into());
-            }
-            None => missing = missing.or(Some(*key)),
+            None if key == "protocol" => element.extend_from_slice(b"\"protocol\":\"TCP\""),
+            None => element.truncate(before),
         }
     }
-    (format!("k:{}", Value::Object(id)), missing)
+    element.push(b'}');
+    let missing = keys.iter().copied().find(|key| *key != "protocol" && value.get(key).is_none());
+    (String::from_utf8(element).expect("JSON is text"), missing)
 }

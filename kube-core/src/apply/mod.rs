@@ -1,12 +1,13 @@
 //! Server-side apply: which manager owns which fields, and what an apply changes.
 //!
-//! [`apply`] serves apply patches; [`track`] keeps the record after every other write. Both are driven by the list and
+//! [`apply`] serves apply patches; [`track_new`] makes the record of a create and [`track`] keeps it after every other write. All are driven by the list and
 //! map types of the schema table.
 //!
 //! Source: KEP-555, `structured-merge-diff`, `k8s.io/apimachinery/pkg/util/managedfields`.
 
 mod compare;
 mod conflict;
+mod created;
 mod form;
 mod last_applied;
 mod managers;
@@ -17,10 +18,13 @@ use crate::catalog;
 use crate::schema::Type;
 use crate::status::ApiError;
 use conflict::Conflict;
+pub use created::track_new;
 use form::Form;
 use managers::{Identity, Managers, Operation};
 use serde_json::{Map, Value};
 use set::Set;
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Who writes, through which API version and subresource, and when.
 #[derive(Clone, Copy, Debug)]
@@ -132,9 +136,7 @@ fn owned(mut set: Set, schema: &'static Type, subresource: &str) -> Set {
     for field in ["apiVersion", "kind"] {
         set.remove_field(&[field]);
     }
-    for field in
-        ["name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion"]
-    {
+    for field in created::SYSTEM_METADATA {
         set.remove_field(&["metadata", field]);
     }
     set.unmark_field("metadata");
@@ -159,9 +161,13 @@ fn within_reach(configuration: &Value, schema: &'static Type, subresource: &str)
     reached
 }
 
+/// Whether objects of this type have their status as a subresource, which other managers own.
 fn has_status(schema: &'static Type) -> bool {
-    schema.field("status").is_some()
-        && catalog::builtin().iter().any(|r| r.schema == schema.name && r.subresource("status").is_some())
+    static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+        let resources = catalog::builtin().iter().filter(|resource| resource.subresource("status").is_some());
+        resources.filter(|r| r.schema_type().field("status").is_some()).map(|r| r.schema).collect()
+    });
+    NAMES.contains(schema.name)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Create.
 
-use super::Registry;
+use super::{Registry, attributes, encode};
 use super::kind::Kind;
 use super::write::{Commit, Subject};
 use crate::admission::{self, AdmissionRequest, Operation};
@@ -37,18 +37,18 @@ impl Registry {
         let api_version = text(&object, "apiVersion");
         let object = self.create_tracked(subject, object, options, |object, registry| {
             let writer = registry.writer(&api_version, subject.part, options);
-            apply::track(None, object, schema, writer);
+            apply::track_new(object, schema, writer)
         });
         object.await
     }
 
-    /// Creates an object whose managedFields `track` brings up to date.
+    /// Creates an object whose managedFields `track` brings up to date, or gives encoded.
     pub(crate) async fn create_tracked(
         &self,
         subject: Subject<'_>,
         mut object: Value,
         options: &WriteOptions,
-        track: impl FnOnce(&mut Value, &Self),
+        track: impl FnOnce(&mut Value, &Self) -> Option<Vec<u8>>,
     ) -> Result<Arc<Entry>, ApiError> {
         let Subject { request, kind, namespace, .. } = subject;
         let rules = kind.storage.rules;
@@ -87,36 +87,33 @@ impl Registry {
         for warning in rules.warnings(&object) {
             request.warn(warning);
         }
-        if kind.is_converted() {
+        let managed = if kind.is_converted() {
             // Fields are owned in the version in which they were written.
             let mut served = kind.to_served(object);
-            track(&mut served, self);
+            let managed = track(&mut served, self);
             object = kind.to_storage(served);
+            managed
         } else {
-            track(&mut object, self);
-        }
-        let created = self.store_new(kind, namespace, &mut object, generate.as_deref(), options.dry_run).await?;
+            track(&mut object, self)
+        };
+        let new = New { kind, namespace, managed, generate: generate.as_deref(), dry_run: options.dry_run };
+        let created = self.store_new(new, &mut object).await?;
         if !options.dry_run {
             allocation.keep();
         }
         Ok(created)
     }
 
-    async fn store_new(
-        &self,
-        kind: Kind,
-        namespace: &str,
-        object: &mut Value,
-        generate: Option<&str>,
-        dry_run: bool,
-    ) -> Result<Arc<Entry>, ApiError> {
+    async fn store_new(&self, new: New<'_>, object: &mut Value) -> Result<Arc<Entry>, ApiError> {
+        let New { kind, namespace, managed, generate, dry_run } = new;
         for _ in 0..NAME_ATTEMPTS {
             let name = text(&object["metadata"], "name");
             let key = kind.key(namespace, &name);
             if dry_run && self.entry(&key).await?.is_some() {
                 return Err(already_exists(kind, &name, generate.is_some()));
             }
-            match self.commit(kind, &key, object, Precondition::Absent, dry_run).await? {
+            let encoded = (encode::encode(object, managed.as_deref()), attributes::of(kind.storage, object));
+            match self.commit_encoded(kind, &key, encoded, Precondition::Absent, dry_run).await? {
                 Commit::Done(entry) => return Ok(entry),
                 Commit::Refused => match generate {
                     Some(base) => object["metadata"]["name"] = Value::String(names::generate(base, &*self.random)),
@@ -126,6 +123,17 @@ impl Registry {
         }
         Err(already_exists(kind, &text(&object["metadata"], "name"), true))
     }
+}
+
+/// A new object on its way into the store.
+struct New<'a> {
+    kind: Kind,
+    namespace: &'a str,
+    /// Its managedFields, where they are encoded already.
+    managed: Option<Vec<u8>>,
+    /// The base of its name, where that was generated.
+    generate: Option<&'a str>,
+    dry_run: bool,
 }
 
 fn already_exists(kind: Kind, name: &str, generated: bool) -> ApiError {

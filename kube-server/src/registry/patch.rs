@@ -149,7 +149,7 @@ impl Registry {
                     ));
                 }
                 let object = apply::apply(None, &configuration, expected.schema, writer, options.force)?;
-                match self.create_tracked(subject, object, options, |_, _| {}).await {
+                match self.create_tracked(subject, object, options, |_, _| None).await {
                     Err(error) if error.reason == Reason::AlreadyExists => continue,
                     other => return Ok((other?, true)),
                 }

@@ -54,7 +54,7 @@ impl Registry {
             let (new, allocation) = match self.prepare(subject, options, &old, changed).await? {
                 (Prepared::Unchanged, _) => return Ok(entry),
                 (Prepared::Remove(mut last), _) => {
-                    let value = encode::encode(&mut last);
+                    let value = encode::encode(&mut last, None);
                     let last = Entry::new(Arc::clone(&entry.key), value, entry.revision, entry.attributes.clone());
                     match self.remove(kind, &last, options.dry_run).await? {
                         Some(removed) => return Ok(removed),

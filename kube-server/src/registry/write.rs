@@ -6,7 +6,7 @@ use crate::options::WriteOptions;
 use crate::request::Request;
 use kubekit_core::apply::Writer;
 use kubekit_core::status::ApiError;
-use kubekit_store::{Entry, Op, Precondition, Txn, TxnOutcome};
+use kubekit_store::{Attributes, Entry, Op, Precondition, Txn, TxnOutcome, Value as Stored};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -147,8 +147,19 @@ impl Registry {
         precondition: Precondition,
         dry_run: bool,
     ) -> Result<Commit, ApiError> {
-        let value = encode::encode(object);
-        let attributes = attributes::of(kind.storage, object);
+        let value = encode::encode(object, None);
+        self.commit_encoded(kind, key, (value, attributes::of(kind.storage, object)), precondition, dry_run).await
+    }
+
+    /// Stores an object that has been encoded, with its attributes; a dry run stops short of that.
+    pub(crate) async fn commit_encoded(
+        &self,
+        kind: Kind,
+        key: &str,
+        (value, attributes): (Stored, Attributes),
+        precondition: Precondition,
+        dry_run: bool,
+    ) -> Result<Commit, ApiError> {
         if dry_run {
             let revision = if let Precondition::Revision(revision) = precondition { revision } else { 0 };
             return Ok(Commit::Done(Arc::new(Entry::new(key.into(), value, revision, attributes))));

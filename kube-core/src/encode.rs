@@ -1,0 +1,121 @@
+//! JSON values as bytes, as compact as `serde_json` writes them and byte for byte the same.
+//!
+//! Every write of an object ends here once, and most of what is written is text: whole words are looked at for what must
+//! be escaped, and what needs no escape is copied in one piece.
+
+use serde_json::{Number, Value};
+
+/// Appends a value.
+pub fn value(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Number(number) => self::number(number, out),
+        Value::String(string) => text(string, out),
+        Value::Array(list) => {
+            out.push(b'[');
+            for (i, element) in list.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                self::value(element, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(map) => {
+            out.push(b'{');
+            for (i, (name, value)) in map.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                field(name, value, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// Appends a member of an object, without a comma.
+pub fn field(name: &str, value: &Value, out: &mut Vec<u8>) {
+    text(name, out);
+    out.push(b':');
+    self::value(value, out);
+}
+
+/// Appends a string in quotes.
+pub fn text(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    append_escaped(text, out);
+    out.push(b'"');
+}
+
+/// Appends what stands between the quotes of a string.
+pub fn append_escaped(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| must_escape(**byte)) {
+        out.extend_from_slice(&bytes[from..at]);
+        from = at + 1;
+        escape(*byte, out);
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+fn number(number: &Number, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    if let Some(integer) = number.as_i64() {
+        out.extend_from_slice(digits.format(integer).as_bytes());
+    } else if let Some(integer) = number.as_u64() {
+        out.extend_from_slice(digits.format(integer).as_bytes());
+    } else {
+        serde_json::to_writer(out, number).expect("a number encodes");
+    }
+}
+
+/// Whether no byte must be escaped: eight at a time.
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    /// Has a high bit where a byte is zero, and none where no byte is.
+    fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word & HIGHS
+    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    let found = words.iter().fold(0, |found, word| {
+        let word = u64::from_ne_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        found | control | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')))
+    });
+    found == 0 && !rest.iter().any(|byte| must_escape(*byte))
+}
+
+fn must_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xf)]]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+#[cfg(test)]
+mod tests;
