@@ -17,6 +17,8 @@ const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHENTICATED: &str = "system:authenticated";
 const UNAUTHENTICATED: &str = "system:unauthenticated";
 const ANONYMOUS: &str = "system:anonymous";
+/// How every header begins that says something of impersonation.
+const PREFIX: &str = "impersonate-";
 const EXTRA_PREFIX: &str = "impersonate-extra-";
 
 /// The user that the request is made as.
@@ -33,6 +35,9 @@ pub(crate) fn impersonate(server: &Server, parts: &http::request::Parts, user: U
 
 /// Whom the headers name; `None` where there are none.
 fn wanted(headers: &HeaderMap) -> Result<Option<UserInfo>, ApiError> {
+    if !headers.keys().any(|name| name.as_str().starts_with(PREFIX)) {
+        return Ok(None);
+    }
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let first = |name: &str| headers.get(name).map(text).unwrap_or_default();
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();

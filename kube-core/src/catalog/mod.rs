@@ -9,7 +9,8 @@ mod table;
 pub use groups::{Group, groups};
 
 use crate::rules::Rules;
-use crate::schema::{self, Type};
+use crate::schema::Type;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Whether objects of a kind live in namespaces.
@@ -76,6 +77,7 @@ pub struct Resource {
     pub subresources: &'static [Subresource],
     /// Name of the type in the schema table: `io.k8s.api.core.v1.Pod`.
     pub schema: &'static str,
+    of: &'static Type,
     /// Group and version in which objects are stored, where one kind is served in several.
     pub storage: (&'static str, &'static str),
     /// Defaults, validation, update rules.
@@ -96,11 +98,8 @@ impl Resource {
     }
 
     /// The type of its objects.
-    ///
-    /// # Panics
-    /// Never: every kind of the catalog is in the schema table, which a test holds.
     pub fn schema_type(&self) -> &'static Type {
-        schema::lookup(self.schema).expect("every kind of the catalog has a type")
+        self.of
     }
 
     /// The subresource with this name.
@@ -121,12 +120,25 @@ pub fn builtin() -> &'static [Resource] {
 
 /// The kind with this plural. `group` is empty for the core group.
 pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    BUILTIN.iter().find(|r| r.plural == plural && r.group == group && r.version == version)
+    static BY_PLURAL: LazyLock<Index> = LazyLock::new(|| index(|resource| resource.plural));
+    BY_PLURAL.get(&(group, version, plural)).copied()
 }
 
 /// The resource that serves this kind.
 pub fn find_kind(group: &str, version: &str, kind: &str) -> Option<&'static Resource> {
-    BUILTIN.iter().find(|r| r.kind == kind && r.group == group && r.version == version)
+    static BY_KIND: LazyLock<Index> = LazyLock::new(|| index(|resource| resource.kind));
+    BY_KIND.get(&(group, version, kind)).copied()
+}
+
+/// Resources by group, version and a name: every request looks one up, some several.
+type Index = HashMap<(&'static str, &'static str, &'static str), &'static Resource>;
+
+fn index(name: fn(&'static Resource) -> &'static str) -> Index {
+    let mut index = Index::new();
+    for resource in builtin() {
+        index.entry((resource.group, resource.version, name(resource))).or_insert(resource);
+    }
+    index
 }
 
 static BUILTIN: LazyLock<Vec<Resource>> = LazyLock::new(|| table::ROWS.iter().map(table::Row::resource).collect());

@@ -98,6 +98,7 @@ impl Row {
             verbs: self.verbs,
             subresources: self.subresources,
             schema: schema.name,
+            of: schema,
             storage: self.storage,
             rules: crate::rules::of(group, self.kind),
             columns: crate::columns::of(group, self.kind),

@@ -58,7 +58,18 @@ pub struct Decoded {
 /// See [`Error`].
 pub fn json(bytes: &[u8], schema: &'static Type, limits: Limits) -> Result<Decoded, Error> {
     check_size(bytes, limits)?;
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // Text that was checked once as a whole need not be checked string by string.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => whole(serde_json::Deserializer::from_str(text), schema, bytes),
+        Err(_) => whole(serde_json::Deserializer::from_slice(bytes), schema, bytes),
+    }
+}
+
+fn whole<'de, R: serde_json::de::Read<'de>>(
+    mut reader: serde_json::Deserializer<R>,
+    schema: &'static Type,
+    bytes: &[u8],
+) -> Result<Decoded, Error> {
     let decoded = checked(&mut reader, schema, |e| error::json(&e, bytes))?;
     reader.end().map_err(|e| error::json(&e, bytes))?;
     Ok(decoded)

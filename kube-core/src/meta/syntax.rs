@@ -64,15 +64,15 @@ pub fn wildcard_dns1123_subdomain(value: &str) -> Vec<String> {
 /// A qualified name: a label's key, a finalizer, a resource name: `example.com/name` or `name`.
 pub fn qualified_name(value: &str) -> Vec<String> {
     let mut errors = Vec::new();
-    let name = match value.split('/').collect::<Vec<_>>().as_slice() {
-        [name] => *name,
-        [prefix, name] => {
+    let name = match value.split_once('/') {
+        None => value,
+        Some((prefix, name)) if !name.contains('/') => {
             if prefix.is_empty() {
                 errors.push(format!("prefix part {EMPTY}"));
             } else {
                 errors.extend(dns1123_subdomain(prefix).into_iter().map(|e| format!("prefix part {e}")));
             }
-            *name
+            name
         }
         _ => {
             return vec![format!(

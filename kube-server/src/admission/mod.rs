@@ -72,6 +72,15 @@ impl AdmissionRequest<'_> {
     }
 }
 
+/// Whether admission of other objects depends on what this one says, and not only on its being there.
+pub(crate) fn concerns_others(resource: &Resource, object: &Value) -> bool {
+    match (resource.group, resource.plural) {
+        ("", "serviceaccounts") => service_account::concerns_pods(object),
+        ("scheduling.k8s.io", "priorityclasses") => priority::is_default(object),
+        _ => false,
+    }
+}
+
 /// Runs the built-in plugins that are not switched off, then those of the builder.
 ///
 /// # Errors

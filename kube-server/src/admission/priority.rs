@@ -3,6 +3,7 @@
 //! Source: `plugin/pkg/admission/priority/admission.go`.
 
 use super::{AdmissionRequest, Operation};
+use crate::registry::attributes::ADMISSION;
 use crate::registry::kind::Kind;
 use crate::registry::{Registry, encode};
 use kubekit_core::status::ApiError;
@@ -48,17 +49,21 @@ pub(super) async fn admit_pod(registry: &Registry, request: &mut AdmissionReques
     Ok(())
 }
 
+/// Whether a class says something about Pods that do not name it.
+pub(super) fn is_default(class: &Value) -> bool {
+    class["globalDefault"] == true
+}
+
 /// The class that Pods without one belong to.
 async fn default_class(registry: &Registry) -> Result<Option<Value>, ApiError> {
     let Some(kind) = Kind::find("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(None) };
-    let needle = b"\"globalDefault\":true";
-    // A look at the bytes spares parsing the classes that are no default, on the path of every Pod.
-    let defaults = registry.all(kind, "").await?;
-    let found = defaults
+    let classes = registry.all(kind, "").await?;
+    let found = classes
         .iter()
-        .filter(|entry| entry.value.bytes.windows(needle.len()).any(|window| window == needle))
+        // This spares parsing the classes that are no default, on the path of every Pod.
+        .filter(|entry| entry.attributes.get(ADMISSION).is_some())
         .map(|entry| encode::decode(entry))
-        .filter(|class| class["globalDefault"] == true)
+        .filter(is_default)
         .min_by_key(|class| class["value"].as_i64());
     Ok(found)
 }
@@ -67,8 +72,7 @@ pub(super) async fn admit_class(registry: &Registry, request: &mut AdmissionRequ
     if !matches!(request.operation, Operation::Create | Operation::Update) {
         return Ok(());
     }
-    let is_default = request.object.as_ref().is_some_and(|class| class["globalDefault"] == true);
-    if !is_default {
+    if !request.object.as_ref().is_some_and(|class| is_default(class)) {
         return Ok(());
     }
     let name = request.object.as_ref().map(|class| text(&class["metadata"], "name")).unwrap_or_default();

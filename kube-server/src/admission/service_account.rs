@@ -3,10 +3,12 @@
 //! Source: `plugin/pkg/admission/serviceaccount/admission.go`.
 
 use super::{AdmissionRequest, Operation};
+use crate::registry::attributes::ADMISSION;
 use crate::registry::{Registry, encode};
 use kubekit_core::names;
 use kubekit_core::status::ApiError;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Where containers find token, CA and namespace.
@@ -71,6 +73,12 @@ fn mirror(request: &AdmissionRequest<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Whether an account says something about the Pods that run as it.
+pub(super) fn concerns_pods(account: &Value) -> bool {
+    ["automountServiceAccountToken", "imagePullSecrets"].iter().any(|field| account.get(*field).is_some())
+}
+
+/// The account of this name; null where it says nothing about its Pods.
 async fn find(registry: &Registry, request: &AdmissionRequest<'_>, name: &str) -> Result<Value, ApiError> {
     let namespace = request.namespace;
     let attempts = if name == "default" { ATTEMPTS } else { 1 };
@@ -79,7 +87,8 @@ async fn find(registry: &Registry, request: &AdmissionRequest<'_>, name: &str) -
             tokio::time::sleep(ATTEMPT_INTERVAL).await;
         }
         if let Some(entry) = registry.object("", "serviceaccounts", namespace, name).await? {
-            return Ok(encode::decode(&entry));
+            let silent = entry.attributes.get(ADMISSION).is_none();
+            return Ok(if silent { Value::Null } else { encode::decode(&entry) });
         }
     }
     let detail = format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
@@ -108,7 +117,7 @@ fn mount(registry: &Registry, spec: &mut Value) {
                 continue;
             }
             let mounts = &mut container["volumeMounts"];
-            let mount = json!({"name": volume, "readOnly": true, "mountPath": MOUNT_PATH});
+            let mount = token_mount(&volume);
             match mounts.as_array_mut() {
                 Some(list) => list.push(mount),
                 None => *mounts = json!([mount]),
@@ -125,11 +134,27 @@ fn mount(registry: &Registry, spec: &mut Value) {
     }
 }
 
+fn token_mount(volume: &str) -> Value {
+    static MOUNT: LazyLock<Value> =
+        LazyLock::new(|| json!({"name": null, "readOnly": true, "mountPath": MOUNT_PATH}));
+    named(&MOUNT, volume)
+}
+
 fn token_volume(name: &str) -> Value {
-    json!({"name": name, "projected": {"defaultMode": 420, "sources": [
-        {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
-        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-        {"downwardAPI": {"items": [
-            {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
-    ]}})
+    static VOLUME: LazyLock<Value> = LazyLock::new(|| {
+        json!({"name": null, "projected": {"defaultMode": 420, "sources": [
+            {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [
+                {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+        ]}})
+    });
+    named(&VOLUME, name)
+}
+
+/// A copy of a value that is the same for every Pod, under a name: much cheaper than making it anew.
+fn named(value: &Value, name: &str) -> Value {
+    let mut named = value.clone();
+    named["name"] = Value::String(name.to_owned());
+    named
 }

@@ -3,6 +3,7 @@
 use kubekit_core::catalog::{self, Resource};
 use kubekit_store::{Attributes, Extractor};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Prefix of attributes that are labels.
@@ -10,30 +11,29 @@ pub(crate) const LABEL: &str = "label:";
 /// Prefix of attributes that are fields.
 pub(crate) const FIELD: &str = "field:";
 
+/// Has every object that admission must look into when it judges another; the rest need not be decoded for that.
+pub(crate) const ADMISSION: &str = "admission:";
+
 /// The attributes of an object in its storage version.
 pub(crate) fn of(resource: &Resource, object: &Value) -> Attributes {
     let metadata = &object["metadata"];
     let labels = metadata.get("labels").and_then(Value::as_object).into_iter().flatten();
-    let mut pairs: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(10);
-    for field in ["name", "namespace"] {
+    let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(16);
+    for (name, field) in [("field:metadata.name", "name"), ("field:metadata.namespace", "namespace")] {
         if let Some(value) = metadata.get(field).and_then(Value::as_str) {
-            pairs.push((join("field:metadata.", field), value.into()));
+            pairs.push((name.into(), value.into()));
         }
     }
     for (key, value) in labels {
-        pairs.push((join(LABEL, key), value.as_str().unwrap_or_default().into()));
+        pairs.push(([LABEL, key].concat().into(), value.as_str().unwrap_or_default().into()));
     }
     for (field, value) in resource.rules.selectable_fields(object) {
-        pairs.push((join(FIELD, field), value.into()));
+        pairs.push(([FIELD, field].concat().into(), value.into()));
+    }
+    if crate::admission::concerns_others(resource, object) {
+        pairs.push((ADMISSION.into(), "".into()));
     }
     Attributes::new(pairs)
-}
-
-fn join(prefix: &str, name: &str) -> Box<str> {
-    let mut joined = String::with_capacity(prefix.len() + name.len());
-    joined.push_str(prefix);
-    joined.push_str(name);
-    joined.into()
 }
 
 /// How a store for the server is best set up: the attributes that lists ask for by one value have an index.

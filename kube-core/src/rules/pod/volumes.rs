@@ -6,6 +6,7 @@ use crate::rules::access::{entries, get, int, is_true, list, text};
 use crate::rules::resource_list::quantity;
 use crate::rules::{format, persistent_volume_claim};
 use serde_json::Value;
+use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 
 /// The volumes of a pod that are valid, by name.
@@ -90,18 +91,28 @@ pub(super) fn check<'a>(errors: &mut ErrorList, path: &Path, spec: &'a Value, me
 }
 
 fn check_volume(errors: &mut ErrorList, path: &Path, volume: &Value, metadata: Option<&Value>) {
-    let mut sources = SOURCES.iter().filter(|source| get(volume, source).is_some());
+    let mut sources = given_sources(volume).into_iter();
     let Some(source) = sources.next() else {
         errors.push(Error::required(path, "must specify a volume type"));
         return;
     };
-    check_one_source(errors, path, source, &volume[*source]);
-    if *source == "image" && metadata.is_some() && text(&volume["image"], "reference").is_empty() {
+    check_one_source(errors, path, source, &volume[source]);
+    if source == "image" && metadata.is_some() && text(&volume["image"], "reference").is_empty() {
         errors.push(Error::required(&path.child("image").child("reference"), ""));
     }
     for other in sources {
         errors.push(Error::forbidden(&path.child(other), "may not specify more than 1 volume type"));
     }
+}
+
+/// The sources that a volume names, in the order of [`SOURCES`]. A volume has two fields, so that these are looked up
+/// among the sources and not all sources in the volume.
+fn given_sources(volume: &Value) -> SmallVec<[&'static str; 2]> {
+    let given = volume.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let mut places: SmallVec<[usize; 2]> =
+        given.filter_map(|(name, _)| SOURCES.iter().position(|source| source == name)).collect();
+    places.sort_unstable();
+    places.into_iter().map(|place| SOURCES[place]).collect()
 }
 
 /// One source, under its name.

@@ -53,16 +53,21 @@ pub(in crate::rules) fn of_template(object: &Value, path: &str) -> Vec<String> {
 pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) -> Vec<String> {
     let mut warnings = Vec::new();
     warn_of_labels(&mut warnings, prefix, spec);
-    for (name, text) in DEPRECATED_ANNOTATIONS {
-        if at(metadata, &["annotations", name]).is_some() {
-            warnings.push(format!("{prefix}metadata.annotations[{name}]: {text}"));
+    if get(metadata, "annotations").is_some() {
+        for (name, text) in DEPRECATED_ANNOTATIONS {
+            if at(metadata, &["annotations", name]).is_some() {
+                warnings.push(format!("{prefix}metadata.annotations[{name}]: {text}"));
+            }
         }
     }
     for (index, volume) in list(spec, "volumes").iter().enumerate() {
-        for (source, text) in DEPRECATED_VOLUMES {
-            if get(volume, source).is_some() {
-                warnings.push(format!("{prefix}spec.volumes[{index}].{source}: {text}"));
-            }
+        // A volume has two fields, and there are many sources to warn of.
+        let given = volume.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        let mut found: Vec<usize> =
+            given.filter_map(|(name, _)| DEPRECATED_VOLUMES.iter().position(|(source, _)| source == name)).collect();
+        found.sort_unstable();
+        for (source, text) in found.into_iter().map(|at| DEPRECATED_VOLUMES[at]) {
+            warnings.push(format!("{prefix}spec.volumes[{index}].{source}: {text}"));
         }
     }
     warn_of_duplicates(&mut warnings, prefix, spec, "hostAliases", "ip");
@@ -72,7 +77,7 @@ pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) ->
             warnings.push(format!("{prefix}spec.imagePullSecrets[{index}].name: invalid empty name \"\""));
         }
     }
-    warn_of_fractions(&mut warnings, &format!("{prefix}spec.overhead"), &spec["overhead"]);
+    warn_of_fractions(&mut warnings, || format!("{prefix}spec.overhead"), &spec["overhead"]);
     const SECCOMP: &str = "seccomp.security.alpha.kubernetes.io/pod";
     if security_field(spec, "seccompProfile").is_none() && at(metadata, &["annotations", SECCOMP]).is_some() {
         warnings.push(format!(
@@ -80,7 +85,7 @@ pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) ->
         ));
     }
     for (field, index, container) in all_containers(spec) {
-        warn_of_container(&mut warnings, &format!("{prefix}spec.{field}[{index}]"), container);
+        warn_of_container(&mut warnings, || format!("{prefix}spec.{field}[{index}]"), container);
     }
     warn_of_ports(&mut warnings, prefix, spec);
     let grace = int(spec, "terminationGracePeriodSeconds");
@@ -146,18 +151,19 @@ fn warn_of_duplicates(warnings: &mut Vec<String>, prefix: &str, spec: &Value, fi
 }
 
 /// Half a byte cannot be had.
-fn warn_of_fractions(warnings: &mut Vec<String>, path: &str, resources: &Value) {
+fn warn_of_fractions(warnings: &mut Vec<String>, path: impl Fn() -> String, resources: &Value) {
     for name in ["memory", "ephemeral-storage"] {
         if quantity_of(resources, name).is_some_and(|amount| amount.milli_value() % 1000 != 0) {
             let value = text(resources, name);
+            let path = path();
             warnings.push(format!("{path}[{name}]: fractional byte value {value:?} is invalid, must be an integer"));
         }
     }
 }
 
-fn warn_of_container(warnings: &mut Vec<String>, path: &str, container: &Value) {
+fn warn_of_container(warnings: &mut Vec<String>, path: impl Fn() -> String, container: &Value) {
     for list in ["limits", "requests"] {
-        warn_of_fractions(warnings, &format!("{path}.resources.{list}"), &container["resources"][list]);
+        warn_of_fractions(warnings, || format!("{}.resources.{list}", path()), &container["resources"][list]);
     }
     let mut seen = HashSet::new();
     for (index, variable) in list(container, "env").iter().enumerate() {
@@ -170,32 +176,38 @@ fn warn_of_container(warnings: &mut Vec<String>, path: &str, container: &Value) 
         let value = text(variable, "value");
         if get(variable, "valueFrom").is_some() || value == reference || !value.contains(&reference) {
             warnings.push(format!(
-                "{path}.env[{index}]: hides previous definition of {name:?}, which may be dropped when using apply"
+                "{}.env[{index}]: hides previous definition of {name:?}, which may be dropped when using apply",
+                path()
             ));
         }
     }
 }
 
 fn warn_of_ports(warnings: &mut Vec<String>, prefix: &str, spec: &Value) {
-    let mut seen: HashMap<(i64, &str), Vec<(String, &Value)>> = HashMap::new();
+    type Place = (&'static str, usize, usize);
+    let path = |(field, index, port): Place| format!("{prefix}spec.{field}[{index}].ports[{port}]");
+    let mut seen: HashMap<(i64, &str), Vec<(Place, &Value)>> = HashMap::new();
     for (field, index, container) in all_containers(spec) {
         for (port_index, port) in list(container, "ports").iter().enumerate() {
-            let path = format!("{prefix}spec.{field}[{index}].ports[{port_index}]");
+            let place = (field, index, port_index);
             let host = |port: &Value| int(port, "hostPort").unwrap_or(0);
             let key = (int(port, "containerPort").unwrap_or(0), text(port, "protocol"));
             let others = seen.entry(key).or_default();
-            for (other_path, other) in others.iter() {
-                if text(port, "hostIP") == text(other, "hostIP") && host(port) == host(other) {
-                    warnings.push(format!("{path}: duplicate port definition with {other_path}"));
+            for (other_place, other) in others.iter() {
+                let how = if text(port, "hostIP") == text(other, "hostIP") && host(port) == host(other) {
+                    "duplicate"
                 } else if host(port) == 0 || host(other) == 0 {
-                    warnings.push(format!("{path}: overlapping port definition with {other_path}"));
+                    "overlapping"
                 } else if (text(port, "hostIP").is_empty() || text(other, "hostIP").is_empty())
                     && host(port) == host(other)
                 {
-                    warnings.push(format!("{path}: dangerously ambiguous port definition with {other_path}"));
-                }
+                    "dangerously ambiguous"
+                } else {
+                    continue;
+                };
+                warnings.push(format!("{}: {how} port definition with {}", path(place), path(*other_place)));
             }
-            others.push((path, port));
+            others.push((place, port));
         }
     }
 }
