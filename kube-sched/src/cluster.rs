@@ -1,115 +1,30 @@
 //! The state that decisions are made on: nodes, the pods on them, and what namespaces are labelled with.
+//!
+//! Everything that grows with the cluster lies in pieces that forks share until one of them writes: nodes in chunks in the
+//! order of their names ([`table`]), locations of pods in pieces of a hash map ([`shards`]). The [`journal`] says which nodes
+//! changed, so that indexes follow.
+
+mod info;
+mod journal;
+mod kinds;
+mod nominations;
+mod shards;
+mod table;
 
 use crate::inventory::Inventory;
-use crate::model::{HostPort, Labels, Node, Pod, Resources};
+use crate::model::{Labels, Node, Pod};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A node with the pods on it and what they use.
-#[derive(Clone, Debug)]
-pub struct NodeInfo {
-    node: Arc<Node>,
-    pods: Vec<Arc<Pod>>,
-    requested: Resources,
-    assumed: Resources,
-    ports: Vec<HostPort>,
-    with_pod_terms: usize,
-    gpu_free: Vec<i64>,
-}
-
-impl NodeInfo {
-    fn new(node: Arc<Node>) -> Self {
-        Self {
-            gpu_free: node.gpus.all_free(),
-            node,
-            pods: Vec::new(),
-            requested: Resources::default(),
-            assumed: Resources::default(),
-            ports: Vec::new(),
-            with_pod_terms: 0,
-        }
-    }
-
-    /// The node.
-    pub fn node(&self) -> &Node {
-        &self.node
-    }
-
-    /// The pods on it.
-    pub fn pods(&self) -> &[Arc<Pod>] {
-        &self.pods
-    }
-
-    /// The sum of what its pods request; `pods` is their number.
-    pub fn requested(&self) -> &Resources {
-        &self.requested
-    }
-
-    /// The sum of what scoring takes its pods to use.
-    pub fn assumed(&self) -> &Resources {
-        &self.assumed
-    }
-
-    /// The host ports that its pods take.
-    pub fn host_ports(&self) -> &[HostPort] {
-        &self.ports
-    }
-
-    /// Whether a pod on it says anything about other pods.
-    pub fn has_pod_terms(&self) -> bool {
-        self.with_pod_terms > 0
-    }
-
-    /// What is free of each of its GPU devices, in thousandths.
-    pub fn gpu_free(&self) -> &[i64] {
-        &self.gpu_free
-    }
-
-    /// Gives a pod its devices (`sign` −1), or takes them back (1).
-    fn settle_devices(&mut self, pod: &Pod, sign: i64) {
-        let Some(request) = &pod.gpu else { return };
-        for device in &pod.gpu_devices {
-            if let Some(free) = self.gpu_free.get_mut(*device) {
-                *free += sign * request.milli;
-            }
-        }
-    }
-
-    /// The node was changed: its devices may be others.
-    fn recount_devices(&mut self) {
-        self.gpu_free = self.node.gpus.all_free();
-        for pod in self.pods.clone() {
-            self.settle_devices(&pod, -1);
-        }
-    }
-
-    pub(crate) fn add(&mut self, pod: Arc<Pod>) {
-        self.requested.add(&pod.requests);
-        self.requested.pods += 1;
-        self.assumed.add(&pod.assumed);
-        self.ports.extend(pod.host_ports.iter().cloned());
-        self.with_pod_terms += usize::from(pod.has_pod_terms());
-        self.settle_devices(&pod, -1);
-        self.pods.push(pod);
-    }
-
-    pub(crate) fn remove(&mut self, uid: &str) -> Option<Arc<Pod>> {
-        let index = self.pods.iter().position(|pod| &*pod.uid == uid)?;
-        let pod = self.pods.remove(index);
-        self.requested.subtract(&pod.requests);
-        self.requested.pods -= 1;
-        self.assumed.subtract(&pod.assumed);
-        for port in &pod.host_ports {
-            if let Some(i) = self.ports.iter().position(|p| p == port) {
-                self.ports.swap_remove(i);
-            }
-        }
-        self.with_pod_terms -= usize::from(pod.has_pod_terms());
-        self.settle_devices(&pod, 1);
-        Some(pod)
-    }
-}
+pub use info::{NodeInfo, NodeRow};
+pub(crate) use journal::{Journal, divergence};
+pub(crate) use kinds::HOSTNAME;
+use kinds::Profiles;
+use nominations::Nominations;
+use shards::Shards;
+use table::unique;
+pub(crate) use table::{CHUNK, NodeTable, Position};
 
 /// Why the state could not be changed. Nothing was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,17 +56,36 @@ pub enum ClusterError {
 ///
 /// Pods may arrive before their node (an API server orders no watch against another): [`Cluster::add_pod`] then fails
 /// with [`ClusterError::NoNode`], while [`Cluster::track_pod`] keeps them until the node comes.
-#[derive(Clone, Debug, Default)]
+///
+/// [`Cluster::fork`] makes a copy that shares what neither of both changes.
+#[derive(Debug, Default)]
 pub struct Cluster {
-    nodes: BTreeMap<Arc<str>, NodeInfo>,
-    locations: HashMap<Arc<str>, Arc<str>>,
-    homeless: HashMap<Arc<str>, Vec<Arc<Pod>>>,
-    namespaces: BTreeMap<String, Labels>,
-    nodes_with_terms: BTreeSet<Arc<str>>,
-    image_nodes: HashMap<String, usize>,
-    nominated: HashMap<Arc<str>, Vec<Arc<Pod>>>,
+    table: NodeTable,
+    journal: Journal,
+    profiles: Profiles,
+    /// Changes with every change of a node's object.
+    specs: u64,
+    /// Changes with every change of a namespace.
+    context: u64,
+    locations: Shards<Arc<str>, Arc<str>>,
+    homeless: Arc<HashMap<Arc<str>, Vec<Arc<Pod>>>>,
+    namespaces: Arc<BTreeMap<String, Labels>>,
+    nodes_with_terms: Arc<BTreeSet<Arc<str>>>,
+    image_nodes: Arc<HashMap<String, usize>>,
+    nominations: Arc<Nominations>,
     inventory: Inventory,
 }
+
+impl Clone for Cluster {
+    fn clone(&self) -> Self {
+        self.fork()
+    }
+}
+
+/// The fork could not be committed: the cluster changed since, or is not the one that was forked. The fork comes back.
+#[derive(Debug, thiserror::Error)]
+#[error("the cluster has changed since it was forked; fork it anew and repeat what was done on the fork")]
+pub struct CommitError(pub Box<Cluster>);
 
 impl Cluster {
     /// No nodes, no pods.
@@ -159,29 +93,80 @@ impl Cluster {
         Self::default()
     }
 
+    /// A copy to try things on: cheap, independent, and to be forked in turn. Drop it, or [`Cluster::commit`] it.
+    ///
+    /// ```
+    /// use kubekit_sched::{Cluster, Node, Pod, Profile, Resources, Scheduler};
+    ///
+    /// // How many machines of this kind do these ten tasks need?
+    /// let (cluster, scheduler) = (Cluster::new(), Scheduler::new(Profile::default(), 1));
+    /// let machine = |i: usize| Node::new(&format!("new-{i}"), Resources::new(4_000, 8 << 30, 110));
+    /// let task = |i: usize| Pod::new(&format!("task-{i}")).request(Resources::new(1_500, 1 << 30, 0));
+    /// let enough = |machines: usize| {
+    ///     let mut what_if = cluster.fork();
+    ///     (0..machines).for_each(|i| what_if.add_node(machine(i)));
+    ///     (0..10).all(|i| match scheduler.schedule(&what_if, &task(i)) {
+    ///         Ok(placement) => what_if.add_pod(task(i).on(placement.node)).is_ok(),
+    ///         Err(_) => false,
+    ///     })
+    /// };
+    /// assert_eq!((1..).find(|machines| enough(*machines)), Some(5));
+    /// ```
+    pub fn fork(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            journal: self.journal.fork(),
+            profiles: self.profiles.clone(),
+            specs: self.specs,
+            context: self.context,
+            locations: self.locations.clone(),
+            homeless: self.homeless.clone(),
+            namespaces: self.namespaces.clone(),
+            nodes_with_terms: self.nodes_with_terms.clone(),
+            image_nodes: self.image_nodes.clone(),
+            nominations: self.nominations.clone(),
+            inventory: self.inventory.clone(),
+        }
+    }
+
+    /// Takes over what was done on a fork of this cluster.
+    ///
+    /// # Errors
+    /// When nodes or pods of this cluster changed since the fork was made; it comes back unharmed, and nothing changes.
+    pub fn commit(&mut self, fork: Self) -> Result<(), CommitError> {
+        if !self.journal.is_parent_of(&fork.journal) {
+            return Err(CommitError(Box::new(fork)));
+        }
+        let Self { journal, .. } = std::mem::take(self);
+        *self = fork;
+        let adopted = std::mem::replace(&mut self.journal, journal);
+        self.journal.adopt(adopted);
+        Ok(())
+    }
+
     /// Number of nodes.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.table.len()
     }
 
     /// Whether there are no nodes.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.table.len() == 0
     }
 
     /// A node with its pods.
     pub fn node(&self, name: &str) -> Option<&NodeInfo> {
-        self.nodes.get(name)
+        self.table.find(name).map(|position| &**self.table.info(position))
     }
 
     /// All nodes, in the order of their names.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeInfo> {
-        self.nodes.values()
+        self.table.iter()
     }
 
     /// The nodes with pods that say something about other pods.
     pub fn nodes_with_pod_terms(&self) -> impl Iterator<Item = &NodeInfo> {
-        self.nodes_with_terms.iter().filter_map(|name| self.nodes.get(name))
+        self.nodes_with_terms.iter().filter_map(|name| self.node(name))
     }
 
     /// On how many nodes an image is.
@@ -201,6 +186,7 @@ impl Cluster {
 
     /// What decisions rest on besides nodes and pods, to change it.
     pub fn inventory_mut(&mut self) -> &mut Inventory {
+        self.journal.push(NOWHERE, self.table.len());
         &mut self.inventory
     }
 
@@ -213,30 +199,44 @@ impl Cluster {
     pub fn add_node(&mut self, node: Node) {
         let node = Arc::new(node);
         let name = node.name.clone();
-        for (image, _) in &node.images {
-            *self.image_nodes.entry_ref(image.as_str()).or_insert(0) += 1;
+        self.specs = unique();
+        if self.profiles.len() > PROFILES_MAX + 4 * self.len() {
+            self.renumber();
         }
-        if let Some(info) = self.nodes.get_mut(&name) {
-            let old = std::mem::replace(&mut info.node, node);
-            if old.gpus != info.node.gpus {
-                info.recount_devices();
-            }
+        let (profile, spec) = (self.profiles.number(&node), stamp());
+        self.count_images(&node);
+        if let Some(position) = self.table.find(&name) {
+            let old = self.table.change(position, |info, row| {
+                (row.profile, row.spec) = (profile, spec);
+                info.replace_node(node)
+            });
+            self.journal.push(position, self.table.len());
             self.forget_images(&old);
             return;
         }
-        self.nodes.insert(name.clone(), NodeInfo::new(node));
-        for pod in self.homeless.remove(&name).unwrap_or_default() {
-            self.place(&name, pod);
+        let position = self.table.insert(NodeInfo::new(node), profile, spec);
+        self.journal.push(position, self.table.len());
+        if self.homeless.contains_key(&name) {
+            for pod in Arc::make_mut(&mut self.homeless).remove(&name).unwrap_or_default() {
+                self.place(position, &name, pod);
+            }
         }
     }
 
     /// Removes a node. Its pods wait, out of sight, for a node of this name or for their own removal.
     pub fn remove_node(&mut self, name: &str) -> bool {
-        let Some(info) = self.nodes.remove(name) else { return false };
-        self.forget_images(&info.node);
-        self.nodes_with_terms.remove(name);
-        if !info.pods.is_empty() {
-            self.homeless.insert(info.node.name.clone(), info.pods);
+        let Some(position) = self.table.find(name) else { return false };
+        self.specs = unique();
+        let node = self.table.info(position).shared_node().clone();
+        let pods = self.table.change(position, |info, _| info.take_pods());
+        self.table.remove(position);
+        self.journal.push(position, self.table.len());
+        self.forget_images(&node);
+        if self.nodes_with_terms.contains(name) {
+            Arc::make_mut(&mut self.nodes_with_terms).remove(name);
+        }
+        if !pods.is_empty() {
+            Arc::make_mut(&mut self.homeless).insert(node.name.clone(), pods);
         }
         true
     }
@@ -246,10 +246,7 @@ impl Cluster {
     /// # Errors
     /// When it is not bound, its node does not exist, or it is on another node.
     pub fn add_pod(&mut self, pod: Pod) -> Result<(), ClusterError> {
-        match &pod.node {
-            Some(node) if !self.nodes.contains_key(node) => Err(ClusterError::NoNode { node: node.clone() }),
-            _ => self.track_pod(pod),
-        }
+        self.put(pod, false)
     }
 
     /// Adds a bound pod whose node may come later, or replaces what is known of it.
@@ -257,7 +254,15 @@ impl Cluster {
     /// # Errors
     /// When it is not bound, or is on another node.
     pub fn track_pod(&mut self, pod: Pod) -> Result<(), ClusterError> {
+        self.put(pod, true)
+    }
+
+    fn put(&mut self, pod: Pod, may_wait: bool) -> Result<(), ClusterError> {
         let Some(node) = pod.node.clone() else { return Err(ClusterError::NotBound { uid: pod.uid }) };
+        let position = self.table.find(&node);
+        if position.is_none() && !may_wait {
+            return Err(ClusterError::NoNode { node });
+        }
         if let Some(there) = self.locations.get(&pod.uid) {
             if *there != node {
                 return Err(ClusterError::Elsewhere { uid: pod.uid, node: there.clone() });
@@ -265,11 +270,13 @@ impl Cluster {
             self.remove_pod(&pod.uid);
         }
         let pod = Arc::new(pod);
-        self.locations.insert(pod.uid.clone(), node.clone());
-        if self.nodes.contains_key(&node) {
-            self.place(&node, pod);
-        } else {
-            self.homeless.entry(node).or_default().push(pod);
+        self.locations.insert_new(pod.uid.clone(), node.clone());
+        match position {
+            Some(position) => self.place(position, &node, pod),
+            None => {
+                self.journal.push(NOWHERE, self.table.len());
+                Arc::make_mut(&mut self.homeless).entry(node).or_default().push(pod);
+            }
         }
         Ok(())
     }
@@ -277,18 +284,21 @@ impl Cluster {
     /// Removes a pod; gives back what was known of it.
     pub fn remove_pod(&mut self, uid: &str) -> Option<Arc<Pod>> {
         let node = self.locations.remove(uid)?;
-        if let Some(info) = self.nodes.get_mut(&node) {
-            let pod = info.remove(uid);
-            if !info.has_pod_terms() {
-                self.nodes_with_terms.remove(&node);
+        if let Some(position) = self.table.find(&node) {
+            let (pod, has_terms) = self.table.change(position, |info, _| (info.remove(uid), info.has_pod_terms()));
+            self.journal.push(position, self.table.len());
+            if !has_terms && self.nodes_with_terms.contains(&node) {
+                Arc::make_mut(&mut self.nodes_with_terms).remove(&node);
             }
             return pod;
         }
-        let waiting = self.homeless.get_mut(&node)?;
+        self.journal.push(NOWHERE, self.table.len());
+        let homeless = Arc::make_mut(&mut self.homeless);
+        let waiting = homeless.get_mut(&node)?;
         let index = waiting.iter().position(|pod| &*pod.uid == uid)?;
         let pod = waiting.swap_remove(index);
         if waiting.is_empty() {
-            self.homeless.remove(&node);
+            homeless.remove(&node);
         }
         Some(pod)
     }
@@ -297,51 +307,123 @@ impl Cluster {
     pub fn nominate(&mut self, pod: Pod) {
         self.withdraw_nomination(&pod.uid);
         if let Some(node) = pod.nominated_node.clone() {
-            self.nominated.entry(node).or_default().push(Arc::new(pod));
+            Arc::make_mut(&mut self.nominations).add(&node, Arc::new(pod));
+            self.touch(&node);
         }
     }
 
     /// Takes a promise back.
     pub fn withdraw_nomination(&mut self, uid: &str) {
-        self.nominated.retain(|_, pods| {
-            pods.retain(|pod| &*pod.uid != uid);
-            !pods.is_empty()
-        });
+        if self.nominations.node_of(uid).is_some()
+            && let Some(node) = Arc::make_mut(&mut self.nominations).remove(uid)
+        {
+            self.touch(&node);
+        }
     }
 
     /// The pods that are promised room on a node.
     pub fn nominated(&self, node: &str) -> &[Arc<Pod>] {
-        self.nominated.get(node).map_or(&[], Vec::as_slice)
+        self.nominations.on(node)
+    }
+
+    /// The node on which a pod is promised room.
+    pub fn nominated_node(&self, uid: &str) -> Option<&str> {
+        self.nominations.node_of(uid).map(|name| &**name)
     }
 
     /// Sets the labels of a namespace, which namespace selectors look at.
     pub fn set_namespace(&mut self, name: &str, labels: Labels) {
-        self.namespaces.insert(name.to_owned(), labels);
+        self.context = unique();
+        self.journal.push(NOWHERE, self.table.len());
+        Arc::make_mut(&mut self.namespaces).insert(name.to_owned(), labels);
     }
 
     /// Forgets a namespace.
     pub fn remove_namespace(&mut self, name: &str) {
-        self.namespaces.remove(name);
+        self.context = unique();
+        self.journal.push(NOWHERE, self.table.len());
+        Arc::make_mut(&mut self.namespaces).remove(name);
     }
 
-    fn place(&mut self, node: &Arc<str>, pod: Arc<Pod>) {
-        let info = self.nodes.get_mut(node).expect("callers have looked the node up");
-        if pod.has_pod_terms() {
-            self.nodes_with_terms.insert(node.clone());
+    pub(crate) fn table(&self) -> &NodeTable {
+        &self.table
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Two numbers: the first changes with the objects of nodes, the second with namespaces.
+    pub(crate) fn versions(&self) -> (u64, u64) {
+        (self.specs, self.context)
+    }
+
+    /// Whether a pod is promised room anywhere.
+    pub(crate) fn has_nominations(&self) -> bool {
+        !self.nominations.is_empty()
+    }
+
+    fn place(&mut self, position: Position, node: &Arc<str>, pod: Arc<Pod>) {
+        if pod.has_pod_terms() && !self.nodes_with_terms.contains(node) {
+            Arc::make_mut(&mut self.nodes_with_terms).insert(node.clone());
         }
-        info.add(pod);
+        self.table.change(position, |info, _| info.add(pod));
+        self.journal.push(position, self.table.len());
+    }
+
+    /// Something else about a node changed.
+    fn touch(&mut self, node: &str) {
+        let position = self.table.find(node).unwrap_or(NOWHERE);
+        self.journal.push(position, self.table.len());
+    }
+
+    /// Numbers profiles anew, so that those of nodes that are long gone take no room.
+    fn renumber(&mut self) {
+        self.profiles = Profiles::default();
+        let nodes: Vec<Arc<Node>> = self.nodes().map(|info| info.shared_node().clone()).collect();
+        for node in nodes {
+            let (profile, spec) = (self.profiles.number(&node), stamp());
+            let position = self.table.find(&node.name).expect("it was just seen");
+            self.table.change(position, |_, row| (row.profile, row.spec) = (profile, spec));
+        }
+        self.table.forget_positions();
+    }
+
+    fn count_images(&mut self, node: &Node) {
+        if !node.images.is_empty() {
+            let counts = Arc::make_mut(&mut self.image_nodes);
+            for (image, _) in &node.images {
+                *counts.entry_ref(image.as_str()).or_insert(0) += 1;
+            }
+        }
     }
 
     fn forget_images(&mut self, node: &Node) {
+        if node.images.is_empty() {
+            return;
+        }
+        let counts = Arc::make_mut(&mut self.image_nodes);
         for (image, _) in &node.images {
-            if let Some(count) = self.image_nodes.get_mut(image) {
+            if let Some(count) = counts.get_mut(image) {
                 *count -= 1;
                 if *count == 0 {
-                    self.image_nodes.remove(image);
+                    counts.remove(image);
                 }
             }
         }
     }
+}
+
+/// Stands in the journal for a change that concerns no node that is there.
+const NOWHERE: Position = Position::MAX;
+
+/// So many kinds of nodes, and four a node, are numbered before those that are gone are forgotten.
+const PROFILES_MAX: usize = 65_536;
+
+/// Tells one state of a node's object from the ones before.
+#[expect(clippy::cast_possible_truncation, reason = "it is compared with stamps of the same node only")]
+fn stamp() -> u32 {
+    unique() as u32
 }
 
 #[cfg(test)]

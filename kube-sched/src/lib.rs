@@ -11,7 +11,7 @@
 //! let scheduler = Scheduler::new(Profile::default(), 42);
 //! let pod = Pod::new("web").request(Resources::new(500, 1 << 30, 0));
 //! let placement = scheduler.schedule(&cluster, &pod).expect("one node with room");
-//! assert_eq!(placement.node, "n1");
+//! assert_eq!(&*placement.node, "n1");
 //! cluster.add_pod(pod.on(placement.node)).expect("the node exists");
 //! ```
 //!
@@ -21,17 +21,19 @@
 mod cluster;
 #[cfg(feature = "driver")]
 pub mod driver;
+mod engine;
 pub mod framework;
 pub mod inventory;
 #[cfg(feature = "k8s")]
 pub mod k8s;
 mod model;
+mod oracle;
 pub mod plugins;
 pub mod queue;
 mod scheduler;
 pub mod storage;
 
-pub use cluster::{Cluster, ClusterError, NodeInfo};
+pub use cluster::{Cluster, ClusterError, CommitError, NodeInfo, NodeRow};
 pub use framework::{FitError, Profile, Refusal};
 pub use inventory::Inventory;
 pub use model::{
@@ -39,4 +41,5 @@ pub use model::{
     NodeSelectorTerm, Operator, Pod, PodAffinityTerm, PreferredNodeTerm, Protocol, Requirement, ResourceName,
     Resources, Selector, SpreadConstraint, Taint, Toleration, TolerationOperator, Weighted, WhenUnsatisfiable,
 };
+pub use oracle::{Explanation, NodeExplanation};
 pub use scheduler::{Placement, Scheduler, Ties};

@@ -1,22 +1,22 @@
 //! One decision: filter, then score, then choose.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{Attempt, FilterCycle, FitError, MAX_NODE_SCORE, PermitDecision, Profile, Refusal, Started};
+use crate::engine::{Decision, Engine};
+use crate::framework::{Attempt, FilterCycle, FitError, PermitDecision, Profile, Refusal};
 use crate::inventory::Change;
 use crate::model::Pod;
+use crate::oracle::{self, Explanation};
 use std::sync::Arc;
 
-/// Where a pod goes, and how that came about.
+/// Where a pod goes, and how that came about. [`Scheduler::explain`] tells the scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// The node.
-    pub node: String,
+    pub node: Arc<str>,
     /// How many nodes were looked at.
     pub evaluated: usize,
     /// How many of them could take the pod.
     pub feasible: usize,
-    /// The weighted score of each plugin that had a say; empty when only one node was feasible.
-    pub scores: Vec<(&'static str, i64)>,
 }
 
 /// Which of equally good nodes wins. Always a pure function of the seed, the pod and the tied nodes.
@@ -31,18 +31,24 @@ pub enum Ties {
 
 /// Decides where pods go. Pure: it changes nothing, and the same state, pod and seed give the same decision.
 ///
-/// Every node is considered, and ties are broken by a hash of the seed, the pod's uid and the node's name.
+/// Every node is considered. Of n tied nodes, in the order of their names, the k-th wins, where k is a hash of the seed and
+/// the pod's uid, modulo n.
+///
+/// What plugins say of nodes is kept from one decision to the next, as long as their declarations allow
+/// ([`Depends`](crate::framework::Depends)), and only nodes that changed are asked about again. Decisions on a cluster and
+/// its forks share what is kept. One scheduler decides on one pod at a time; a clone keeps its own.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     profile: Profile,
     seed: u64,
     ties: Ties,
+    engine: Engine,
 }
 
 impl Scheduler {
     /// A scheduler with these plugins. The seed decides ties.
     pub fn new(profile: Profile, seed: u64) -> Self {
-        Self { profile, seed, ties: Ties::default() }
+        Self { profile, seed, ties: Ties::default(), engine: Engine::default() }
     }
 
     /// With another rule for ties.
@@ -62,36 +68,61 @@ impl Scheduler {
     /// # Errors
     /// Why no node can take it, and which one could be cleared for it.
     pub fn schedule(&self, cluster: &Cluster, pod: &Pod) -> Result<Placement, Box<FitError>> {
-        let mut fit_error = FitError { nodes: cluster.len(), ..FitError::default() };
+        let tie = match self.ties {
+            Ties::PerPod => Tie::Nth(hash(self.seed, &pod.uid)),
+            Ties::NodeOrder => Tie::Order(self.seed),
+        };
+        match self.engine.decide(&self.profile, cluster, pod, tie) {
+            Decision::Node { position, feasible } => Ok(Placement {
+                node: cluster.table().info(position).node().name.clone(),
+                evaluated: cluster.len(),
+                feasible,
+            }),
+            Decision::Nowhere | Decision::Unknown => self.schedule_naively(cluster, pod),
+        }
+    }
+
+    /// Where the pod goes, by asking every plugin about every node: the same as [`Scheduler::schedule`], at the cost of all
+    /// nodes. This is what a decision means; tests hold the fast path against it.
+    ///
+    /// # Errors
+    /// Why no node can take it, and which one could be cleared for it.
+    pub fn schedule_naively(&self, cluster: &Cluster, pod: &Pod) -> Result<Placement, Box<FitError>> {
+        let mut fit_error = oracle::nowhere(cluster);
         if cluster.is_empty() {
             return Err(Box::new(fit_error));
         }
-        let (cycles, only) = match self.pre_filter(cluster, pod) {
-            Ok(started) => started,
+        let found = match oracle::filter(&self.profile, cluster, pod) {
+            Ok(found) => found,
             Err(refusal) => {
                 fit_error.pre_filter = Some(refusal);
                 return Err(Box::new(fit_error));
             }
         };
-        let mut feasible = Vec::new();
-        match only {
-            None => {
-                for node in cluster.nodes() {
-                    examine(cluster, &cycles, pod, node, &mut feasible, &mut fit_error);
-                }
-            }
-            Some(names) => {
-                for node in names.iter().filter_map(|name| cluster.node(name)) {
-                    examine(cluster, &cycles, pod, node, &mut feasible, &mut fit_error);
-                }
-            }
-        }
-        if feasible.is_empty() {
-            self.post_filter(cluster, pod, cycles, &mut fit_error);
+        if found.feasible.is_empty() {
+            fit_error.refusals = found.refusals;
+            self.post_filter(cluster, pod, found.cycles, &mut fit_error);
             return Err(Box::new(fit_error));
         }
-        let evaluated = feasible.len() + fit_error.refusals.len();
-        Ok(self.choose(cluster, pod, &feasible, evaluated))
+        let evaluated = found.feasible.len() + found.refusals.len();
+        match self.choose(cluster, pod, &found.feasible) {
+            Ok(node) => Ok(Placement { node, evaluated, feasible: found.feasible.len() }),
+            Err(refusal) => {
+                fit_error.pre_filter = Some(refusal);
+                Err(Box::new(fit_error))
+            }
+        }
+    }
+
+    /// How many decisions of this scheduler did not have to ask all plugins about all nodes.
+    pub fn kept_decisions(&self) -> u64 {
+        self.engine.kept()
+    }
+
+    /// What every plugin says of every node: per node the one that refused it and why, or the score of each. For people and
+    /// tests; it costs what [`Scheduler::schedule_naively`] does.
+    pub fn explain(&self, cluster: &Cluster, pod: &Pod) -> Explanation {
+        oracle::explain(&self.profile, cluster, pod)
     }
 
     /// Reserve, then Permit: what remains to be asked once the pod is assumed on a node.
@@ -167,40 +198,7 @@ impl Scheduler {
         }
     }
 
-    fn pre_filter<'a>(&'a self, cluster: &Cluster, pod: &Pod) -> Result<Cycles<'a>, Refusal> {
-        let mut cycles: Vec<Box<dyn FilterCycle + 'a>> = Vec::with_capacity(self.profile.filters.len());
-        let mut only: Option<Vec<String>> = None;
-        for plugin in &self.profile.filters {
-            match plugin.start(cluster, pod) {
-                Started::Skip => {}
-                Started::Run(cycle) => cycles.push(cycle),
-                Started::Only(names, cycle) => {
-                    cycles.push(cycle);
-                    let names = match only.take() {
-                        Some(before) => before.into_iter().filter(|name| names.contains(name)).collect(),
-                        None => names,
-                    };
-                    if names.is_empty() {
-                        return Err(Refusal::unresolvable(
-                            plugin.name(),
-                            "node(s) didn't satisfy plugin(s) simultaneously",
-                        ));
-                    }
-                    only = Some(names);
-                }
-                Started::Refuse(refusal) => return Err(refusal),
-            }
-        }
-        Ok((cycles, only))
-    }
-
-    fn post_filter<'a>(
-        &'a self,
-        cluster: &'a Cluster,
-        pod: &'a Pod,
-        cycles: Vec<Box<dyn FilterCycle + 'a>>,
-        error: &mut FitError,
-    ) {
+    fn post_filter(&self, cluster: &Cluster, pod: &Pod, cycles: Vec<Box<dyn FilterCycle>>, error: &mut FitError) {
         let attempt = Attempt { cluster, pod, cycles, refusals: &error.refusals };
         let mut messages = Vec::new();
         let mut nomination = None;
@@ -220,90 +218,53 @@ impl Scheduler {
         }
     }
 
-    fn choose(&self, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo], evaluated: usize) -> Placement {
-        let name = |index: usize| feasible[index].node().name.to_string();
-        if let [_] = feasible {
-            return Placement { node: name(0), evaluated, feasible: 1, scores: Vec::new() };
+    fn choose(&self, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo]) -> Result<Arc<str>, Refusal> {
+        if let [only] = feasible {
+            return Ok(only.node().name.clone());
         }
-        let mut totals = vec![0i64; feasible.len()];
-        let mut columns: Vec<(&'static str, Vec<i64>)> = Vec::with_capacity(self.profile.scores.len());
-        for (plugin, weight) in &self.profile.scores {
-            let mut scores = Vec::new();
-            if plugin.run(cluster, pod, feasible, &mut scores) {
-                for (total, score) in totals.iter_mut().zip(&mut scores) {
-                    // A plugin whose scores are out of range must not drown the others.
-                    *score = (*score).clamp(0, MAX_NODE_SCORE) * weight;
-                    *total += *score;
-                }
-                columns.push((plugin.name(), scores));
+        let totals = oracle::score(&self.profile, cluster, pod, feasible)?.totals;
+        let best = totals.iter().copied().max().expect("at least two nodes are feasible");
+        let mut tied: Vec<&Arc<str>> = feasible
+            .iter()
+            .zip(totals)
+            .filter(|(_, total)| *total == best)
+            .map(|(node, _)| &node.node().name)
+            .collect();
+        tied.sort_unstable();
+        let chosen = match self.ties {
+            Ties::PerPod => tied[nth(hash(self.seed, &pod.uid), tied.len())],
+            Ties::NodeOrder => {
+                tied.into_iter().max_by_key(|name| hash(self.seed, name)).expect("the best is tied with itself")
             }
-        }
-        // In one order for all pods, the pod has no part in the hash.
-        let uid = match self.ties {
-            Ties::PerPod => &*pod.uid,
-            Ties::NodeOrder => "",
         };
-        let best = (0..feasible.len())
-            .max_by_key(|&i| (totals[i], tie_break(self.seed, uid, &feasible[i].node().name)))
-            .expect("at least two nodes are feasible");
-        Placement {
-            node: name(best),
-            evaluated,
-            feasible: feasible.len(),
-            scores: columns.into_iter().map(|(plugin, scores)| (plugin, scores[best])).collect(),
-        }
+        Ok(chosen.clone())
     }
 }
 
-type Cycles<'a> = (Vec<Box<dyn FilterCycle + 'a>>, Option<Vec<String>>);
-
-fn examine<'a>(
-    cluster: &Cluster,
-    cycles: &[Box<dyn FilterCycle + '_>],
-    pod: &Pod,
-    node: &'a NodeInfo,
-    feasible: &mut Vec<&'a NodeInfo>,
-    error: &mut FitError,
-) {
-    match run_filters(cluster, cycles, pod, node) {
-        Ok(()) => feasible.push(node),
-        Err(refusal) => error.refusals.push((node.node().name.clone(), refusal)),
-    }
+/// How one of several equal nodes is chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tie {
+    /// In the order of names the one of this number, modulo their number.
+    Nth(u64),
+    /// The one whose name has the greatest hash with this seed.
+    Order(u64),
 }
 
-/// A node must take the pod as it is, and also with the pods that were promised room on it and are at least as important.
-pub(crate) fn run_filters(
-    cluster: &Cluster,
-    cycles: &[Box<dyn FilterCycle + '_>],
-    pod: &Pod,
-    node: &NodeInfo,
-) -> Result<(), Refusal> {
-    let nominated: Vec<&Arc<Pod>> = cluster
-        .nominated(&node.node().name)
-        .iter()
-        .filter(|other| other.priority >= pod.priority && other.uid != pod.uid)
-        .collect();
-    if !nominated.is_empty() {
-        let mut forked: Vec<_> = cycles.iter().map(|cycle| cycle.fork()).collect();
-        let mut with_them = node.clone();
-        for other in nominated {
-            with_them.add(other.clone());
-            for cycle in &mut forked {
-                cycle.add_pod(pod, other, &with_them, cluster);
-            }
-        }
-        forked.iter().try_for_each(|cycle| cycle.filter(pod, &with_them))?;
-    }
-    cycles.iter().try_for_each(|cycle| cycle.filter(pod, node))
+/// Which of `count` is meant.
+pub(crate) fn nth(hash: u64, count: usize) -> usize {
+    usize::try_from(hash % count as u64).expect("a remainder is below its divisor")
 }
 
-/// FNV-1a over the seed, the pod and the node: cheap, stable over releases and platforms.
-fn tie_break(seed: u64, pod: &str, node: &str) -> u64 {
-    let bytes = seed.to_le_bytes().into_iter().chain(pod.bytes()).chain([0]).chain(node.bytes());
-    let hash =
+/// FNV-1a over the seed and a name, with the finalizer of MurmurHash3: cheap, well mixed, stable over releases and
+/// platforms.
+pub(crate) fn hash(seed: u64, name: &str) -> u64 {
+    let bytes = seed.to_le_bytes().into_iter().chain(name.bytes());
+    let mut hash =
         bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    // The low bits of FNV mix well and the high ones do not; fold them so that a comparison sees all.
-    hash ^ (hash << 32)
+    for factor in [0xff51_afd7_ed55_8ccd_u64, 0xc4ce_b9fe_1a85_ec53] {
+        hash = (hash ^ (hash >> 33)).wrapping_mul(factor);
+    }
+    hash ^ (hash >> 33)
 }
 
 #[cfg(test)]

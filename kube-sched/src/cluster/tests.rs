@@ -1,7 +1,7 @@
 //! The state keeps sums that equal what its pods say, in whatever order nodes and pods come and go.
 
 use super::*;
-use crate::model::Protocol;
+use crate::model::{HostPort, Protocol, Resources};
 use proptest::prelude::*;
 
 fn node(name: &str) -> Node {

@@ -163,7 +163,7 @@ impl State {
     pub(super) fn next_step(&mut self, now: Duration) -> Option<Step> {
         let pod = self.queue.pop(now)?;
         match self.scheduler.schedule(&self.cluster, &pod) {
-            Ok(placement) => Some(self.assume(pod, placement.node, now)),
+            Ok(placement) => Some(self.assume(pod, placement.node.to_string(), now)),
             Err(error) => Some(self.refuse(pod, error, now)),
         }
     }

@@ -1,9 +1,10 @@
 //! PreFilter and Filter: which nodes a pod may go to.
 
-use super::{ClusterEvent, Hint, Refusal};
-use crate::cluster::{Cluster, NodeInfo};
+use super::{ClusterEvent, Depends, Hint, Refusal};
+use crate::cluster::{Cluster, NodeInfo, NodeRow};
 use crate::model::Pod;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// What [`Filter::pre_filter`] found before any node was looked at.
 #[derive(Clone, Debug)]
@@ -35,6 +36,25 @@ pub trait Filter: Send + Sync + Debug + 'static {
     /// The refusal, when it may not.
     fn filter(&self, state: &Self::State, pod: &Pod, node: &NodeInfo) -> Result<(), Refusal>;
 
+    /// What the answer for this pod depends on, besides the pod; the engine keeps answers accordingly.
+    ///
+    /// A plugin that declares anything but [`Depends::Anything`] promises that its [`Filter::pre_filter`] looks at the
+    /// pod only.
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Anything
+    }
+
+    /// Whether the answer depends on the pod's own labels. A plugin for which it does not, or only through the terms of
+    /// spreading and of affinity between pods, says so, and pods that differ in other labels share answers.
+    fn sees_pod_labels(&self) -> bool {
+        true
+    }
+
+    /// The answer of [`Filter::filter`], for plugins to which the row tells all; `None` where it does not.
+    fn filter_row(&self, _state: &Self::State, _pod: &Pod, _row: &NodeRow) -> Option<bool> {
+        None
+    }
+
     /// Preemption asks what would be if `other` were on `node`.
     fn add_pod(&self, _state: &mut Self::State, _pod: &Pod, _other: &Pod, _node: &NodeInfo, _cluster: &Cluster) {}
 
@@ -50,27 +70,32 @@ pub trait Filter: Send + Sync + Debug + 'static {
 /// A filter whose state type is erased.
 pub(crate) trait DynFilter: Send + Sync + Debug {
     fn name(&self) -> &'static str;
-    fn start<'a>(&'a self, cluster: &Cluster, pod: &Pod) -> Started<'a>;
+    fn depends(&self, pod: &Pod) -> Depends;
+    fn sees_pod_labels(&self) -> bool;
+    fn start(self: Arc<Self>, cluster: &Cluster, pod: &Pod) -> Started;
     fn hint(&self, event: &ClusterEvent, pod: &Pod) -> Hint;
 }
 
-pub(crate) enum Started<'a> {
+pub(crate) enum Started {
     Skip,
-    Run(Box<dyn FilterCycle + 'a>),
-    Only(Vec<String>, Box<dyn FilterCycle + 'a>),
+    Run(Box<dyn FilterCycle>),
+    Only(Vec<String>, Box<dyn FilterCycle>),
     Refuse(Refusal),
 }
 
 /// A filter at work on one pod.
-pub(crate) trait FilterCycle: Send + Sync {
+pub(crate) trait FilterCycle: Send + Sync + Debug {
+    fn name(&self) -> &'static str;
     fn filter(&self, pod: &Pod, node: &NodeInfo) -> Result<(), Refusal>;
+    fn filter_row(&self, pod: &Pod, row: &NodeRow) -> Option<bool>;
     fn add_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster);
     fn remove_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster);
-    fn fork(&self) -> Box<dyn FilterCycle + '_>;
+    fn fork(&self) -> Box<dyn FilterCycle>;
 }
 
-struct Cycle<'a, F: Filter> {
-    plugin: &'a F,
+#[derive(Debug)]
+struct Cycle<F: Filter> {
+    plugin: Arc<F>,
     state: F::State,
 }
 
@@ -79,7 +104,15 @@ impl<F: Filter> DynFilter for F {
         Filter::name(self)
     }
 
-    fn start<'a>(&'a self, cluster: &Cluster, pod: &Pod) -> Started<'a> {
+    fn depends(&self, pod: &Pod) -> Depends {
+        Filter::depends(self, pod)
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        Filter::sees_pod_labels(self)
+    }
+
+    fn start(self: Arc<Self>, cluster: &Cluster, pod: &Pod) -> Started {
         match self.pre_filter(cluster, pod) {
             PreFilter::Skip => Started::Skip,
             PreFilter::Run(state) => Started::Run(Box::new(Cycle { plugin: self, state })),
@@ -93,9 +126,17 @@ impl<F: Filter> DynFilter for F {
     }
 }
 
-impl<F: Filter> FilterCycle for Cycle<'_, F> {
+impl<F: Filter> FilterCycle for Cycle<F> {
+    fn name(&self) -> &'static str {
+        Filter::name(&*self.plugin)
+    }
+
     fn filter(&self, pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
         self.plugin.filter(&self.state, pod, node)
+    }
+
+    fn filter_row(&self, pod: &Pod, row: &NodeRow) -> Option<bool> {
+        self.plugin.filter_row(&self.state, pod, row)
     }
 
     fn add_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster) {
@@ -106,7 +147,7 @@ impl<F: Filter> FilterCycle for Cycle<'_, F> {
         self.plugin.remove_pod(&mut self.state, pod, other, node, cluster);
     }
 
-    fn fork(&self) -> Box<dyn FilterCycle + '_> {
-        Box::new(Cycle { plugin: self.plugin, state: self.state.clone() })
+    fn fork(&self) -> Box<dyn FilterCycle> {
+        Box::new(Self { plugin: self.plugin.clone(), state: self.state.clone() })
     }
 }

@@ -4,9 +4,11 @@
 //! once per pod is its own typed state; there is no map of anything. Source: KEP-624.
 
 mod bind;
+mod depends;
 mod enqueue;
 mod filter;
 mod fit_error;
+mod guard;
 mod post_filter;
 mod profile;
 mod refusal;
@@ -14,6 +16,7 @@ mod reserve;
 mod score;
 
 pub use bind::{PostBind, PreBind};
+pub use depends::{Depends, DomainRule};
 pub use enqueue::{ClusterEvent, EventKind, Hint, PreEnqueue, QueueSort};
 pub use filter::{Filter, PreFilter};
 pub use fit_error::FitError;
@@ -25,4 +28,5 @@ pub use score::{MAX_NODE_SCORE, Score};
 
 pub(crate) use filter::{DynFilter, FilterCycle, Started};
 pub(crate) use fit_error::histogram;
-pub(crate) use score::{DynScore, normalize_by_max};
+pub(crate) use guard::guard;
+pub(crate) use score::{DynScore, ScoreCycle, normalize_by_max};

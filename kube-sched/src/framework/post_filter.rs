@@ -31,7 +31,7 @@ pub trait PostFilter: Send + Sync + Debug {
 pub struct Attempt<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) pod: &'a Pod,
-    pub(crate) cycles: Vec<Box<dyn FilterCycle + 'a>>,
+    pub(crate) cycles: Vec<Box<dyn FilterCycle>>,
     pub(crate) refusals: &'a [(Arc<str>, Refusal)],
 }
 
@@ -80,7 +80,7 @@ impl<'a> Attempt<'a> {
 pub struct WhatIf<'a> {
     cluster: &'a Cluster,
     pod: &'a Pod,
-    cycles: Vec<Box<dyn FilterCycle + 'a>>,
+    cycles: Vec<Box<dyn FilterCycle>>,
     node: NodeInfo,
 }
 
@@ -121,6 +121,6 @@ impl WhatIf<'_> {
     /// # Errors
     /// The refusal of the first filter that does not agree.
     pub fn check(&self) -> Result<(), Refusal> {
-        crate::scheduler::run_filters(self.cluster, &self.cycles, self.pod, &self.node)
+        crate::oracle::run_filters(self.cluster, &self.cycles, self.pod, &self.node)
     }
 }

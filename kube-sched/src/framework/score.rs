@@ -1,8 +1,10 @@
 //! PreScore, Score and NormalizeScore: which of the feasible nodes is best.
 
-use crate::cluster::{Cluster, NodeInfo};
+use super::Depends;
+use crate::cluster::{Cluster, NodeInfo, NodeRow};
 use crate::model::Pod;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// The best score that a plugin gives a node, after normalisation; the worst is 0.
 pub const MAX_NODE_SCORE: i64 = 100;
@@ -23,13 +25,49 @@ pub trait Score: Send + Sync + Debug + 'static {
 
     /// Brings the raw scores of all feasible nodes, in their order, to 0 to [`MAX_NODE_SCORE`].
     fn normalize(&self, _state: &Self::State, _nodes: &[&NodeInfo], _scores: &mut [i64]) {}
+
+    /// What the raw score for this pod depends on, besides the pod; the engine keeps scores accordingly.
+    ///
+    /// A plugin that declares anything but [`Depends::Anything`] promises that [`Score::pre_score`] looks at the feasible
+    /// nodes at most to find out that its score would be the same for all of them, and, unless it declares
+    /// [`Depends::NodeSpecs`], not at the cluster. With [`Depends::Profile`] it may normalise, by a function of the set of
+    /// raw scores that occur; with the others the raw score must be final.
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Anything
+    }
+
+    /// Whether the answer depends on the pod's own labels. A plugin for which it does not, or only through the terms of
+    /// spreading and of affinity between pods, says so, and pods that differ in other labels share answers.
+    fn sees_pod_labels(&self) -> bool {
+        true
+    }
+
+    /// The answer of [`Score::score`], for plugins to which the row tells all; `None` where it does not.
+    fn score_row(&self, _state: &Self::State, _pod: &Pod, _row: &NodeRow) -> Option<i64> {
+        None
+    }
 }
 
 /// A score whose state type is erased.
 pub(crate) trait DynScore: Send + Sync + Debug {
     fn name(&self) -> &'static str;
-    /// Normalised scores of the feasible nodes, in their order; `false` when the plugin has no say.
-    fn run(&self, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo], scores: &mut Vec<i64>) -> bool;
+    fn depends(&self, pod: &Pod) -> Depends;
+    fn sees_pod_labels(&self) -> bool;
+    /// `None` when the plugin has no say.
+    fn start(self: Arc<Self>, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo]) -> Option<Box<dyn ScoreCycle>>;
+}
+
+/// A score at work on one pod.
+pub(crate) trait ScoreCycle: Send + Sync + Debug {
+    fn score(&self, pod: &Pod, node: &NodeInfo) -> i64;
+    fn score_row(&self, pod: &Pod, row: &NodeRow) -> Option<i64>;
+    fn normalize(&self, nodes: &[&NodeInfo], scores: &mut [i64]);
+}
+
+#[derive(Debug)]
+struct Cycle<S: Score> {
+    plugin: Arc<S>,
+    state: S::State,
 }
 
 impl<S: Score> DynScore for S {
@@ -37,12 +75,31 @@ impl<S: Score> DynScore for S {
         Score::name(self)
     }
 
-    fn run(&self, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo], scores: &mut Vec<i64>) -> bool {
-        let Some(state) = self.pre_score(cluster, pod, feasible) else { return false };
-        scores.clear();
-        scores.extend(feasible.iter().map(|node| self.score(&state, pod, node)));
-        self.normalize(&state, feasible, scores);
-        true
+    fn depends(&self, pod: &Pod) -> Depends {
+        Score::depends(self, pod)
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        Score::sees_pod_labels(self)
+    }
+
+    fn start(self: Arc<Self>, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo]) -> Option<Box<dyn ScoreCycle>> {
+        let state = self.pre_score(cluster, pod, feasible)?;
+        Some(Box::new(Cycle { plugin: self, state }))
+    }
+}
+
+impl<S: Score> ScoreCycle for Cycle<S> {
+    fn score(&self, pod: &Pod, node: &NodeInfo) -> i64 {
+        self.plugin.score(&self.state, pod, node)
+    }
+
+    fn score_row(&self, pod: &Pod, row: &NodeRow) -> Option<i64> {
+        self.plugin.score_row(&self.state, pod, row)
+    }
+
+    fn normalize(&self, nodes: &[&NodeInfo], scores: &mut [i64]) {
+        self.plugin.normalize(&self.state, nodes, scores);
     }
 }
 

@@ -4,7 +4,7 @@
 //! clamped to 23 MiB and 1000 MiB per image, and linear between them. Source: kube-scheduler's `imagelocality`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{MAX_NODE_SCORE, Score};
+use crate::framework::{Depends, MAX_NODE_SCORE, Score};
 use crate::model::Pod;
 
 const MIN_BYTES: i64 = 23 << 20;
@@ -20,6 +20,14 @@ impl Score for ImageLocality {
 
     fn name(&self) -> &'static str {
         "ImageLocality"
+    }
+
+    fn depends(&self, pod: &Pod) -> Depends {
+        if pod.images.is_empty() { Depends::Profile } else { Depends::NodeSpecs }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of nodes are far below 2^52")]

@@ -6,7 +6,7 @@
 //! for existing pods' required affinity; 100·(raw − min)/(max − min). Source: kube-scheduler's `interpodaffinity`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
+use crate::framework::{Depends, DomainRule, Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
 use crate::model::{Labels, Pod, PodAffinityTerm};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -133,6 +133,17 @@ impl Filter for InterPodAffinity {
         Ok(())
     }
 
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Domains(DomainRule::PodAffinity {
+            hard_weight: self.hard_pod_affinity_weight,
+            ignore_preferred: self.ignore_preferred_terms_of_existing_pods,
+        })
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
     fn add_pod(&self, state: &mut Terms, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster) {
         state.shift(pod, other, node, cluster.namespaces(), 1);
     }
@@ -148,6 +159,17 @@ impl Score for InterPodAffinity {
 
     fn name(&self) -> &'static str {
         "InterPodAffinity"
+    }
+
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Domains(DomainRule::PodAffinity {
+            hard_weight: self.hard_pod_affinity_weight,
+            ignore_preferred: self.ignore_preferred_terms_of_existing_pods,
+        })
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn pre_score(&self, cluster: &Cluster, pod: &Pod, _feasible: &[&NodeInfo]) -> Option<Self::State> {

@@ -3,9 +3,9 @@
 //! Score: the sum of the weights of preferred terms that match; 100·s/max. A profile may add terms of its own, which every
 //! pod must meet (`addedAffinity`, KEP-1937). Source: kube-scheduler's `nodeaffinity`.
 
-use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal, Score, normalize_by_max};
-use crate::model::{NodeSelector, Operator, Pod, PreferredNodeTerm};
+use crate::cluster::{Cluster, HOSTNAME, NodeInfo};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal, Score, normalize_by_max};
+use crate::model::{NodeSelector, NodeSelectorTerm, Operator, Pod, PreferredNodeTerm};
 use std::collections::BTreeSet;
 
 const REASON: &str = "node(s) didn't match Pod's node affinity/selector";
@@ -53,6 +53,15 @@ impl Filter for NodeAffinity {
         Err(Refusal::unresolvable(Filter::name(self), REASON))
     }
 
+    fn depends(&self, pod: &Pod) -> Depends {
+        // No two nodes share a name.
+        if self.looks_at_identity(pod) { Depends::Spec } else { Depends::Profile }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
         match event.kind {
             EventKind::NodeAdd | EventKind::NodeLabel => Hint::Queue,
@@ -78,11 +87,32 @@ fn named_nodes(affinity: &NodeSelector) -> Option<BTreeSet<String>> {
     (!affinity.0.is_empty()).then_some(all)
 }
 
+impl NodeAffinity {
+    /// Whether a term looks at a node's name or host name.
+    fn looks_at_identity(&self, pod: &Pod) -> bool {
+        let required = self.added.iter().chain(&pod.node_affinity).flat_map(|affinity| &affinity.0);
+        let wishes = self.added_preferred.iter().chain(&pod.preferred_nodes).map(|wish| &wish.term);
+        let identity = |term: &NodeSelectorTerm| {
+            !term.names.is_empty() || term.labels.iter().any(|requirement| requirement.key == HOSTNAME)
+        };
+        pod.node_selector.contains(HOSTNAME) || required.chain(wishes).any(identity)
+    }
+}
+
 impl Score for NodeAffinity {
     type State = ();
 
     fn name(&self) -> &'static str {
         "NodeAffinity"
+    }
+
+    fn depends(&self, pod: &Pod) -> Depends {
+        // No two nodes share a name.
+        if self.looks_at_identity(pod) { Depends::Spec } else { Depends::Profile }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn pre_score(&self, _cluster: &Cluster, pod: &Pod, _feasible: &[&NodeInfo]) -> Option<()> {

@@ -1,7 +1,7 @@
 //! NodeName: a pod that names its node goes nowhere else.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
 use crate::model::Pod;
 
 /// Refuses every node but the one that the pod names.
@@ -24,6 +24,14 @@ impl Filter for NodeName {
             return Ok(());
         }
         Err(Refusal::unresolvable(self.name(), "node(s) didn't match the requested node name"))
+    }
+
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Spec
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {

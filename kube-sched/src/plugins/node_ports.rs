@@ -1,7 +1,7 @@
 //! NodePorts: two pods cannot take one port of a host.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
 use crate::model::Pod;
 
 /// Refuses nodes on which a host port of the pod is taken.
@@ -27,6 +27,14 @@ impl Filter for NodePorts {
             ));
         }
         Ok(())
+    }
+
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Node
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {

@@ -5,8 +5,8 @@
 //! changes nothing. Pods that request none of the resources are skipped. Source: kube-scheduler's `noderesources`
 //! (kubernetes/kubernetes#135573).
 
-use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{MAX_NODE_SCORE, Score};
+use crate::cluster::{Cluster, NodeInfo, NodeRow};
+use crate::framework::{Depends, MAX_NODE_SCORE, Score};
 use crate::model::{Pod, ResourceName};
 
 /// Prefers nodes whose resources the pod balances.
@@ -29,46 +29,82 @@ impl Score for NodeResourcesBalancedAllocation {
         "NodeResourcesBalancedAllocation"
     }
 
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Node
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
     fn pre_score(&self, _cluster: &Cluster, pod: &Pod, _feasible: &[&NodeInfo]) -> Option<()> {
         self.resources.iter().any(|resource| pod.requests.amount(resource) != 0).then_some(())
     }
 
     fn score(&self, (): &(), pod: &Pod, node: &NodeInfo) -> i64 {
-        let half = MAX_NODE_SCORE / 2;
-        half + (half + self.balance(pod, node, true) - self.balance(pod, node, false)) / 2
+        let (used, all) = (node.requested(), &node.node().allocatable);
+        let amounts = |resource: &ResourceName| Some((used.amount(resource), all.amount(resource)));
+        self.change(pod, amounts).expect("a node knows of every resource how much it has")
+    }
+
+    fn score_row(&self, (): &(), pod: &Pod, row: &NodeRow) -> Option<i64> {
+        self.change(pod, |resource| row.requested_of(resource))
     }
 }
 
 impl NodeResourcesBalancedAllocation {
-    /// How even the shares are, 0 to 100.
-    #[expect(clippy::cast_possible_truncation, reason = "the rule is stated in doubles, truncated")]
-    fn balance(&self, pod: &Pod, node: &NodeInfo, with_pod: bool) -> i64 {
-        let shares = || self.resources.iter().filter_map(|resource| share(pod, node, resource, with_pod));
-        let (count, sum) = shares().fold((0.0, 0.0), |(count, sum), share| (count + 1.0, sum + share));
-        let deviation = if count == 2.0 {
-            let mut both = shares();
-            both.next().zip(both.next()).map_or(0.0, |(a, b)| ((a - b) / 2.0).abs())
-        } else if count > 2.0 {
-            let mean = sum / count;
-            (shares().fold(0.0, |sum, share| sum + (share - mean) * (share - mean)) / count).sqrt()
-        } else {
-            0.0
+    /// The score, where `amounts` tells how much of every resource is requested and allocatable.
+    fn change(&self, pod: &Pod, amounts: impl Fn(&ResourceName) -> Option<(i64, i64)>) -> Option<i64> {
+        let mut shares = Vec::new();
+        let (mut pair, mut count) = ([(0.0, 0.0); 2], 0);
+        for resource in &self.resources {
+            let (used, allocatable) = amounts(resource)?;
+            let Some(share) = share(pod.requests.amount(resource), used, allocatable, resource) else { continue };
+            // Two resources, as a rule, need no room beyond the stack.
+            match pair.get_mut(count) {
+                Some(place) => *place = share,
+                None => shares.push(share),
+            }
+            count += 1;
+        }
+        let (with, without) = match count {
+            0 | 1 => (100, 100),
+            2 => (even(pair[0].0 - pair[1].0), even(pair[0].1 - pair[1].1)),
+            _ => {
+                shares.splice(0..0, pair);
+                (balance(shares.iter().map(|share| share.0)), balance(shares.iter().map(|share| share.1)))
+            }
         };
-        ((1.0 - deviation) * 100.0) as i64
+        let half = MAX_NODE_SCORE / 2;
+        Some(half + (half + with - without) / 2)
     }
 }
 
-/// The share of a resource that is requested; `None` where the node has none of it, or the pod does not ask for an extended
-/// resource.
+/// How even two shares are that differ by this much, 0 to 100.
+#[expect(clippy::cast_possible_truncation, reason = "the rule is stated in doubles, truncated")]
+fn even(difference: f64) -> i64 {
+    ((1.0 - (difference / 2.0).abs()) * 100.0) as i64
+}
+
+/// How even three or more shares are, 0 to 100.
+#[expect(clippy::cast_possible_truncation, reason = "the rule is stated in doubles, truncated")]
+fn balance(shares: impl Iterator<Item = f64> + Clone) -> i64 {
+    let (count, sum) = shares.clone().fold((0.0, 0.0), |(count, sum), share| (count + 1.0, sum + share));
+    let mean = sum / count;
+    let deviation = (shares.fold(0.0, |sum, share| sum + (share - mean) * (share - mean)) / count).sqrt();
+    ((1.0 - deviation) * 100.0) as i64
+}
+
+/// The shares of a resource that are requested with and without the pod; `None` where the node has none of it, or the pod
+/// does not ask for an extended resource.
 #[expect(clippy::cast_precision_loss, reason = "the rule is stated in doubles")]
-fn share(pod: &Pod, node: &NodeInfo, resource: &ResourceName, with_pod: bool) -> Option<f64> {
-    let (wanted, allocatable) = (pod.requests.amount(resource), node.node().allocatable.amount(resource));
+fn share(wanted: i64, used: i64, allocatable: i64, resource: &ResourceName) -> Option<(f64, f64)> {
     if allocatable == 0 || (wanted == 0 && matches!(resource, ResourceName::Scalar(_))) {
         return None;
     }
-    let used = node.requested().amount(resource);
-    let requested = if with_pod { used.saturating_add(wanted) } else { used };
-    Some((requested as f64 / allocatable as f64).min(1.0))
+    // Negative amounts, which no API server lets through, must not outweigh what there is.
+    let share = |requested: i64| (requested as f64 / allocatable as f64).clamp(-1.0, 1.0);
+    Some((share(used.saturating_add(wanted)), share(used)))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 //! Weighted means in integers. Used are the pod's and the node's requests, with assumed amounts of cpu and memory for
 //! containers that request none. Source: kube-scheduler's `noderesources`.
 
-use crate::cluster::{Cluster, NodeInfo};
+use crate::cluster::{Cluster, NodeInfo, NodeRow};
 use crate::framework::{
-    ClusterEvent, Code, EventKind, Filter, Hint, MAX_NODE_SCORE, PreFilter, Reason, Refusal, Score,
+    ClusterEvent, Code, Depends, EventKind, Filter, Hint, MAX_NODE_SCORE, PreFilter, Reason, Refusal, Score,
 };
 use crate::model::{Pod, ResourceName, Resources};
 
@@ -126,6 +126,27 @@ impl Filter for NodeResourcesFit {
         })
     }
 
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Node
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
+    fn filter_row(&self, (): &(), pod: &Pod, row: &NodeRow) -> Option<bool> {
+        let wanted = &pod.requests;
+        if wanted.ephemeral_storage_bytes != 0 || wanted.scalars().next().is_some() {
+            return None;
+        }
+        let fits = |wanted: i64, used: i64, all: i64| wanted <= 0 || wanted <= all.saturating_sub(used);
+        Some(
+            row.pods < row.pods_max
+                && fits(wanted.cpu_milli, row.requested_cpu_milli, row.allocatable_cpu_milli)
+                && fits(wanted.memory_bytes, row.requested_memory_bytes, row.allocatable_memory_bytes),
+        )
+    }
+
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
         match event.kind {
             EventKind::NodeAdd | EventKind::NodeAllocatable | EventKind::PodDelete | EventKind::PodUpdate => {
@@ -143,23 +164,44 @@ impl Score for NodeResourcesFit {
         "NodeResourcesFit"
     }
 
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Node
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
     fn pre_score(&self, _cluster: &Cluster, _pod: &Pod, _feasible: &[&NodeInfo]) -> Option<()> {
         Some(())
     }
 
     fn score(&self, (): &(), pod: &Pod, node: &NodeInfo) -> i64 {
         let (used, all) = (node.assumed(), &node.node().allocatable);
+        let amounts = |resource: &ResourceName| Some((used.amount(resource), all.amount(resource)));
+        self.score_over(pod, amounts).expect("a node knows of every resource how much it has")
+    }
+
+    fn score_row(&self, (): &(), pod: &Pod, row: &NodeRow) -> Option<i64> {
+        self.score_over(pod, |resource| row.assumed_of(resource))
+    }
+}
+
+impl NodeResourcesFit {
+    /// The score, where `amounts` tells how much of every resource is used and allocatable.
+    fn score_over(&self, pod: &Pod, amounts: impl Fn(&ResourceName) -> Option<(i64, i64)>) -> Option<i64> {
         let mut mean = Mean::default();
         for (resource, weight) in &self.resources {
-            let (wanted, allocatable) = (pod.assumed.amount(resource), all.amount(resource));
+            let (used, allocatable) = amounts(resource)?;
+            let wanted = pod.assumed.amount(resource);
             // An extended resource counts only for pods that want it.
             if allocatable <= 0 || (wanted == 0 && matches!(resource, ResourceName::Scalar(_))) {
                 continue;
             }
-            let score = self.strategy.score(used.amount(resource).saturating_add(wanted), allocatable);
+            let score = self.strategy.score(used.saturating_add(wanted), allocatable);
             self.strategy.weigh(&mut mean, score, *weight);
         }
-        self.strategy.mean(mean)
+        Some(self.strategy.mean(mean))
     }
 }
 
@@ -172,12 +214,13 @@ struct Mean {
 impl ScoringStrategy {
     fn score(&self, requested: i64, allocatable: i64) -> i64 {
         // Amounts of memory times 100 overflow 64 bits from 83 PiB on.
-        let share = |part: i64| {
-            i64::try_from(i128::from(part) * i128::from(MAX_NODE_SCORE) / i128::from(allocatable)).unwrap_or(0)
+        let share = |part: i64| match part.checked_mul(MAX_NODE_SCORE) {
+            Some(hundredfold) => hundredfold / allocatable,
+            None => i64::try_from(i128::from(part) * i128::from(MAX_NODE_SCORE) / i128::from(allocatable)).unwrap_or(0),
         };
         match self {
             Self::LeastAllocated if requested > allocatable => 0,
-            Self::LeastAllocated => share(allocatable - requested),
+            Self::LeastAllocated => share(allocatable.saturating_sub(requested)),
             // Assumed amounts may add up to more than there is.
             Self::MostAllocated => share(requested.min(allocatable)),
             Self::RequestedToCapacityRatio(shape) => {

@@ -1,7 +1,7 @@
 //! NodeUnschedulable: cordoned nodes take only pods that tolerate it.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
 use crate::model::{Effect, Pod, Taint};
 
 /// Refuses cordoned nodes.
@@ -29,6 +29,14 @@ impl Filter for NodeUnschedulable {
             return Ok(());
         }
         Err(Refusal::unresolvable(self.name(), "node(s) were unschedulable"))
+    }
+
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Profile
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {

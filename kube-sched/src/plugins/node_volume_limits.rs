@@ -4,7 +4,7 @@
 //! counts as a volume of its class's provisioner. Source: KEP-554 and kube-scheduler's `nodevolumelimits`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
 use crate::inventory::Inventory;
 use crate::model::Pod;
 use crate::storage::{PodVolume, Source};
@@ -69,6 +69,15 @@ impl Filter for NodeVolumeLimits {
             }
         }
         Ok(())
+    }
+
+    fn depends(&self, pod: &Pod) -> Depends {
+        // Without volumes it has no say.
+        if pod.volumes.is_empty() { Depends::Profile } else { Depends::Anything }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {

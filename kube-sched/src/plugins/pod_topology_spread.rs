@@ -8,7 +8,7 @@
 
 use super::taint_toleration::tolerated;
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
+use crate::framework::{Depends, DomainRule, Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
 use crate::model::{Pod, Selector, SpreadConstraint, WhenUnsatisfiable};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -111,6 +111,14 @@ impl Filter for PodTopologySpread {
         Ok(())
     }
 
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Domains(DomainRule::Spread)
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
     fn add_pod(&self, state: &mut Domains, pod: &Pod, other: &Pod, node: &NodeInfo, _cluster: &Cluster) {
         state.shift(pod, other, node, 1);
     }
@@ -175,6 +183,14 @@ impl Score for PodTopologySpread {
 
     fn name(&self) -> &'static str {
         "PodTopologySpread"
+    }
+
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Domains(DomainRule::Spread)
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of domains are far below 2^52")]

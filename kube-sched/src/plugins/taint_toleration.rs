@@ -3,7 +3,7 @@
 //! Score: the fewer `PreferNoSchedule` taints are not tolerated, the better; 100 − 100·c/max.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal, Score, normalize_by_max};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal, Score, normalize_by_max};
 use crate::model::{Effect, Pod, Toleration};
 
 /// Refuses nodes with taints that the pod does not tolerate.
@@ -28,6 +28,14 @@ impl Filter for TaintToleration {
         Err(Refusal::unresolvable(Filter::name(self), "node(s) had untolerated taint(s)"))
     }
 
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Profile
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
         match event.kind {
             EventKind::NodeAdd | EventKind::NodeTaint => Hint::Queue,
@@ -49,6 +57,14 @@ impl Score for TaintToleration {
 
     fn name(&self) -> &'static str {
         "TaintToleration"
+    }
+
+    fn depends(&self, _pod: &Pod) -> Depends {
+        Depends::Profile
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn pre_score(&self, _cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo]) -> Option<Self::State> {

@@ -6,7 +6,7 @@
 //! provisioned comes out of Reserve as [`Change`]s. Source: kube-scheduler's `volumebinding`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Code, EventKind, Filter, Hint, PreFilter, Reason, Refusal, Reserve};
+use crate::framework::{ClusterEvent, Code, Depends, EventKind, Filter, Hint, PreFilter, Reason, Refusal, Reserve};
 use crate::inventory::{Change, Inventory};
 use crate::model::{Node, Pod};
 use crate::storage::{Claim, PodVolume, StorageClass, Volume};
@@ -84,6 +84,15 @@ impl Filter for VolumeBinding {
 
     fn filter(&self, state: &PodClaims, _pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
         state.place(node.node()).map(drop)
+    }
+
+    fn depends(&self, pod: &Pod) -> Depends {
+        // Without volumes it has no say.
+        if pod.volumes.is_empty() { Depends::Profile } else { Depends::Anything }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {

@@ -4,7 +4,7 @@
 //! `ReadWriteOncePod` is used by one pod of the cluster (KEP-2485). Source: kube-scheduler's `volumerestrictions`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
 use crate::model::Pod;
 use crate::storage::{Disk, PodVolume};
 use std::sync::Arc;
@@ -72,6 +72,15 @@ impl Filter for VolumeRestrictions {
             return Err(Refusal::unschedulable(NAME, REASON_ONE_POD));
         }
         Ok(())
+    }
+
+    fn depends(&self, pod: &Pod) -> Depends {
+        // Without volumes it has no say.
+        if pod.volumes.is_empty() { Depends::Profile } else { Depends::Anything }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn add_pod(&self, state: &mut InUse, pod: &Pod, other: &Pod, _node: &NodeInfo, _cluster: &Cluster) {

@@ -1,7 +1,7 @@
 //! VolumeZone: a volume that is labelled with a zone or region is used there. Source: kube-scheduler's `volumezone`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
 use crate::model::{Labels, Pod};
 use crate::storage::PodVolume;
 
@@ -49,6 +49,15 @@ impl Filter for VolumeZone {
         } else {
             Err(Refusal::unresolvable(NAME, "node(s) had no available volume zone"))
         }
+    }
+
+    fn depends(&self, pod: &Pod) -> Depends {
+        // Without volumes it has no say.
+        if pod.volumes.is_empty() { Depends::Profile } else { Depends::Anything }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {

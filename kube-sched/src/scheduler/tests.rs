@@ -35,8 +35,10 @@ fn the_emptier_node_wins() {
     let mut cluster = cluster([node("a", 4000), node("b", 4000)]);
     cluster.add_pod(pod("x", 2000).on("a")).unwrap();
     let placement = scheduler().schedule(&cluster, &pod("p", 500)).unwrap();
-    assert_eq!((placement.node.as_str(), placement.feasible), ("b", 2));
-    assert!(placement.scores.iter().any(|(plugin, _)| *plugin == "NodeResourcesFit"));
+    assert_eq!((&*placement.node, placement.feasible), ("b", 2));
+    let explanation = scheduler().explain(&cluster, &pod("p", 500));
+    assert!(explanation.nodes.iter().all(|node| node.scores.iter().any(|(plugin, _)| *plugin == "NodeResourcesFit")));
+    assert!(explanation.nodes[1].total > explanation.nodes[0].total);
 }
 
 #[test]
@@ -45,7 +47,7 @@ fn ties_are_a_function_of_seed_and_pod_and_reach_every_node() {
     let pick =
         |seed, name: &str| Scheduler::new(Profile::default(), seed).schedule(&cluster, &pod(name, 1)).unwrap().node;
     assert_eq!(pick(1, "p"), pick(1, "p"));
-    let seen: std::collections::BTreeSet<String> = (0..200).map(|i| pick(1, &format!("p{i}"))).collect();
+    let seen: std::collections::BTreeSet<_> = (0..200).map(|i| pick(1, &format!("p{i}"))).collect();
     assert_eq!(seen.len(), 8);
     assert!((0..50).any(|seed| pick(seed, "p") != pick(0, "p")));
 }
@@ -143,7 +145,7 @@ fn scores_out_of_range_are_clamped() {
     let cluster = cluster([node("a", 1), node("b", 1)]);
     for (wild, expected) in [(i64::MAX, "a"), (i64::MIN, "b")] {
         let scheduler = Scheduler::new(Profile::builder("x").score(Wild(wild), 1000).build(), 0);
-        assert_eq!(scheduler.schedule(&cluster, &pod("p", 0)).unwrap().node, expected);
+        assert_eq!(scheduler.schedule(&cluster, &pod("p", 0)).unwrap().node.as_ref(), expected);
     }
 }
 
@@ -168,7 +170,7 @@ impl Filter for OnlyVowels {
 fn a_plugin_of_ones_own_has_its_say() {
     let cluster = cluster([node("bob", 1000), node("eve", 1000)]);
     let scheduler = Scheduler::new(Profile::default_builder().filter(OnlyVowels).build(), 0);
-    assert_eq!(scheduler.schedule(&cluster, &pod("p", 1)).unwrap().node, "eve");
+    assert_eq!(scheduler.schedule(&cluster, &pod("p", 1)).unwrap().node.as_ref(), "eve");
 }
 
 #[derive(Debug, Default)]

@@ -3,5 +3,6 @@
 #[cfg(feature = "driver")]
 mod driver;
 mod embed;
+mod oracle;
 #[cfg(feature = "driver")]
 mod volumes;

@@ -1,0 +1,194 @@
+//! Nodes of which the plugins that look at labels and taints say the same, for one class.
+//!
+//! A normalised score depends on which raw scores occur among the feasible nodes, and those change rarely: while every
+//! group keeps a feasible node, or none, a group's score stands.
+
+use crate::cluster::{Cluster, NodeInfo, NodeRow};
+use crate::framework::{FilterCycle, MAX_NODE_SCORE, ScoreCycle};
+use crate::model::Pod;
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+#[derive(Debug)]
+struct Group {
+    /// The raw score of each plugin.
+    raws: Vec<i64>,
+    /// Number of nodes of it that can take the pod.
+    feasible: usize,
+    /// The weighted sum of normalised scores.
+    total: i16,
+    /// One of its nodes.
+    node: Arc<NodeInfo>,
+}
+
+/// A node's group and its own score; `None` when it cannot take the pod.
+pub(super) type Verdict = Option<(u16, i16)>;
+
+/// The groups of one class.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    scores: Vec<(Box<dyn ScoreCycle>, i64)>,
+    /// Whether a score looks at more than the node's profile.
+    by_node: bool,
+    /// By profile: 0 for unknown, 1 for refused, else the group and 2.
+    known: Vec<u32>,
+    numbers: HashMap<Vec<i64>, u16>,
+    groups: Vec<Group>,
+    /// The group of each position, where there is more than one.
+    positions: Vec<u16>,
+    changed: bool,
+}
+
+/// More groups than this, and nodes have nothing in common.
+const GROUPS_MAX: usize = 60_000;
+
+impl Groups {
+    /// Adds a score; `by_node` when nodes of one profile may differ in it.
+    pub(super) fn add_score(&mut self, score: Box<dyn ScoreCycle>, weight: i64, by_node: bool) {
+        self.scores.push((score, weight));
+        self.by_node |= by_node;
+    }
+
+    /// Whether nodes have too little in common for groups.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.groups.len() >= GROUPS_MAX
+    }
+
+    /// The group of a node; `None` when a filter refuses it.
+    pub(super) fn of(
+        &mut self,
+        filters: &[Box<dyn FilterCycle>],
+        pod: &Pod,
+        row: &NodeRow,
+        info: &Arc<NodeInfo>,
+    ) -> Option<u16> {
+        if filters.is_empty() && self.scores.is_empty() {
+            return Some(0);
+        }
+        let profile = row.profile as usize;
+        match self.known.get(profile) {
+            Some(1) => return None,
+            Some(&number) if number > 1 => {
+                return Some(if self.by_node {
+                    self.number(pod, info)
+                } else {
+                    u16::try_from(number - 2).expect("there are fewer groups")
+                });
+            }
+            _ => {}
+        }
+        if profile >= self.known.len() {
+            self.known.resize(profile + 1, 0);
+        }
+        if filters.iter().any(|filter| filter.filter(pod, info).is_err()) {
+            self.known[profile] = 1;
+            return None;
+        }
+        let group = if self.scores.is_empty() { 0 } else { self.number(pod, info) };
+        self.known[profile] = u32::from(group) + 2;
+        Some(group)
+    }
+
+    fn number(&mut self, pod: &Pod, info: &Arc<NodeInfo>) -> u16 {
+        let raws: Vec<i64> = self.scores.iter().map(|(score, _)| score.score(pod, info)).collect();
+        if let Some(number) = self.numbers.get(&raws) {
+            return *number;
+        }
+        let number = u16::try_from(self.groups.len().min(GROUPS_MAX)).expect("the bound is below 2^16");
+        self.numbers.insert(raws.clone(), number);
+        if self.groups.len() < GROUPS_MAX {
+            self.groups.push(Group { raws, feasible: 0, total: 0, node: info.clone() });
+        }
+        number
+    }
+
+    /// Notes a node's verdict; gives its score.
+    pub(super) fn set(&mut self, position: usize, was_feasible: bool, verdict: Verdict) -> Option<i16> {
+        if self.scores.is_empty() {
+            return verdict.map(|(_, score)| score);
+        }
+        if was_feasible {
+            let old = &mut self.groups[usize::from(self.positions[position])];
+            old.feasible -= 1;
+            self.changed |= old.feasible == 0;
+        }
+        let (number, score) = verdict?;
+        self.positions[position] = number;
+        let group = &mut self.groups[usize::from(number)];
+        self.changed |= group.feasible == 0;
+        group.feasible += 1;
+        Some(score + group.total)
+    }
+
+    /// Takes over the verdicts on all positions; gives their scores.
+    pub(super) fn fill(&mut self, verdicts: &[Verdict]) -> Vec<Option<i16>> {
+        if self.scores.is_empty() {
+            return verdicts.iter().map(|verdict| verdict.map(|(_, score)| score)).collect();
+        }
+        self.positions.clear();
+        self.positions.resize(verdicts.len(), 0);
+        self.groups.iter_mut().for_each(|group| group.feasible = 0);
+        for (position, verdict) in verdicts.iter().enumerate() {
+            if let Some((group, _)) = verdict {
+                self.groups[usize::from(*group)].feasible += 1;
+                self.positions[position] = *group;
+            }
+        }
+        self.changed = false;
+        self.total();
+        let total = |group: u16| self.groups[usize::from(group)].total;
+        verdicts.iter().map(|verdict| verdict.map(|(group, score)| score + total(group))).collect()
+    }
+
+    /// By how much the scores of each group have changed since; `None` when they have not.
+    pub(super) fn shifts(&mut self) -> Option<Vec<i16>> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let before: Vec<i16> = self.groups.iter().map(|group| group.total).collect();
+        self.total();
+        let shifts: Vec<i16> = self.groups.iter().zip(before).map(|(group, before)| group.total - before).collect();
+        shifts.iter().any(|shift| *shift != 0).then_some(shifts)
+    }
+
+    /// The group at a position that can take the pod.
+    pub(super) fn at(&self, position: usize) -> usize {
+        usize::from(self.positions[position])
+    }
+
+    /// Normalises over the groups that have feasible nodes; others keep what they had.
+    fn total(&mut self) {
+        let live: Vec<usize> = (0..self.groups.len()).filter(|i| self.groups[*i].feasible > 0).collect();
+        let nodes: Vec<Arc<NodeInfo>> = live.iter().map(|i| self.groups[*i].node.clone()).collect();
+        let nodes: Vec<&NodeInfo> = nodes.iter().map(|node| &**node).collect();
+        let mut totals = vec![0; live.len()];
+        for (plugin, (cycle, weight)) in self.scores.iter().enumerate() {
+            let mut scores: Vec<i64> = live.iter().map(|i| self.groups[*i].raws[plugin]).collect();
+            cycle.normalize(&nodes, &mut scores);
+            for (total, score) in totals.iter_mut().zip(scores) {
+                *total += score.clamp(0, MAX_NODE_SCORE) * weight;
+            }
+        }
+        for (i, total) in live.into_iter().zip(totals) {
+            self.groups[i].total = i16::try_from(total).expect("the engine takes no profile with larger weights");
+        }
+    }
+}
+
+/// One node of each profile.
+pub(super) fn representatives(cluster: &Cluster) -> Vec<&NodeInfo> {
+    let mut seen = Vec::new();
+    let mut found = Vec::new();
+    for (rows, infos) in cluster.table().chunks() {
+        for (row, info) in rows.iter().zip(infos).filter(|(row, _)| !row.is_gone()) {
+            let profile = row.profile as usize;
+            if profile >= seen.len() {
+                seen.resize(profile + 1, false);
+            }
+            if !std::mem::replace(&mut seen[profile], true) {
+                found.push(&**info);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,199 @@
+//! The fast path: decisions that cost what has changed, and not what there is.
+//!
+//! **Classes.** Pods of which scheduling sees the same ([`key`]) are one class. For each class of the last decisions the
+//! engine keeps every node's score ([`class`]), and a tree over the scores that knows the best and how many have it
+//! ([`index`]). A decision is then a walk down the tree.
+//!
+//! **What is kept and for how long** follows from what plugins declare ([`Depends`](crate::framework::Depends)). What
+//! depends on labels and taints is computed once per class and kind of node, and normalised over the kinds that occur
+//! ([`groups`]); what depends on a node and its pods is computed again for the nodes that changed. A class with a plugin
+//! that declares nothing is not kept: all plugins are asked about all nodes, as the oracle does.
+//!
+//! **What changed** the cluster's journal tells; indexes follow it when they are next used, so that a class that is not
+//! used costs nothing, and a bind costs nothing at all ([`log`]). A move to a fork, or back, is a change of the nodes that
+//! differ: nothing is copied, and the indexes of a cluster serve all its forks. (An index with versions of its own for each
+//! fork would make forks cost at every change of a cluster that has none.)
+//!
+//! **Bounds.** Classes beyond [`SCORES_MAX`] scores in memory give way, the least recently used first.
+//!
+//! The oracle is [`Scheduler::schedule_naively`](crate::Scheduler::schedule_naively); both take the same decisions, and
+//! the crate's tests hold one against the other on random clusters.
+
+mod class;
+mod groups;
+mod index;
+mod key;
+mod log;
+
+use crate::cluster::{Cluster, Position};
+use crate::framework::{Depends, MAX_NODE_SCORE, Profile};
+use crate::model::{Pod, Selector};
+use crate::scheduler::Tie;
+use class::{Choice, Class};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use key::LabelsSeen;
+use log::Log;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+/// How many scores are kept in memory, two bytes each, over all classes.
+const SCORES_MAX: usize = 256 << 20;
+/// How many classes are kept at most, and at least.
+const CLASSES: std::ops::RangeInclusive<usize> = 16..=1024;
+
+/// What the fast path says.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// The pod goes here; so many nodes could take it.
+    Node { position: Position, feasible: usize },
+    /// No node can take it.
+    Nowhere,
+    /// All plugins have to be asked about all nodes.
+    Unknown,
+}
+
+/// The state of the fast path: nothing that decisions depend on, and cheap to lose.
+#[derive(Default)]
+pub(crate) struct Engine(Mutex<Cache>);
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+/// A copy starts with nothing.
+impl Clone for Engine {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Engine {
+    /// How many decisions were made.
+    pub(crate) fn kept(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).kept
+    }
+
+    /// Decides on a pod. `tie` chooses between equal nodes.
+    pub(crate) fn decide(&self, profile: &Profile, cluster: &Cluster, pod: &Pod, tie: Tie) -> Decision {
+        // A panic leaves the cache half changed: it is thrown away, and the oracle finds out whose fault it was.
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        catch_unwind(AssertUnwindSafe(|| cache.decide(profile, cluster, pod, tie))).unwrap_or_else(|_| {
+            *cache = Cache { refuses: true, kept: cache.kept, ..Cache::default() };
+            Decision::Unknown
+        })
+    }
+}
+
+#[derive(Default)]
+struct Cache {
+    log: Log,
+    classes: Vec<Class>,
+    table: HashTable<usize>,
+    hasher: DefaultHashBuilder,
+    decisions: u64,
+    /// Decisions that found a node.
+    kept: u64,
+    seen: Option<LabelsSeen>,
+    /// Whether the profile has rules on domains.
+    domains: Option<bool>,
+    /// A plugin panicked: its answers cannot be kept.
+    refuses: bool,
+}
+
+impl Cache {
+    fn decide(&mut self, profile: &Profile, cluster: &Cluster, pod: &Pod, tie: Tie) -> Decision {
+        let domains = *self.domains.get_or_insert_with(|| has_domains(profile));
+        if self.refuses || !suits(profile, pod) || (domains && needs_domains(cluster, pod)) {
+            return Decision::Unknown;
+        }
+        if !self.log.follow(cluster) {
+            self.classes.iter_mut().for_each(Class::forget);
+        }
+        self.decisions += 1;
+        let Some(number) = self.class(profile, cluster, pod) else { return Decision::Unknown };
+        let class = &mut self.classes[number];
+        class.used = self.decisions;
+        class.follow(cluster, &self.log);
+        match class.choose(cluster, pod, tie) {
+            Choice::Node { position, feasible } => {
+                self.kept += 1;
+                Decision::Node { position, feasible }
+            }
+            Choice::Nowhere => Decision::Nowhere,
+            Choice::Unknown => Decision::Unknown,
+        }
+    }
+
+    /// The number of the pod's class; `None` when it cannot be kept.
+    fn class(&mut self, profile: &Profile, cluster: &Cluster, pod: &Pod) -> Option<usize> {
+        let seen = self.seen.get_or_insert_with(|| labels_seen(profile));
+        let hash = key::hash(pod, seen, &self.hasher);
+        let same = |number: &usize| key::same(&self.classes[*number].pod, pod, seen);
+        let known = self.table.find(hash, same).copied();
+        if let Some(number) = known {
+            if self.classes[number].holds(cluster) {
+                return Some(number);
+            }
+            self.classes[number] = Class::new(profile, cluster, pod, hash).ok()?;
+            return Some(number);
+        }
+        let class = Class::new(profile, cluster, pod, hash).ok()?;
+        let number = self.room(cluster);
+        if number == self.classes.len() {
+            self.classes.push(class);
+        } else {
+            self.classes[number] = class;
+        }
+        let classes = &self.classes;
+        self.table.insert_unique(hash, number, |number| classes[*number].hash);
+        Some(number)
+    }
+
+    /// The number for a new class, at the cost of the least recently used one where there are many.
+    fn room(&mut self, cluster: &Cluster) -> usize {
+        let most = SCORES_MAX / cluster.table().positions().max(1);
+        if self.classes.len() < most.clamp(*CLASSES.start(), *CLASSES.end()) {
+            return self.classes.len();
+        }
+        let oldest = (0..self.classes.len()).min_by_key(|number| self.classes[*number].used);
+        let oldest = oldest.expect("the least number of classes is not 0");
+        if let Ok(entry) = self.table.find_entry(self.classes[oldest].hash, |number| *number == oldest) {
+            entry.remove();
+        }
+        oldest
+    }
+}
+
+/// Whether decisions on a pod can be kept at all, by what is known without a class.
+fn suits(profile: &Profile, pod: &Pod) -> bool {
+    // Pods that name their nodes, as those of a DaemonSet do, are each their own class; and a few nodes are soon asked.
+    let names_nodes = || pod.node_affinity.iter().flat_map(|affinity| &affinity.0).any(|term| !term.names.is_empty());
+    let weights: i64 = profile.scores.iter().fold(0, |sum, (_, weight)| sum.saturating_add(*weight));
+    weights <= i64::from(i16::MAX) / MAX_NODE_SCORE && !names_nodes()
+}
+
+/// Whether a plugin keeps to a rule on domains.
+fn has_domains(profile: &Profile) -> bool {
+    let any = Pod::new("");
+    let domains = |depends: Depends| matches!(depends, Depends::Domains(_));
+    profile.filters.iter().any(|plugin| domains(plugin.depends(&any)))
+        || profile.scores.iter().any(|(plugin, _)| domains(plugin.depends(&any)))
+}
+
+/// Whether a rule on domains may have a say about the pod.
+fn needs_domains(cluster: &Cluster, pod: &Pod) -> bool {
+    let spread = || match cluster.inventory().default_selector(pod) {
+        Selector::All(requirements) => !requirements.is_empty(),
+        Selector::Nothing => false,
+    };
+    pod.has_pod_terms() || cluster.nodes_with_pod_terms().next().is_some() || !pod.spread.is_empty() || spread()
+}
+
+fn labels_seen(profile: &Profile) -> LabelsSeen {
+    let filters = profile.filters.iter().any(|plugin| plugin.sees_pod_labels());
+    let scores = profile.scores.iter().any(|(plugin, _)| plugin.sees_pod_labels());
+    if filters || scores { LabelsSeen::All } else { LabelsSeen::Terms(std::collections::BTreeSet::new()) }
+}

@@ -1,0 +1,184 @@
+//! The plain evaluation: every plugin is asked about every node, anew for every pod.
+//!
+//! This is what a decision means. The fast path ([`engine`](crate::engine)) must give the same; what it cannot keep, and
+//! the reasons for people, come from here. A plugin that panics has failed: its answer is a refusal with
+//! [`Code::Error`](crate::framework::Code::Error), and no other plugin notices.
+
+use crate::cluster::{Cluster, NodeInfo};
+use crate::framework::{FilterCycle, FitError, MAX_NODE_SCORE, Profile, Refusal, ScoreCycle, Started, guard};
+use crate::model::Pod;
+use std::sync::Arc;
+
+/// Filters at work on one pod, and the names of the only nodes that are to be looked at, if not all are.
+pub(crate) type Cycles = (Vec<Box<dyn FilterCycle>>, Option<Vec<String>>);
+
+/// What filtering found.
+#[derive(Debug, Default)]
+pub(crate) struct Filtered<'a> {
+    pub(crate) cycles: Vec<Box<dyn FilterCycle>>,
+    pub(crate) feasible: Vec<&'a NodeInfo>,
+    pub(crate) refusals: Vec<(Arc<str>, Refusal)>,
+}
+
+/// Asks all filters about all nodes.
+pub(crate) fn filter<'a>(profile: &Profile, cluster: &'a Cluster, pod: &Pod) -> Result<Filtered<'a>, Refusal> {
+    let (cycles, only) = pre_filter(profile, cluster, pod)?;
+    let mut found = Filtered::default();
+    let mut examine = |node: &'a NodeInfo| match run_filters(cluster, &cycles, pod, node) {
+        Ok(()) => found.feasible.push(node),
+        Err(refusal) => found.refusals.push((node.node().name.clone(), refusal)),
+    };
+    match only {
+        None => cluster.nodes().for_each(&mut examine),
+        Some(names) => names.iter().filter_map(|name| cluster.node(name)).for_each(&mut examine),
+    }
+    found.cycles = cycles;
+    Ok(found)
+}
+
+pub(crate) fn pre_filter(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Result<Cycles, Refusal> {
+    let mut cycles: Vec<Box<dyn FilterCycle>> = Vec::with_capacity(profile.filters.len());
+    let mut only: Option<Vec<String>> = None;
+    for plugin in &profile.filters {
+        match guard(plugin.name(), || plugin.clone().start(cluster, pod))? {
+            Started::Skip => {}
+            Started::Run(cycle) => cycles.push(cycle),
+            Started::Only(names, cycle) => {
+                cycles.push(cycle);
+                let names = match only.take() {
+                    Some(before) => before.into_iter().filter(|name| names.contains(name)).collect(),
+                    None => names,
+                };
+                if names.is_empty() {
+                    let reason = "node(s) didn't satisfy plugin(s) simultaneously";
+                    return Err(Refusal::unresolvable(plugin.name(), reason));
+                }
+                only = Some(names);
+            }
+            Started::Refuse(refusal) => return Err(refusal),
+        }
+    }
+    Ok((cycles, only))
+}
+
+/// A node must take the pod as it is, and also with the pods that were promised room on it and are at least as important.
+pub(crate) fn run_filters(
+    cluster: &Cluster,
+    cycles: &[Box<dyn FilterCycle>],
+    pod: &Pod,
+    node: &NodeInfo,
+) -> Result<(), Refusal> {
+    let nominated: Vec<&Arc<Pod>> = cluster
+        .nominated(&node.node().name)
+        .iter()
+        .filter(|other| other.priority >= pod.priority && other.uid != pod.uid)
+        .collect();
+    if !nominated.is_empty() {
+        let mut forked: Vec<_> = cycles.iter().map(|cycle| cycle.fork()).collect();
+        let mut with_them = node.clone();
+        for other in nominated {
+            with_them.add(other.clone());
+            for cycle in &mut forked {
+                guard(cycle.name(), || cycle.add_pod(pod, other, &with_them, cluster))?;
+            }
+        }
+        ask(&forked, pod, &with_them)?;
+    }
+    ask(cycles, pod, node)
+}
+
+fn ask(cycles: &[Box<dyn FilterCycle>], pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
+    cycles.iter().try_for_each(|cycle| guard(cycle.name(), || cycle.filter(pod, node))?)
+}
+
+/// Scores of the feasible nodes.
+#[derive(Debug)]
+pub(crate) struct Scored {
+    /// In the order of the nodes.
+    pub(crate) totals: Vec<i64>,
+    /// The weighted scores of each plugin that had a say, in the order of the nodes.
+    pub(crate) columns: Vec<(&'static str, Vec<i64>)>,
+}
+
+/// Asks all scores about the feasible nodes.
+pub(crate) fn score(
+    profile: &Profile,
+    cluster: &Cluster,
+    pod: &Pod,
+    feasible: &[&NodeInfo],
+) -> Result<Scored, Refusal> {
+    let mut totals = vec![0i64; feasible.len()];
+    let mut columns = Vec::with_capacity(profile.scores.len());
+    for (plugin, weight) in &profile.scores {
+        let name = plugin.name();
+        let scores = guard(name, || {
+            let cycle: Box<dyn ScoreCycle> = plugin.clone().start(cluster, pod, feasible)?;
+            let mut scores: Vec<i64> = feasible.iter().map(|node| cycle.score(pod, node)).collect();
+            cycle.normalize(feasible, &mut scores);
+            Some(scores)
+        })?;
+        let Some(mut scores) = scores else { continue };
+        for (total, score) in totals.iter_mut().zip(&mut scores) {
+            // A plugin whose scores are out of range must not drown the others.
+            *score = (*score).clamp(0, MAX_NODE_SCORE).saturating_mul(*weight);
+            *total = total.saturating_add(*score);
+        }
+        columns.push((name, scores));
+    }
+    Ok(Scored { totals, columns })
+}
+
+/// What every plugin says of every node, for one pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// A plugin that refused every node at once, before any was looked at.
+    pub pre_filter: Option<Refusal>,
+    /// Per node that was looked at, in the order of names.
+    pub nodes: Vec<NodeExplanation>,
+}
+
+/// What every plugin says of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeExplanation {
+    /// The node.
+    pub node: Arc<str>,
+    /// The first plugin that refused it, and why; `None` for a feasible node.
+    pub refusal: Option<Refusal>,
+    /// The weighted score of each plugin that had a say; empty for a node that was refused.
+    pub scores: Vec<(&'static str, i64)>,
+    /// Their sum: the feasible node with the largest is chosen.
+    pub total: i64,
+}
+
+/// Asks everything, and keeps all answers.
+pub(crate) fn explain(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Explanation {
+    let refused = |refusal| Explanation { pre_filter: Some(refusal), nodes: Vec::new() };
+    let found = match filter(profile, cluster, pod) {
+        Ok(found) => found,
+        Err(refusal) => return refused(refusal),
+    };
+    let scored = match score(profile, cluster, pod, &found.feasible) {
+        Ok(scored) => scored,
+        Err(refusal) => return refused(refusal),
+    };
+    let feasible = found.feasible.iter().enumerate().map(|(i, node)| NodeExplanation {
+        node: node.node().name.clone(),
+        refusal: None,
+        scores: scored.columns.iter().map(|(plugin, scores)| (*plugin, scores[i])).collect(),
+        total: scored.totals[i],
+    });
+    let refusals = found.refusals.into_iter().map(|(node, refusal)| NodeExplanation {
+        node,
+        refusal: Some(refusal),
+        scores: Vec::new(),
+        total: 0,
+    });
+    let mut nodes: Vec<NodeExplanation> = feasible.chain(refusals).collect();
+    nodes.sort_by(|a, b| a.node.cmp(&b.node));
+    Explanation { pre_filter: None, nodes }
+}
+
+/// A decision without a node, with nothing in it yet.
+pub(crate) fn nowhere(cluster: &Cluster) -> FitError {
+    FitError { nodes: cluster.len(), ..FitError::default() }
+}

@@ -1,0 +1,142 @@
+//! The fast path against the plain evaluation: the same decisions, ties included, on random clusters and pods.
+//!
+//! A run is decided by its seed, which is printed where it fails. `SCHED_ORACLE_RUNS` asks for more runs than the short
+//! version's, `SCHED_ORACLE_SEED` for another first seed.
+
+#[path = "oracle/generate.rs"]
+mod generate;
+
+use generate::{Rng, World};
+use kubekit_sched::framework::FitError;
+use kubekit_sched::{Cluster, Placement, Pod, Scheduler, Ties};
+
+const RUNS: u64 = 120;
+const STEPS: usize = 160;
+
+fn environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// Without what is said to people only.
+fn essence(decision: Result<Placement, Box<FitError>>) -> Result<Placement, Box<FitError>> {
+    decision
+}
+
+#[derive(Default)]
+struct Counts {
+    decisions: u64,
+    placed: u64,
+    fast: u64,
+}
+
+struct Run {
+    seed: u64,
+    rng: Rng,
+    world: World,
+    scheduler: Scheduler,
+    /// The state and its forks, each with what it was forked from.
+    clusters: Vec<Cluster>,
+    counts: Counts,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng(seed);
+        let world = World::new(&mut rng);
+        let ties = if rng.one_in(5) { Ties::NodeOrder } else { Ties::PerPod };
+        let scheduler = Scheduler::new(generate::profile(&mut rng), seed).with_ties(ties);
+        let mut cluster = Cluster::new();
+        for _ in 0..rng.below(world.nodes_max) {
+            cluster.add_node(world.node(&mut rng));
+        }
+        Self { seed, rng, world, scheduler, clusters: vec![cluster], counts: Counts::default() }
+    }
+
+    fn step(&mut self, step: usize) {
+        let at = self.rng.below(self.clusters.len());
+        match self.rng.below(24) {
+            0 => {
+                let node = self.world.node(&mut self.rng);
+                self.clusters[at].add_node(node);
+            }
+            1 => {
+                let name = self.world.node_name(&mut self.rng);
+                self.clusters[at].remove_node(&name);
+            }
+            2..=4 => {
+                let uid = self.world.uid(&mut self.rng);
+                self.clusters[at].remove_pod(&uid);
+            }
+            5 => {
+                let (name, labels) = self.world.namespace(&mut self.rng);
+                self.clusters[at].set_namespace(&name, labels);
+            }
+            6 => {
+                let (mut pod, node) = (self.world.pod(&mut self.rng), self.world.node_name(&mut self.rng));
+                pod.nominated_node = Some(node.as_str().into());
+                self.clusters[at].nominate(pod);
+            }
+            7 => {
+                let uid = self.world.uid(&mut self.rng);
+                self.clusters[at].withdraw_nomination(&uid);
+            }
+            8 if self.clusters.len() < 4 => {
+                let fork = self.clusters[at].fork();
+                self.clusters.push(fork);
+            }
+            9 if self.clusters.len() > 1 => {
+                let fork = self.clusters.swap_remove(at);
+                if self.rng.one_in(2) {
+                    let to = self.rng.below(self.clusters.len());
+                    // Most are refused, since the other has gone on.
+                    let _ = self.clusters[to].commit(fork);
+                }
+            }
+            _ => self.decide(at, step),
+        }
+    }
+
+    fn decide(&mut self, at: usize, step: usize) {
+        let pod = self.world.pod(&mut self.rng);
+        self.compare(at, &pod, step);
+        let cluster = &mut self.clusters[at];
+        if let Ok(placement) = self.scheduler.schedule(cluster, &pod)
+            && !self.rng.one_in(8)
+        {
+            cluster.withdraw_nomination(&pod.uid);
+            // A pod of this uid may be elsewhere already.
+            let _ = cluster.add_pod(pod.on(placement.node));
+        }
+    }
+
+    fn compare(&mut self, at: usize, pod: &Pod, step: usize) {
+        let before = self.scheduler.kept_decisions();
+        let fast = essence(self.scheduler.schedule(&self.clusters[at], pod));
+        let slow = essence(self.scheduler.schedule_naively(&self.clusters[at], pod));
+        self.counts.fast += self.scheduler.kept_decisions() - before;
+        self.counts.decisions += 1;
+        self.counts.placed += u64::from(slow.is_ok());
+        if fast != slow {
+            let explanation = self.scheduler.explain(&self.clusters[at], pod);
+            panic!("seed {}, step {step}, pod {pod:#?}\nfast {fast:?}\nslow {slow:?}\n{explanation:#?}", self.seed);
+        }
+    }
+}
+
+#[test]
+fn the_fast_path_decides_as_the_plain_evaluation_does() {
+    let (runs, first) = (environment("SCHED_ORACLE_RUNS", RUNS), environment("SCHED_ORACLE_SEED", 1));
+    let mut all = Counts::default();
+    for seed in first..first + runs {
+        let mut run = Run::new(seed);
+        (0..STEPS).for_each(|step| run.step(step));
+        all.decisions += run.counts.decisions;
+        all.placed += run.counts.placed;
+        all.fast += run.counts.fast;
+    }
+    println!(
+        "oracle: {runs} random clusters, {} decisions compared ({} placed, {} by the fast path), 0 differences",
+        all.decisions, all.placed, all.fast
+    );
+    assert!(all.fast * 3 > all.decisions, "the fast path was hardly used");
+}
