@@ -14,6 +14,10 @@ use clap::{Parser, ValueEnum};
 use report::Report;
 use std::path::{Path, PathBuf};
 
+/// As the reference binaries have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures one area and prints what it found, beside its rivals.
 #[derive(Debug, Parser)]
 struct Arguments {
