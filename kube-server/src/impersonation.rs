@@ -9,6 +9,7 @@ use crate::server::Server;
 use http::HeaderMap;
 use kubekit_core::status::ApiError;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
@@ -25,12 +26,16 @@ const EXTRA_PREFIX: &str = "impersonate-extra-";
 ///
 /// # Errors
 /// 403 where `user` may not impersonate whom the headers name.
-pub(crate) fn impersonate(server: &Server, parts: &http::request::Parts, user: UserInfo) -> Result<UserInfo, ApiError> {
+pub(crate) fn impersonate(
+    server: &Server,
+    parts: &http::request::Parts,
+    user: Arc<UserInfo>,
+) -> Result<Arc<UserInfo>, ApiError> {
     let Some(wanted) = wanted(&parts.headers)? else { return Ok(user) };
     for permission in permissions(&wanted) {
         server.authorize(&user, &permission)?;
     }
-    Ok(with_implied_groups(wanted))
+    Ok(Arc::new(with_implied_groups(wanted)))
 }
 
 /// Whom the headers name; `None` where there are none.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderName;
 use kubekit_core::status::ApiError;
 use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// A response on its way out.
 pub(crate) type Response = http::Response<crate::Body>;
@@ -19,7 +20,7 @@ pub(crate) struct Request {
     /// What it asks for.
     pub(crate) info: RequestInfo,
     /// Who asks.
-    pub(crate) user: UserInfo,
+    pub(crate) user: Arc<UserInfo>,
     /// The query, decoded.
     pub(crate) query: Query,
     /// The body.
@@ -30,7 +31,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// A request.
-    pub(crate) fn new(parts: http::request::Parts, info: RequestInfo, user: UserInfo, body: Bytes) -> Self {
+    pub(crate) fn new(parts: http::request::Parts, info: RequestInfo, user: Arc<UserInfo>, body: Bytes) -> Self {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         Self { parts, info, user, query, body, warnings: Mutex::default() }
     }

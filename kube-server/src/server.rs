@@ -119,7 +119,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let mut request = request.map(body::erase);
-        request.extensions_mut().insert(UserInfo::clone(&self.user));
+        request.extensions_mut().insert(Arc::clone(&self.user));
         serve(Arc::clone(&self.server), request)
     }
 }
@@ -233,15 +233,18 @@ impl Server {
     }
 
     /// The user: one put into the extensions by a caller in this process, else what the authenticators find.
-    async fn identify(&self, parts: &mut Parts, info: &RequestInfo) -> Result<UserInfo, ApiError> {
+    async fn identify(&self, parts: &mut Parts, info: &RequestInfo) -> Result<Arc<UserInfo>, ApiError> {
+        if let Some(user) = parts.extensions.get::<Arc<UserInfo>>().map(Arc::clone) {
+            return impersonation::impersonate(self, parts, user);
+        }
         let found = self.authenticators.authenticate(parts).await?;
         match found {
-            Some(user) => impersonation::impersonate(self, parts, user),
-            None if self.config.anonymous || is_public(&info.path) => Ok(UserInfo {
+            Some(user) => impersonation::impersonate(self, parts, Arc::new(user)),
+            None if self.config.anonymous || is_public(&info.path) => Ok(Arc::new(UserInfo {
                 name: "system:anonymous".to_owned(),
                 groups: vec!["system:unauthenticated".to_owned()],
                 ..UserInfo::default()
-            }),
+            })),
             None => Err(ApiError::new(Reason::Unauthorized, "Unauthorized")),
         }
     }

@@ -53,7 +53,7 @@ pub mod storage_class;
 pub use generic::Generic;
 
 use crate::field::ErrorList;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Debug;
 
 /// The rules of one kind. Pure: no I/O, no clock, no randomness.
@@ -80,19 +80,12 @@ pub trait Rules: Sync + Debug {
     /// Restores what an update of the status subresource may not change (by default everything but `status` and metadata
     /// bookkeeping).
     fn prepare_status_update(&self, new: &mut Value, old: &Value) {
-        let mut kept = old.clone();
-        copy_field(&mut kept, new, "status");
-        for field in ["resourceVersion", "managedFields"] {
-            match new["metadata"].get(field) {
-                Some(value) => kept["metadata"][field] = value.clone(),
-                None => {
-                    if let Some(map) = kept["metadata"].as_object_mut() {
-                        map.remove(field);
-                    }
-                }
-            }
-        }
-        *new = kept;
+        restore(new, old, &["status", "metadata"]);
+        let metadata = match new.as_object_mut() {
+            Some(new) => new.entry("metadata").or_insert_with(|| Value::Object(Map::new())),
+            None => return,
+        };
+        restore(metadata, &old["metadata"], &["resourceVersion", "managedFields"]);
     }
 
     /// Errors of a new object, beyond those of its metadata.
@@ -261,7 +254,26 @@ fn other(group: &str, kind: &str) -> &'static dyn Rules {
     }
 }
 
+/// Makes an object another one, except for some of its fields. What is equal already, as most of it is, stays where it is.
+fn restore(object: &mut Value, from: &Value, except: &[&str]) {
+    let (Some(object), Some(from)) = (object.as_object_mut(), from.as_object()) else {
+        from.clone_into(object);
+        return;
+    };
+    object.retain(|field, _| except.contains(&field.as_str()) || from.contains_key(field));
+    for (field, value) in from.iter().filter(|(field, _)| !except.contains(&field.as_str())) {
+        if object.get(field) != Some(value) {
+            object.insert(field.clone(), value.clone());
+        }
+    }
+}
+
+/// Gives one object a field as another has it.
 pub(crate) fn copy_field(to: &mut Value, from: &Value, field: &str) {
+    // A comparison costs less than a copy, and most of what is restored was not changed.
+    if to.get(field) == from.get(field) {
+        return;
+    }
     match (from.get(field), to.as_object_mut()) {
         (Some(value), Some(map)) => {
             map.insert(field.to_owned(), value.clone());

@@ -82,8 +82,8 @@ pub(super) struct Roles {
     cluster_roles: HashMap<String, ClusterRole>,
     /// By namespace and name.
     roles: HashMap<(String, String), Vec<Rule>>,
-    /// By namespace (empty: in the whole cluster), then by subject, then by the binding's name.
-    bindings: HashMap<String, HashMap<Subject, BTreeMap<String, Grant>>>,
+    /// By namespace (empty: in the whole cluster).
+    bindings: HashMap<String, Bindings>,
     /// Where a binding stands in `bindings`, by its key.
     placed: HashMap<String, (String, String, Vec<Subject>)>,
     /// Whether a ClusterRole changed since rules were last aggregated.
@@ -105,12 +105,67 @@ impl ClusterRole {
     }
 }
 
+/// What bindings grant, by subject and then by the binding's name.
+#[derive(Debug, Default)]
+struct Bindings {
+    users: HashMap<String, Grants>,
+    groups: HashMap<String, Grants>,
+}
+
+type Grants = BTreeMap<String, Grant>;
+
+impl Bindings {
+    fn of<'s>(&mut self, subject: &'s Subject) -> (&mut HashMap<String, Grants>, &'s str) {
+        match subject {
+            Subject::User(name) => (&mut self.users, name),
+            Subject::Group(name) => (&mut self.groups, name),
+        }
+    }
+
+    fn put(&mut self, subject: &Subject, binding: String, grant: Grant) {
+        let (grants, name) = self.of(subject);
+        grants.entry(name.to_owned()).or_default().insert(binding, grant);
+    }
+
+    fn remove(&mut self, subject: &Subject, binding: &str) {
+        let (grants, name) = self.of(subject);
+        if let Some(of_subject) = grants.get_mut(name) {
+            of_subject.remove(binding);
+            if of_subject.is_empty() {
+                grants.remove(name);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty()
+    }
+
+    /// What concerns a user: first what names it, then what names its groups, in their order.
+    fn concerning<'a>(&'a self, user: &UserInfo) -> impl Iterator<Item = &'a Grant> {
+        let named = self.users.get(&user.name);
+        named.into_iter().chain(user.groups.iter().filter_map(|group| self.groups.get(group))).flat_map(Grants::values)
+    }
+}
+
 /// What a binding grants to one of its subjects.
 #[derive(Clone, Debug)]
 struct Grant {
     role: RoleRef,
-    /// As a reason names it: `User "a"`, `ServiceAccount "a/b"`.
-    subject: String,
+    /// What an authorizer says that allows by this: made once, as every request is told.
+    reason: String,
+}
+
+impl Grant {
+    /// `subject` is as a reason names it: `User "a"`, `ServiceAccount "a/b"`.
+    fn new(role: RoleRef, namespace: &str, binding: &str, subject: &str) -> Self {
+        let (kind, binding) = match namespace {
+            "" => ("ClusterRoleBinding", binding.to_owned()),
+            namespace => ("RoleBinding", format!("{binding}/{namespace}")),
+        };
+        let reason = format!("RBAC: allowed by {kind} {binding:?} of {} {:?} to {subject}", role.kind, role.name);
+        Self { role, reason }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -233,9 +288,8 @@ impl Index for Roles {
                 self.unbind(key);
                 let mut subjects = Vec::new();
                 for (subject, text) in stored.subjects.iter().filter_map(|s| s.resolve(&namespace)) {
-                    let grant = Grant { role: stored.role_ref.clone(), subject: text };
-                    let here = self.bindings.entry(namespace.clone()).or_default();
-                    here.entry(subject.clone()).or_default().insert(name.clone(), grant);
+                    let grant = Grant::new(stored.role_ref.clone(), &namespace, &name, &text);
+                    self.bindings.entry(namespace.clone()).or_default().put(&subject, name.clone(), grant);
                     subjects.push(subject);
                 }
                 self.placed.insert(key.to_owned(), (namespace, name, subjects));
@@ -274,12 +328,7 @@ impl Roles {
         let Some((namespace, name, subjects)) = self.placed.remove(key) else { return };
         let Some(here) = self.bindings.get_mut(&namespace) else { return };
         for subject in subjects {
-            if let Some(grants) = here.get_mut(&subject) {
-                grants.remove(&name);
-                if grants.is_empty() {
-                    here.remove(&subject);
-                }
-            }
+            here.remove(&subject, &name);
         }
         if here.is_empty() {
             self.bindings.remove(&namespace);
@@ -346,17 +395,13 @@ impl Roles {
         &'a self,
         user: &UserInfo,
         namespace: &str,
-        mut see: impl FnMut(std::result::Result<(GrantAt<'a>, &'a [Rule]), String>) -> bool,
+        mut see: impl FnMut(std::result::Result<(&'a Grant, &'a [Rule]), String>) -> bool,
     ) {
-        let subjects: Vec<Subject> = std::iter::once(Subject::User(user.name.clone()))
-            .chain(user.groups.iter().cloned().map(Subject::Group))
-            .collect();
         let scopes: &[&str] = if namespace.is_empty() { &[""] } else { &["", namespace] };
         for scope in scopes {
             let Some((scope, here)) = self.bindings.get_key_value(*scope) else { continue };
-            for (name, grant) in subjects.iter().filter_map(|s| here.get(s)).flatten() {
-                let at = GrantAt { namespace: scope, binding: name, grant };
-                if see(self.rules_of(&grant.role, scope).map(|rules| (at, rules))) {
+            for grant in here.concerning(user) {
+                if see(self.rules_of(&grant.role, scope).map(|rules| (grant, rules))) {
                     return;
                 }
             }
@@ -368,8 +413,8 @@ impl Roles {
         let mut errors = Vec::new();
         let namespace = if info.is_resource { info.namespace.as_str() } else { "" };
         self.visit(user, namespace, |found| match found {
-            Ok((at, rules)) if rules.iter().any(|rule| rule.allows(info)) => {
-                allowed = Some(at.reason());
+            Ok((grant, rules)) if rules.iter().any(|rule| rule.allows(info)) => {
+                allowed = Some(grant.reason.clone());
                 true
             }
             Ok(_) => false,
@@ -384,23 +429,5 @@ impl Roles {
             (None, [one]) => Decision::NoOpinion(format!("RBAC: {one}")),
             (None, many) => Decision::NoOpinion(format!("RBAC: [{}]", many.join(", "))),
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct GrantAt<'a> {
-    namespace: &'a str,
-    binding: &'a str,
-    grant: &'a Grant,
-}
-
-impl GrantAt<'_> {
-    fn reason(&self) -> String {
-        let Grant { role, subject } = self.grant;
-        let (kind, binding) = match self.namespace {
-            "" => ("ClusterRoleBinding", self.binding.to_owned()),
-            namespace => ("RoleBinding", format!("{}/{namespace}", self.binding)),
-        };
-        format!("RBAC: allowed by {kind} {binding:?} of {} {:?} to {subject}", role.kind, role.name)
     }
 }

@@ -118,7 +118,9 @@ pub(crate) fn whole(entry: &Entry) -> Bytes {
 /// # Panics
 /// Never: what is stored was encoded by [`encode`].
 pub(crate) fn decode(entry: &Entry) -> Value {
-    let mut object: Value = serde_json::from_slice(&entry.value.bytes).expect("stored objects are JSON");
+    // Checked as text once, instead of string by string.
+    let text = std::str::from_utf8(&entry.value.bytes).expect("stored objects are text");
+    let mut object: Value = serde_json::from_str(text).expect("stored objects are JSON");
     set_version(&mut object, entry.revision);
     object
 }

@@ -10,7 +10,7 @@ use kubekit_core::decode::{self, Limits};
 use kubekit_core::status::{ApiError, Reason};
 use kubekit_core::{apply, patch};
 use kubekit_store::Entry;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// A patch whose body has been read.
@@ -65,7 +65,7 @@ impl Patch {
         expected: Expected,
         options: &WriteOptions,
     ) -> Result<Value, ApiError> {
-        let patched = match self {
+        let mut patched = match self {
             Self::Json(operations) => patch::json(old, operations)?,
             Self::Merge(change) => {
                 must_be_object(change)?;
@@ -87,9 +87,31 @@ impl Patch {
                 )));
             }
         }
+        let rest = self.untouched(&mut patched);
         let decoded = decode::value(patched, expected.schema)
             .map_err(|error| error.to_api_error(expected.kind, expected.version))?;
-        codec::settle(request, decoded, expected, options.validation)
+        let mut object = codec::settle(request, decoded, expected, options.validation)?;
+        if let Some(object) = object.as_object_mut() {
+            object.extend(rest);
+        }
+        Ok(object)
+    }
+
+    /// Takes those fields out of a patched object of which the patch says nothing: they are as they are stored, and what is
+    /// stored has been checked.
+    fn untouched(&self, patched: &mut Value) -> Map<String, Value> {
+        let (Self::Merge(Value::Object(change)) | Self::Strategic(Value::Object(change)), Value::Object(object)) =
+            (self, patched)
+        else {
+            return Map::new();
+        };
+        // Directives of a strategic merge patch are about the whole object.
+        if change.keys().any(|field| field.starts_with('$')) {
+            return Map::new();
+        }
+        let (touched, rest) = std::mem::take(object).into_iter().partition(|(field, _)| change.contains_key(field));
+        *object = touched;
+        rest
     }
 }
 

@@ -58,7 +58,7 @@ async fn server() -> Arc<Server> {
 fn request(user: UserInfo) -> Request {
     let parts = http::Request::new(()).into_parts().0;
     let info = RequestInfo { namespace: "default".to_owned(), ..RequestInfo::default() };
-    Request::new(parts, info, user, Bytes::new())
+    Request::new(parts, info, user.into(), Bytes::new())
 }
 
 async fn review(server: &Arc<Server>, user: UserInfo, group: &str, plural: &str, spec: Value) -> Result<Value, String> {

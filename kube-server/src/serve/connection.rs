@@ -162,7 +162,7 @@ impl hyper::service::Service<http::Request<Incoming>> for Requests {
             request.extensions_mut().insert(certificates.clone());
         }
         if let Some(user) = &self.user {
-            request.extensions_mut().insert(UserInfo::clone(user));
+            request.extensions_mut().insert(Arc::clone(user));
         }
         self.server.clone().call(request)
     }
