@@ -19,6 +19,7 @@
 //! the engine to an API server. Start reading at [`Scheduler`]; the extension points are in [`framework`].
 
 mod cluster;
+pub mod dra;
 #[cfg(feature = "driver")]
 pub mod driver;
 mod engine;
@@ -38,8 +39,9 @@ pub use framework::{FitError, Profile, Refusal};
 pub use inventory::Inventory;
 pub use model::{
     DEVICE_MILLI, DEVICES_MAX, Effect, GpuRequest, Gpus, HostPort, Labels, NamespaceScope, Node, NodeSelector,
-    NodeSelectorTerm, Operator, Pod, PodAffinityTerm, PreferredNodeTerm, Protocol, Requirement, ResourceName,
-    Resources, Selector, SpreadConstraint, Taint, Toleration, TolerationOperator, Weighted, WhenUnsatisfiable,
+    NodeSelectorTerm, Operator, Pod, PodAffinityTerm, PodResourceClaim, PreferredNodeTerm, Protocol, Requirement,
+    ResourceName, Resources, Selector, SpreadConstraint, Taint, Toleration, TolerationOperator, Weighted,
+    WhenUnsatisfiable,
 };
 pub use oracle::{Explanation, NodeExplanation};
 pub use scheduler::{Placement, Scheduler, Ties};

@@ -1,6 +1,7 @@
 //! What a placement changes besides the pod: effects as data, for whoever drives the engine to carry out.
 
 use super::Inventory;
+use crate::dra::Allocation;
 use std::sync::Arc;
 
 /// A change that comes with a placement. [`Inventory::apply`] assumes it, so that the next decision sees it;
@@ -27,6 +28,20 @@ pub enum Change {
         /// The node.
         node: Arc<str>,
     },
+    /// Give a claim its devices (`status.allocation`, with a finalizer), if it has none, and let a pod use it
+    /// (`status.reservedFor`).
+    UseResourceClaim {
+        /// The claim's namespace.
+        namespace: Arc<str>,
+        /// The claim.
+        claim: Arc<str>,
+        /// What it is given; `None` when it is known to have its devices already.
+        allocation: Option<Allocation>,
+        /// The pod.
+        pod: Arc<str>,
+        /// The pod's uid.
+        pod_uid: Arc<str>,
+    },
 }
 
 impl Inventory {
@@ -46,6 +61,17 @@ impl Inventory {
                     claim.selected_node.get_or_insert_with(|| node.clone());
                 });
             }
+            Change::UseResourceClaim { namespace, claim, allocation, pod_uid, .. } => {
+                self.resource_claims.update(namespace, claim, |claim| {
+                    if claim.allocation.is_none() && allocation.is_some() {
+                        claim.allocation.clone_from(allocation);
+                        claim.assumed = true;
+                    }
+                    if !claim.reserved_for.contains(pod_uid) {
+                        claim.reserved_for.push(pod_uid.clone());
+                    }
+                });
+            }
         }
     }
 
@@ -60,6 +86,15 @@ impl Inventory {
             Change::SelectNode { namespace, claim, node } => {
                 self.claims.update(namespace, claim, |claim| {
                     claim.selected_node.take_if(|selected| selected == node);
+                });
+            }
+            Change::UseResourceClaim { namespace, claim, pod_uid, .. } => {
+                self.resource_claims.update(namespace, claim, |claim| {
+                    claim.reserved_for.retain(|uid| uid != pod_uid);
+                    if claim.assumed && claim.reserved_for.is_empty() {
+                        claim.allocation = None;
+                        claim.assumed = false;
+                    }
                 });
             }
         }

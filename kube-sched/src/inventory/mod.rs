@@ -17,7 +17,7 @@ pub use service::{Owner, Service, Workload};
 pub use table::{Entry, Table};
 
 use crate::model::{Pod, Requirement, Selector};
-use crate::storage;
+use crate::{dra, storage};
 
 /// What decisions rest on besides nodes and pods.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,12 @@ pub struct Inventory {
     pub capacities: Table<storage::Capacity>,
     /// VolumeAttachments.
     pub attachments: Table<storage::Attachment>,
+    /// ResourceClaims.
+    pub resource_claims: Table<dra::ResourceClaim>,
+    /// ResourceSlices.
+    pub resource_slices: Table<dra::ResourceSlice>,
+    /// DeviceClasses.
+    pub device_classes: Table<dra::DeviceClass>,
 }
 
 impl Inventory {
@@ -60,6 +66,9 @@ impl Inventory {
             + self.csi_drivers.changes()
             + self.capacities.changes()
             + self.attachments.changes()
+            + self.resource_claims.changes()
+            + self.resource_slices.changes()
+            + self.device_classes.changes()
     }
 
     /// What selects pods like this one: the selectors of its services and of the workload that owns it, all at once; without

@@ -4,12 +4,15 @@
 //! as absent here, so that one bad object cannot stop all scheduling.
 
 mod affinity;
+mod cel;
+mod devices;
 mod inventory;
 mod node;
 mod pod;
 mod requests;
 mod volumes;
 
+pub use devices::{device_class, resource_claim, resource_slice};
 pub use inventory::{budget, pod_group, replica_set, replication_controller, service, stateful_set};
 pub use node::node;
 pub use pod::pod;

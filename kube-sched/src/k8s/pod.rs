@@ -66,6 +66,7 @@ pub fn pod(object: &api::Pod) -> Pod {
         owner: volumes::owner(metadata),
         volumes: volumes::pod_volumes(object),
         group: spec.scheduling_group.as_ref().and_then(|group| named(group.pod_group_name.as_ref())),
+        resource_claims: super::devices::pod_claims(object),
         labels: own_labels,
         namespace,
     }

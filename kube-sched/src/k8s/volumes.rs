@@ -79,13 +79,12 @@ fn access_modes(modes: Option<&Vec<String>>) -> AccessModes {
 pub fn claim(object: &api::PersistentVolumeClaim) -> Claim {
     let metadata = &object.metadata;
     let spec = object.spec.as_ref();
-    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     let requests = spec.and_then(|s| s.resources.as_ref()).and_then(|r| r.requests.as_ref());
     Claim {
         namespace: text(metadata.namespace.as_ref()),
         name: text(metadata.name.as_ref()),
         uid: text(metadata.uid.as_ref()),
-        owner: owner.map(|owner| owner.uid.as_str().into()),
+        owner: controller_uid(metadata),
         class: text(annotation(metadata, CLASS).or(spec.and_then(|s| s.storage_class_name.as_ref()))),
         volume: spec.and_then(|s| s.volume_name.as_ref()).filter(|v| !v.is_empty()).map(|v| v.as_str().into()),
         bound: annotation(metadata, BIND_COMPLETED).is_some(),
@@ -207,6 +206,12 @@ pub fn volume_attachment(object: &storage::VolumeAttachment) -> Option<Attachmen
         node: object.spec.node_name.as_str().into(),
         volume: object.spec.source.persistent_volume_name.as_deref()?.into(),
     })
+}
+
+/// The uid of an object's controller.
+pub(super) fn controller_uid(metadata: &ObjectMeta) -> Option<Arc<str>> {
+    let controller = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+    Some(controller.uid.as_str().into())
 }
 
 /// The controller of an object.

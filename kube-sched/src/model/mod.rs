@@ -16,7 +16,7 @@ pub use labels::Labels;
 pub use node::Node;
 #[cfg(feature = "k8s")]
 pub(crate) use pod::{ASSUMED_CPU_MILLI, ASSUMED_MEMORY_BYTES};
-pub use pod::{HostPort, Pod, Protocol};
+pub use pod::{HostPort, Pod, PodResourceClaim, Protocol};
 pub use resources::{ResourceName, Resources};
 pub use selector::{Operator, Requirement, Selector};
 pub use spread::{SpreadConstraint, WhenUnsatisfiable};

@@ -47,6 +47,19 @@ impl HostPort {
     }
 }
 
+/// How a pod refers to a claim on devices.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PodResourceClaim {
+    /// A claim of this name.
+    Named(Arc<str>),
+    /// A claim of this name that was made for the pod from a template.
+    Made(Arc<str>),
+    /// A claim that is to be made from a template, and is not yet.
+    NotMade,
+    /// None: the template called for nothing.
+    None,
+}
+
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
@@ -112,6 +125,8 @@ pub struct Pod {
     pub volumes: Vec<PodVolume>,
     /// The group that it is scheduled with (`schedulingGroup.podGroupName`, KEP-4671).
     pub group: Option<Arc<str>>,
+    /// Its claims on devices.
+    pub resource_claims: Vec<PodResourceClaim>,
 }
 
 impl Pod {
@@ -149,6 +164,7 @@ impl Pod {
             owner: None,
             volumes: Vec::new(),
             group: None,
+            resource_claims: Vec::new(),
         }
     }
 
@@ -213,6 +229,13 @@ impl Pod {
     #[must_use]
     pub fn volume(mut self, volume: PodVolume) -> Self {
         self.volumes.push(volume);
+        self
+    }
+
+    /// With a claim on devices more.
+    #[must_use]
+    pub fn claim(mut self, claim: PodResourceClaim) -> Self {
+        self.resource_claims.push(claim);
         self
     }
 
