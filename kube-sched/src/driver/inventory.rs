@@ -8,6 +8,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, ReplicationController, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::resource::v1::{DeviceClass, ResourceClaim, ResourceSlice};
 use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use kubekit_runtime::{Change, Informer, Informers, Reader, TypedObject};
 
@@ -29,6 +30,9 @@ pub(super) struct Watches {
     csi_drivers: Informer<CSIDriver>,
     capacities: Informer<CSIStorageCapacity>,
     attachments: Informer<VolumeAttachment>,
+    resource_claims: Informer<ResourceClaim>,
+    resource_slices: Informer<ResourceSlice>,
+    device_classes: Informer<DeviceClass>,
 }
 
 impl Watches {
@@ -46,12 +50,25 @@ impl Watches {
             csi_drivers: informers.informer(),
             capacities: informers.informer(),
             attachments: informers.informer(),
+            resource_claims: informers.informer(),
+            resource_slices: informers.informer(),
+            device_classes: informers.informer(),
         }
     }
 
     /// What is known of claims.
     pub(super) fn claims(&self) -> Reader<PersistentVolumeClaim> {
         self.claims.reader()
+    }
+
+    /// What is known of claims on devices.
+    pub(super) fn resource_claims(&self) -> Reader<ResourceClaim> {
+        self.resource_claims.reader()
+    }
+
+    /// What is known of device classes.
+    pub(super) fn device_classes(&self) -> Reader<DeviceClass> {
+        self.device_classes.reader()
     }
 
     /// What is known of volumes.
@@ -73,6 +90,9 @@ impl Watches {
         self.csi_drivers.wait_synced().await;
         self.capacities.wait_synced().await;
         self.attachments.wait_synced().await;
+        self.resource_claims.wait_synced().await;
+        self.resource_slices.wait_synced().await;
+        self.device_classes.wait_synced().await;
     }
 
     /// The changes of every kind.
@@ -80,6 +100,7 @@ impl Watches {
         // Budgets and workloads change where a pod is put, not whether there is a place for it.
         let quiet = None;
         let storage = Some(EventKind::Storage);
+        let devices = Some(EventKind::Devices);
         futures::stream::select_all([
             updates(&self.budgets, |o| Some(k8s::budget(o)), |i| &mut i.budgets, quiet),
             updates(&self.services, |o| Some(k8s::service(o)), |i| &mut i.services, quiet),
@@ -93,6 +114,9 @@ impl Watches {
             updates(&self.csi_drivers, |o| Some(k8s::csi_driver(o)), |i| &mut i.csi_drivers, storage),
             updates(&self.capacities, |o| Some(k8s::storage_capacity(o)), |i| &mut i.capacities, storage),
             updates(&self.attachments, k8s::volume_attachment, |i| &mut i.attachments, storage),
+            updates(&self.resource_claims, |o| Some(k8s::resource_claim(o)), |i| &mut i.resource_claims, devices),
+            updates(&self.resource_slices, |o| Some(k8s::resource_slice(o)), |i| &mut i.resource_slices, devices),
+            updates(&self.device_classes, |o| Some(k8s::device_class(o)), |i| &mut i.device_classes, devices),
         ])
     }
 }

@@ -5,6 +5,7 @@
 //! the next decision sees it; a binding that fails gives the room back. Two drivers at once never bind one pod twice: the
 //! API server refuses the second binding. Start reading at [`Driver::run`]; what the driver knows is in `state`.
 
+mod devices;
 mod inventory;
 mod state;
 mod volumes;
@@ -12,6 +13,7 @@ mod write;
 
 use crate::framework::Profile;
 use crate::queue::QueueConfig;
+use devices::DeviceWriter;
 use futures::{FutureExt, Stream, StreamExt};
 use inventory::{Update, Watches};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
@@ -128,7 +130,9 @@ impl Driver {
         let start = Instant::now();
         let mut state = State::new(self.config.profile.clone(), self.config.seed, self.config.queue);
         let volumes = VolumeWriter::new(self.client.clone(), watches.claims(), watches.volumes());
-        let writer = Writer::new(self.client.clone(), recorder, self.environment.clone(), pods.reader(), volumes);
+        let devices = DeviceWriter::new(self.client.clone(), watches.resource_claims(), watches.device_classes());
+        let writer =
+            Writer::new(self.client.clone(), recorder, self.environment.clone(), pods.reader(), volumes, devices);
         let mut writes = JoinSet::new();
         while observe_ready(&mut state, &mut changes, usize::MAX, start).is_some_and(|taken| taken > 0) {}
         loop {

@@ -16,9 +16,9 @@ const POLL: Duration = Duration::from_millis(100);
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 
-/// Why volumes could not be made ready.
+/// Why what a placement changes could not be carried out.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum VolumeError {
+pub(super) enum ChangeError {
     /// The API server did not take a write.
     #[error("{object} could not be written: {reason}")]
     Write {
@@ -33,6 +33,12 @@ pub(super) enum VolumeError {
     /// The claims were not bound in time.
     #[error("timed out waiting for the claims to be bound")]
     TimedOut,
+}
+
+impl ChangeError {
+    pub(super) fn write(object: String, error: &Error) -> Self {
+        Self::Write { object, reason: error.chain() }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -55,18 +61,20 @@ impl VolumeWriter {
     ///
     /// # Errors
     /// When a write is refused, a claim changes against expectation, or the time is up.
-    pub(super) async fn carry_out(&self, changes: &[Change]) -> Result<(), VolumeError> {
+    pub(super) async fn carry_out(&self, changes: &[Change]) -> Result<(), ChangeError> {
         for change in changes {
             match change {
                 Change::BindVolume { volume, namespace, claim } => self.promise(volume, namespace, claim).await?,
                 Change::SelectNode { namespace, claim, node } => self.select(namespace, claim, node).await?,
+                // Another writer's.
+                Change::UseResourceClaim { .. } => {}
             }
         }
         self.wait_bound(changes).await
     }
 
-    async fn promise(&self, volume: &str, namespace: &str, claim: &str) -> Result<(), VolumeError> {
-        let gone = |what: &str, name: &str| VolumeError::Changed(format!("{what} {name:?} is gone"));
+    async fn promise(&self, volume: &str, namespace: &str, claim: &str) -> Result<(), ChangeError> {
+        let gone = |what: &str, name: &str| ChangeError::Changed(format!("{what} {name:?} is gone"));
         let key = ObjectKey::new(namespace.to_owned(), claim.to_owned());
         let to = self.claims.get(&key).ok_or_else(|| gone("persistentvolumeclaim", claim))?;
         let known = self
@@ -86,35 +94,40 @@ impl VolumeWriter {
         });
         let api: Api<PersistentVolume> = Api::all(self.client.clone());
         let written = api.patch(volume, &PatchParams::default(), &Patch::Merge(patch)).await;
-        written.map(drop).map_err(|error| failed(format!("persistentvolume {volume:?}"), &error))
+        written.map(drop).map_err(|error| ChangeError::write(format!("persistentvolume {volume:?}"), &error))
     }
 
-    async fn select(&self, namespace: &str, claim: &str, node: &str) -> Result<(), VolumeError> {
+    async fn select(&self, namespace: &str, claim: &str, node: &str) -> Result<(), ChangeError> {
         let patch = json!({"metadata": {"annotations": {SELECTED_NODE: node}}});
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
         let written = api.patch(claim, &PatchParams::default(), &Patch::Merge(patch)).await;
-        written.map(drop).map_err(|error| failed(format!("persistentvolumeclaim {namespace}/{claim}"), &error))
+        written
+            .map(drop)
+            .map_err(|error| ChangeError::write(format!("persistentvolumeclaim {namespace}/{claim}"), &error))
     }
 
     /// The volume controller binds; the provisioner takes the annotation away when it fails, and the pod is tried again.
-    async fn wait_bound(&self, changes: &[Change]) -> Result<(), VolumeError> {
+    async fn wait_bound(&self, changes: &[Change]) -> Result<(), ChangeError> {
         let deadline = Instant::now() + BIND_TIMEOUT;
         let mut annotated = vec![false; changes.len()];
         loop {
             let mut waiting = false;
             for (change, annotated) in changes.iter().zip(&mut annotated) {
                 let (Change::BindVolume { namespace, claim, .. } | Change::SelectNode { namespace, claim, .. }) =
-                    change;
+                    change
+                else {
+                    continue;
+                };
                 let key = ObjectKey::new(namespace.to_string(), claim.to_string());
                 let Some(known) = self.claims.get(&key) else {
-                    return Err(VolumeError::Changed(format!("persistentvolumeclaim {claim:?} is gone")));
+                    return Err(ChangeError::Changed(format!("persistentvolumeclaim {claim:?} is gone")));
                 };
                 let annotation = |key| known.metadata.annotations.as_ref().and_then(|all| all.get(key));
                 waiting |= annotation(BIND_COMPLETED).is_none();
                 if let Change::SelectNode { node, .. } = change {
                     let selected = annotation(SELECTED_NODE).is_some_and(|selected| **selected == **node);
                     if *annotated && !selected && annotation(BIND_COMPLETED).is_none() {
-                        return Err(VolumeError::Changed(format!("provisioning failed for PVC {claim:?}")));
+                        return Err(ChangeError::Changed(format!("provisioning failed for PVC {claim:?}")));
                     }
                     *annotated |= selected;
                 }
@@ -123,13 +136,9 @@ impl VolumeWriter {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(VolumeError::TimedOut);
+                return Err(ChangeError::TimedOut);
             }
             tokio::time::sleep(POLL).await;
         }
     }
-}
-
-fn failed(object: String, error: &Error) -> VolumeError {
-    VolumeError::Write { object, reason: error.chain().to_string() }
 }

@@ -1,6 +1,7 @@
 //! What the driver writes: bindings, conditions, nominations, evictions of victims, and events.
 
-use super::volumes::VolumeWriter;
+use super::devices::{Consumer, DeviceWriter};
+use super::volumes::{ChangeError, VolumeWriter};
 use crate::framework::{FitError, Nomination};
 use crate::inventory::Change;
 use k8s_openapi::api::core::v1 as api;
@@ -28,6 +29,7 @@ pub(super) struct Writer {
     environment: Environment,
     pods: Reader<api::Pod>,
     volumes: VolumeWriter,
+    devices: DeviceWriter,
 }
 
 impl Writer {
@@ -37,16 +39,15 @@ impl Writer {
         environment: Environment,
         pods: Reader<api::Pod>,
         volumes: VolumeWriter,
+        devices: DeviceWriter,
     ) -> Self {
-        Self { client, recorder, environment, pods, volumes }
+        Self { client, recorder, environment, pods, volumes, devices }
     }
 
     pub(super) async fn bind(self, pod: Arc<crate::Pod>, node: String, changes: Vec<Change>) -> Written {
-        if !changes.is_empty()
-            && let Err(error) = self.volumes.carry_out(&changes).await
-        {
-            let message = format!("running PreBind plugin \"VolumeBinding\": {error}");
-            tracing::warn!(namespace = %pod.namespace, name = %pod.name, node, %error, "volumes could not be made ready");
+        if let Err((plugin, error)) = self.carry_out(&changes).await {
+            let message = format!("running PreBind plugin {plugin:?}: {error}");
+            tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &*node, %error, plugin, "preparing a binding failed");
             self.recorder.event(&reference(&pod), EventType::Warning, "FailedScheduling", message);
             return Written::BindFailed { pod, node };
         }
@@ -79,6 +80,21 @@ impl Writer {
                 Written::BindFailed { pod, node }
             }
         }
+    }
+
+    /// What the placement changes besides the pod; an error comes with its plugin.
+    async fn carry_out(&self, changes: &[Change]) -> Result<(), (&'static str, ChangeError)> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for change in changes {
+            if let Change::UseResourceClaim { namespace, claim, allocation, pod, pod_uid } = change {
+                let consumer = Consumer { name: pod, uid: pod_uid };
+                let done = self.devices.use_claim(namespace, claim, allocation.as_ref(), consumer).await;
+                done.map_err(|error| ("DynamicResources", error))?;
+            }
+        }
+        self.volumes.carry_out(changes).await.map_err(|error| ("VolumeBinding", error))
     }
 
     pub(super) async fn report(self, pod: Arc<crate::Pod>, error: Box<FitError>) -> Written {

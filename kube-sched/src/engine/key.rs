@@ -89,11 +89,12 @@ pub(super) fn hash(pod: &Pod, seen: &LabelsSeen, builder: &impl BuildHasher) -> 
         owner: _,
         volumes,
         group,
+        resource_claims,
     } = pod;
     (namespace, requests, assumed, priority, terminating, containers).hash(&mut hasher);
     (node, node_selector, node_affinity, preferred_nodes, tolerations, host_ports).hash(&mut hasher);
     (spread, affinity, anti_affinity, preferred_pods, images, gpu, gpu_devices).hash(&mut hasher);
-    (volumes, group).hash(&mut hasher);
+    (volumes, group, resource_claims).hash(&mut hasher);
     seen.labels(pod).for_each(|label| label.hash(&mut hasher));
     hasher.finish()
 }
@@ -118,6 +119,7 @@ pub(super) fn same(a: &Pod, b: &Pod, seen: &LabelsSeen) -> bool {
         && a.images == b.images
         && a.gpu == b.gpu
         && a.volumes == b.volumes
+        && a.resource_claims == b.resource_claims
         && a.group == b.group
         && a.gpu_devices == b.gpu_devices
         && seen.labels(a).eq(seen.labels(b))

@@ -129,3 +129,23 @@ pub(super) fn spread(constraint: &api::TopologySpreadConstraint, labels: &Labels
         honor_taints: constraint.node_taints_policy.as_deref() == Some("Honor"),
     }
 }
+
+/// A node selector as the API has it. Requirements of the engine carry over as they are.
+#[cfg(feature = "driver")]
+pub(crate) fn node_selector_json(selector: &NodeSelector) -> serde_json::Value {
+    let list = |requirements: &[Requirement]| -> Vec<serde_json::Value> {
+        let one = |r: &Requirement| serde_json::json!({"key": r.key, "operator": format!("{:?}", r.operator), "values": r.values});
+        requirements.iter().map(one).collect()
+    };
+    let term = |term: &NodeSelectorTerm| {
+        let mut value = serde_json::json!({});
+        if !term.labels.is_empty() {
+            value["matchExpressions"] = list(&term.labels).into();
+        }
+        if !term.names.is_empty() {
+            value["matchFields"] = list(&term.names).into();
+        }
+        value
+    };
+    serde_json::json!({"nodeSelectorTerms": selector.0.iter().map(term).collect::<Vec<_>>()})
+}

@@ -7,7 +7,7 @@
 use crate::cluster::{Cluster, NodeInfo};
 use crate::dra::{Allocation, Pools, ResourceClaim, allocate};
 use crate::framework::{
-    ClusterEvent, Code, EventKind, Filter, Hint, PreFilter, Refusal, Reserve, Score, normalize_by_max,
+    ClusterEvent, Code, Depends, EventKind, Filter, Hint, PreFilter, Refusal, Reserve, Score, normalize_by_max,
 };
 use crate::inventory::{Change, Inventory};
 use crate::model::{Node, Pod, PodResourceClaim};
@@ -51,6 +51,14 @@ impl Filter for DynamicResources {
         state.place(node.node()).map(drop)
     }
 
+    fn depends(&self, pod: &Pod) -> Depends {
+        if pod.resource_claims.is_empty() { Depends::Profile } else { Depends::Anything }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
+    }
+
     fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
         match event.kind {
             EventKind::NodeAdd | EventKind::NodeLabel | EventKind::PodDelete | EventKind::Devices => Hint::Queue,
@@ -64,6 +72,14 @@ impl Score for DynamicResources {
 
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn depends(&self, pod: &Pod) -> Depends {
+        if pod.resource_claims.is_empty() { Depends::Profile } else { Depends::Anything }
+    }
+
+    fn sees_pod_labels(&self) -> bool {
+        false
     }
 
     fn pre_score(&self, cluster: &Cluster, pod: &Pod, _feasible: &[&NodeInfo]) -> Option<PodResourceClaims> {

@@ -1,6 +1,8 @@
 //! Integration tests of the engine through its public face.
 
 #[cfg(feature = "driver")]
+mod devices;
+#[cfg(feature = "driver")]
 mod driver;
 mod embed;
 mod oracle;
