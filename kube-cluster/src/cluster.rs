@@ -138,20 +138,21 @@ impl Cluster {
             let clients = move |name: &str| {
                 let user =
                     if name == SHARED_INFORMERS { identity::controller_manager() } else { identity::controller(name) };
-                Client::new(server.as_user(user))
+                named(Client::new(server.as_user(user)), "kube-controller-manager")
             };
             kubekit_controllers::run_all(config, &clients, environment, shutdown).await
         });
     }
 
     fn start_scheduler(&mut self, config: kubekit_sched::driver::Config) {
-        let driver = Driver::new(self.client_as(identity::scheduler()), config, self.environment.clone());
+        let client = named(self.client_as(identity::scheduler()), "kube-scheduler");
+        let driver = Driver::new(client, config, self.environment.clone());
         self.components.start("scheduler", move |shutdown| driver.run(shutdown));
     }
 
     fn start_proxy(&mut self, node: String) {
         let proxy = kubekit_net::Proxy::new(
-            self.client_as(identity::proxy()),
+            named(self.client_as(identity::proxy()), "kube-proxy"),
             kubekit_net::Config::new(node),
             Arc::new(backend::Nftables::new(false, POD_CIDR.parse().ok())),
             Arc::new(applier::Nft::default()),
@@ -264,6 +265,11 @@ impl Cluster {
         self.gate.close();
         components.and(serving)
     }
+}
+
+/// A client under the name of its component, which `managedFields` and logs show.
+pub(crate) fn named(client: Client, component: &'static str) -> Client {
+    client.with_user_agent(component).expect("a component's name is a valid header value")
 }
 
 /// Gives the pods of more nodes than the default range has room for a larger one, unless another was asked for.

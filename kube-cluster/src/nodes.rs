@@ -1,5 +1,6 @@
 //! The nodes of a cluster: an agent each, which the API server reaches in memory.
 
+use crate::cluster::named;
 use crate::identity;
 use crate::supervisor::Supervisor;
 use k8s_openapi::api::core::v1::Service;
@@ -106,7 +107,7 @@ impl Nodes {
         environment: &Environment,
     ) -> Self {
         let Some(first) = specs.first() else { return Self::default() };
-        let reader = Client::new(server.as_user(identity::node(&first.name)));
+        let reader = named(Client::new(server.as_user(identity::node(&first.name))), "kubelet");
         let informers = Informers::with_environment(reader, environment.clone());
         let services = informers.informer();
         components.start("informers of the nodes", move |shutdown| async move { informers.run(shutdown).await });
@@ -131,7 +132,7 @@ impl Nodes {
         if self.running.contains_key(name) {
             return;
         }
-        let client = Client::new(shared.server.as_user(identity::node(name)));
+        let client = named(Client::new(shared.server.as_user(identity::node(name))), "kubelet");
         let (runtime, environment) = (Arc::clone(&spec.runtime), shared.environment.clone());
         let (handle, agent) = Agent::with(spec.config(), client, runtime, environment, Some(&shared.services)).start();
         let access = NodeServer::default();

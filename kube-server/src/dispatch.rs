@@ -7,11 +7,12 @@ use crate::registry::encode;
 use crate::registry::kind::Kind;
 use crate::registry::patch::Patch;
 use crate::registry::update::Changed;
+use crate::registry::view::{self, Include};
 use crate::registry::write::{Part, Subject};
 use crate::registry::{delete, scale};
 use crate::request::{Request, Response};
 use crate::server::Server;
-use crate::{discovery, endpoints, render, response, reviews, streaming, token_request};
+use crate::{discovery, endpoints, negotiate, render, response, reviews, streaming, token_request};
 use http::StatusCode;
 use kubekit_core::deletion::Options as DeleteOptions;
 use kubekit_core::status::{ApiError, Reason};
@@ -252,24 +253,33 @@ async fn subresource(
     };
     let subject = Subject { request, kind, namespace, name: &info.name, part };
     match (info.verb.as_str(), part) {
-        ("get", Part::Scale) => response::value(request, StatusCode::OK, &server.registry.scale(subject).await?),
+        ("get", Part::Scale) => scale_answer(server, request, server.registry.scale(subject).await?),
         ("update", Part::Scale) => {
             let options = WriteOptions::parse(request, "UpdateOptions", false)?;
             let object = codec::object(request, scale::expected(), options.validation)?;
             let scale = server.registry.update_scale(subject, object, &options).await?;
-            response::value(request, StatusCode::OK, &scale)
+            scale_answer(server, request, scale)
         }
         ("patch", Part::Scale) => {
             let patch = Patch::read(request, scale::expected())?;
             let options = WriteOptions::parse(request, "PatchOptions", Patch::is_apply(request))?;
             let scale = server.registry.patch_scale(subject, patch, &options).await?;
-            response::value(request, StatusCode::OK, &scale)
+            scale_answer(server, request, scale)
         }
         ("get", _) => get(server, request, kind, namespace).await,
         ("update", _) => update(server, subject).await,
         ("patch", _) => patch(server, subject).await,
         _ => Err(not_allowed()),
     }
+}
+
+/// A Scale in the form that its reader wants.
+fn scale_answer(server: &Server, request: &Request, scale: Value) -> Result<Response, ApiError> {
+    let view = negotiate::accept(request)?.view;
+    let include = Include::parse(request.query.get("includeObject"));
+    let expected = scale::expected();
+    let answer = view::unstored(scale, expected.group, expected.kind, view, include, server.registry.clock.now());
+    response::value(request, StatusCode::OK, &answer)
 }
 
 /// Subresources that are created and do something: bindings, evictions, tokens.

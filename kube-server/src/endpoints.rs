@@ -5,6 +5,7 @@ mod health;
 mod tests;
 mod version;
 
+use crate::negotiate::Format;
 use crate::request::{Request, Response};
 use crate::server::Server;
 use crate::tokens::{JWKS_CONTENT_TYPE, JWKS_PATH, OPENID_CONFIGURATION_PATH};
@@ -28,8 +29,8 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         return Some(Err(ApiError::new(Reason::MethodNotAllowed, text)));
     }
     match first {
-        "" => Some(index(request)),
-        "version" if path == "/version" => Some(version::answer(request)),
+        "" => Some(Ok(index())),
+        "version" if path == "/version" => Some(Ok(version::answer())),
         "healthz" | "livez" | "readyz" => Some(health::answer(server, request, path).await),
         "openid" | ".well-known" => issuer(server, path).map(Ok),
         "openapi" => openapi::serve(request, path),
@@ -38,12 +39,18 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
 }
 
 /// The paths that are served, as `/` lists them.
-fn index(request: &Request) -> Result<Response, ApiError> {
+fn index() -> Response {
     let fixed = [OPENID_CONFIGURATION_PATH, JWKS_PATH, "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz"];
     let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(discovery::paths()).collect();
     paths.push("/version".to_owned());
     paths.sort_unstable();
-    response::value(request, StatusCode::OK, &serde_json::json!({ "paths": paths }))
+    indented(&serde_json::json!({ "paths": paths }))
+}
+
+/// A document that people read too, and that comes as JSON whatever the client accepts.
+fn indented(document: &serde_json::Value) -> Response {
+    let text = crate::codec::encode(Format::Json { pretty: true }, document);
+    response::bytes(StatusCode::OK, "application/json", text)
 }
 
 /// The discovery documents of the issuer of service account tokens.

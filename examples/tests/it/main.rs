@@ -16,5 +16,6 @@ mod kubectl;
 mod manifests;
 mod node_failure;
 mod rollout;
+mod streams;
 mod structure;
 mod verbs;

@@ -1,12 +1,16 @@
-//! HorizontalPodAutoscalers, of autoscaling/v1 and v2.
+//! HorizontalPodAutoscalers, of autoscaling/v1 and v2, and the Scale of what they scale.
 
 use super::format::{NONE, UNKNOWN, UNSET, int_cell, name, object_age};
-use super::{AGE, NAME, Table, column};
+use super::{AGE, NAME, Table, column, integer};
 use crate::rules::access::{at, int, list, text};
 use serde_json::Value;
 
 pub(super) fn table(kind: &str) -> Option<&'static Table> {
-    (kind == "HorizontalPodAutoscaler").then_some(&AUTOSCALER)
+    match kind {
+        "HorizontalPodAutoscaler" => Some(&AUTOSCALER),
+        "Scale" => Some(&SCALE),
+        _ => None,
+    }
 }
 
 /// How many metrics a cell shows.
@@ -32,6 +36,23 @@ static AUTOSCALER: Table = Table {
             int(spec, "minReplicas").map_or(UNSET.to_owned(), |pods| pods.to_string()).into(),
             int_cell(spec, "maxReplicas"),
             int_cell(&object["status"], "currentReplicas"),
+            object_age(object, now),
+        ]
+    },
+};
+
+static SCALE: Table = Table {
+    columns: &[
+        NAME,
+        integer("Desired", "How many pods there should be."),
+        integer("Available", "How many pods there are."),
+        AGE,
+    ],
+    cells: |object, now| {
+        vec![
+            name(object),
+            int(&object["spec"], "replicas").unwrap_or_default().into(),
+            int(&object["status"], "replicas").unwrap_or_default().into(),
             object_age(object, now),
         ]
     },

@@ -37,8 +37,8 @@ pub fn of(group: &str, kind: &str) -> &'static [Column] {
 }
 
 /// The cells of an object's row, one for each of [`of`]'s columns, those of `-o wide` too.
-pub fn cells(group: &str, kind: &str, object: &Value, now: Timestamp) -> Option<Vec<Value>> {
-    Some((table(group, kind).cells)(object, now))
+pub fn cells(group: &str, kind: &str, object: &Value, now: Timestamp) -> Vec<Value> {
+    (table(group, kind).cells)(object, now)
 }
 
 /// The conditions of an object's row: a pod that has ended is `Completed`, which clients may leave out of a list.

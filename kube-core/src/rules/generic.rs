@@ -49,7 +49,7 @@ pub(super) fn of(group: &str, kind: &str) -> &'static dyn Rules {
     match (group, kind) {
         ("resource.k8s.io", "DeviceClass" | "ResourceSlice") => &GENERATION,
         ("apiregistration.k8s.io", "APIService")
-        | ("certificates.k8s.io", "CertificateSigningRequest" | "PodCertificateRequest")
+        | ("certificates.k8s.io", "PodCertificateRequest")
         | ("networking.k8s.io", "ServiceCIDR")
         | ("resource.k8s.io", "ResourceClaim" | "DeviceTaintRule")
         | ("storage.k8s.io", "VolumeAttachment")

@@ -12,6 +12,7 @@
 pub(crate) mod access;
 pub mod admission_configuration;
 pub mod autoscaler;
+pub mod certificate_signing_request;
 pub mod config_map;
 pub mod cron_job;
 pub mod csi;
@@ -243,6 +244,7 @@ fn other(group: &str, kind: &str) -> &'static dyn Rules {
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => &custom_resource::Definition,
         ("autoscaling", "HorizontalPodAutoscaler") => &autoscaler::HorizontalPodAutoscaler,
+        ("certificates.k8s.io", "CertificateSigningRequest") => &certificate_signing_request::CertificateSigningRequest,
         ("coordination.k8s.io", "Lease") => &lease::Lease,
         ("discovery.k8s.io", "EndpointSlice") => &endpoint_slice::EndpointSlice,
         ("events.k8s.io", "Event") => &event::Event,

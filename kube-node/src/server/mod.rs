@@ -8,6 +8,7 @@ mod logs;
 mod portforward;
 mod remote;
 mod route;
+mod spdy;
 mod stats;
 mod websocket;
 

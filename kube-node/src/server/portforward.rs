@@ -1,4 +1,4 @@
-//! Connections into a pod. Port number `i` of the request has two channels: `2i` for bytes, `2i + 1` for what went wrong;
+//! Connections into a pod, by SPDY streams or by the channels of a WebSocket. Port number `i` of the request has two channels: `2i` for bytes, `2i + 1` for what went wrong;
 //! each begins with the port, two bytes, the low one first.
 
 use futures::{SinkExt, StreamExt};
@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::TaskTracker;
 
-use super::websocket::{CLOSE, Socket, close, frame, upgrade};
+use super::spdy::{self, ports};
+use super::websocket::{CHANNELS, CLOSE, Socket, bytes_within, close, frame, upgrade};
 use super::{Body, Refusal};
 use crate::agent::shared::{PodEntry, Shared};
 use crate::runtime::{ByteStream, Error, Filter, SandboxState};
@@ -24,7 +25,7 @@ type Stream = Box<dyn ByteStream>;
 pub(super) async fn serve(
     shared: &Shared,
     entry: &PodEntry,
-    ports: Vec<u16>,
+    asked: Vec<u16>,
     request: Request<Incoming>,
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Refusal> {
@@ -36,9 +37,23 @@ pub(super) async fn serve(
         return Err(Refusal(StatusCode::NOT_FOUND, format!("pod not found ({:?})", entry.key.name)));
     };
     let runtime = std::sync::Arc::clone(&shared.runtime);
-    upgrade(request, tasks, move |socket| async move {
+    if spdy::is_wanted(request.headers()) {
+        return spdy::upgrade(request, ports::PROTOCOL, tasks, move |connection| async move {
+            let (reader, writer) = tokio::io::split(connection);
+            ports::serve(reader, writer, runtime, sandbox.id).await;
+        });
+    }
+    // A client of channels names its ports now, one of streams when it opens them.
+    let known: Vec<&'static str> = [ports::TUNNELED].into_iter().chain(CHANNELS.iter().copied()).collect();
+    let known = if asked.is_empty() { &known[..1] } else { &known[..] };
+    upgrade(request, tasks, known, move |socket, protocol| async move {
+        if protocol == ports::TUNNELED {
+            let (reader, writer) = bytes_within(socket);
+            ports::serve(reader, writer, runtime, sandbox.id).await;
+            return;
+        }
         let mut streams = Vec::new();
-        for port in ports {
+        for port in asked {
             streams.push((port, runtime.port_forward(&sandbox.id, port).await));
         }
         forward(socket, streams).await;

@@ -1,4 +1,4 @@
-//! Commands in a container: exec and attach. Channels 0 to 4 are standard input, output, error, the final `Status`, and the
+//! Commands in a container: exec and attach. In a WebSocket the channels 0 to 4 are standard input, output, error, the final `Status`, and the
 //! terminal's size.
 
 use bytes::Bytes;
@@ -10,12 +10,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::TaskTracker;
 
 use super::route::ExecQuery;
-use super::websocket::{CLOSE, Socket, close, frame, upgrade};
+use super::spdy::{self, command};
+use super::websocket::{CHANNELS, CLOSE, Socket, close, frame, upgrade};
 use super::{Body, Refusal};
 use crate::agent::shared::{PodEntry, Shared};
 use crate::pod::members::{self, spec_of};
 use crate::runtime::stream::{Input, Output};
-use crate::runtime::{ContainerState, Error, Filter, Session};
+use crate::runtime::{ContainerState, Error, Filter, Session, StreamOptions};
 
 /// The running container of a name.
 async fn running(shared: &Shared, entry: &PodEntry, container: &str) -> Result<String, Refusal> {
@@ -43,10 +44,8 @@ pub(super) async fn exec(
 ) -> Result<Response<Body>, Refusal> {
     let id = running(shared, entry, container).await?;
     let runtime = std::sync::Arc::clone(&shared.runtime);
-    upgrade(request, tasks, move |socket| async move {
-        let session = runtime.exec(&id, &query.command, query.streams).await;
-        talk(socket, session).await;
-    })
+    let streams = query.streams;
+    converse(request, tasks, streams, move || async move { runtime.exec(&id, &query.command, streams).await })
 }
 
 /// Talks with the first process.
@@ -65,10 +64,26 @@ pub(super) async fn attach(
     streams.tty = members::find(spec_of(&pod), container).is_some_and(|member| member.spec.tty == Some(true));
     streams.stderr &= !streams.tty;
     let runtime = std::sync::Arc::clone(&shared.runtime);
-    upgrade(request, tasks, move |socket| async move {
-        let session = runtime.attach(&id, streams).await;
-        talk(socket, session).await;
-    })
+    converse(request, tasks, query.streams, move || async move { runtime.attach(&id, streams).await })
+}
+
+/// Starts a conversation by the protocol that the client speaks, which opens the streams `wanted`.
+fn converse<F>(
+    request: Request<Incoming>,
+    tasks: &TaskTracker,
+    wanted: StreamOptions,
+    start: impl FnOnce() -> F + Send + 'static,
+) -> Result<Response<Body>, Refusal>
+where
+    F: Future<Output = Result<Session, Error>> + Send + 'static,
+{
+    if spdy::is_wanted(request.headers()) {
+        return spdy::upgrade(request, command::PROTOCOL, tasks, move |connection| async move {
+            let (reader, writer) = tokio::io::split(connection);
+            command::serve(reader, writer, wanted, start).await;
+        });
+    }
+    upgrade(request, tasks, CHANNELS, move |socket, _| async move { talk(socket, start().await).await })
 }
 
 /// Carries a conversation until the process has ended or the client has left.
@@ -122,18 +137,21 @@ fn parse(data: &Bytes) -> Option<Input> {
     let channel = *data.first()?;
     match channel {
         0 => (data.len() > 1).then(|| Input::Stdin(data.slice(1..))),
-        4 => {
-            let size: Value = serde_json::from_slice(&data[1..]).ok()?;
-            let part = |name: &str| size[name].as_u64().and_then(|value| u16::try_from(value).ok());
-            Some(Input::Resize { width: part("Width")?, height: part("Height")? })
-        }
+        4 => resize(&data[1..]),
         CLOSE => (data.get(1) == Some(&0)).then_some(Input::StdinClosed),
         _ => None,
     }
 }
 
+/// The new size of a terminal: `{"Width":80,"Height":24}`.
+pub(super) fn resize(data: &[u8]) -> Option<Input> {
+    let size: Value = serde_json::from_slice(data).ok()?;
+    let part = |name: &str| size[name].as_u64().and_then(|value| u16::try_from(value).ok());
+    Some(Input::Resize { width: part("Width")?, height: part("Height")? })
+}
+
 /// The last word about a command, as `Status`.
-fn status(result: Result<i32, Error>) -> Value {
+pub(super) fn status(result: Result<i32, Error>) -> Value {
     match result {
         Ok(0) => json!({"metadata": {}, "status": "Success"}),
         Ok(code) => json!({

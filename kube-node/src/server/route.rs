@@ -161,8 +161,8 @@ fn ports(query: &[(String, String)]) -> Result<Vec<u16>, Refusal> {
             ports.push(port.ok_or_else(|| bad(format!("{value:?} is not a port")))?);
         }
     }
-    if ports.is_empty() || ports.len() > PORTS_MAX {
-        return Err(bad("query parameter \"port\" is required"));
+    if ports.len() > PORTS_MAX {
+        return Err(bad(format!("more than {PORTS_MAX} ports")));
     }
     Ok(ports)
 }
@@ -219,6 +219,6 @@ mod tests {
             Ok(Route::PortForward(ObjectKey::new("ns", "p"), vec![80, 81, 82])),
         );
         check("/portForward/ns/p?port=0", Err(StatusCode::BAD_REQUEST));
-        check("/portForward/ns/p", Err(StatusCode::BAD_REQUEST));
+        check("/portForward/ns/p", Ok(Route::PortForward(ObjectKey::new("ns", "p"), Vec::new())));
     }
 }

@@ -1,12 +1,15 @@
 //! WebSocket with numbered channels, the server's side.
 
 use base64::Engine as _;
-use futures::SinkExt as _;
+use bytes::Bytes;
+use futures::future::ready;
 use futures::stream::SplitSink;
+use futures::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -14,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 use tokio_util::task::TaskTracker;
 
 use super::{Body, Refusal};
@@ -26,18 +30,19 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// A connection with numbered channels.
 pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// The protocols that are spoken, the best first.
-const PROTOCOLS: [&str; 3] = ["v5.channel.k8s.io", "v4.channel.k8s.io", "portforward.k8s.io"];
+/// The protocols that are spoken with numbered channels, the best first.
+pub(super) const CHANNELS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io", "portforward.k8s.io"];
 
-fn listed<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
+/// The words of a header that is a list.
+pub(super) fn listed<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).map(str::trim)
 }
 
 /// The protocol for a client that offers these; none that is common is a refusal.
-fn choose(headers: &HeaderMap) -> Result<&'static str, Refusal> {
+fn choose(headers: &HeaderMap, known: &[&'static str]) -> Result<&'static str, Refusal> {
     let offered: Vec<&str> = listed(headers, "sec-websocket-protocol").collect();
-    PROTOCOLS.into_iter().find(|protocol| offered.contains(protocol)).ok_or_else(|| {
-        let known = PROTOCOLS.join(", ");
+    known.iter().copied().find(|protocol| offered.contains(protocol)).ok_or_else(|| {
+        let known = known.join(", ");
         Refusal(
             StatusCode::BAD_REQUEST,
             format!("no common WebSocket protocol: {offered:?} is offered, known are {known}"),
@@ -45,11 +50,12 @@ fn choose(headers: &HeaderMap) -> Result<&'static str, Refusal> {
     })
 }
 
-/// Answers an upgrade and hands the connection to `serve`.
+/// Answers an upgrade and hands the connection to `serve`, with the protocol that was chosen from those `known`.
 pub(super) fn upgrade<F>(
     mut request: Request<Incoming>,
     tasks: &TaskTracker,
-    serve: impl FnOnce(Socket) -> F + Send + 'static,
+    known: &[&'static str],
+    serve: impl FnOnce(Socket, &'static str) -> F + Send + 'static,
 ) -> Result<Response<Body>, Refusal>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -58,15 +64,14 @@ where
     let asked = listed(headers, "upgrade").any(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
     let key = headers.get("sec-websocket-key").cloned();
     let (true, Some(key)) = (asked, key) else {
-        let message =
-            "Upgrade request required: the node's server speaks WebSocket (v5.channel.k8s.io, v4.channel.k8s.io)";
+        let message = "Upgrade request required: the node's server speaks WebSocket (v5.channel.k8s.io, v4.channel.k8s.io) and SPDY/3.1";
         return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
     };
     let well_formed = base64::engine::general_purpose::STANDARD.decode(key.as_bytes()).is_ok_and(|key| key.len() == 16);
     if !well_formed {
         return Err(Refusal(StatusCode::BAD_REQUEST, "invalid Sec-WebSocket-Key".into()));
     }
-    let protocol = choose(headers)?;
+    let protocol = choose(headers, known)?;
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
         .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let upgraded = hyper::upgrade::on(&mut request);
@@ -75,7 +80,7 @@ where
             Ok(connection) => {
                 let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
                 let io = TokioIo::new(connection);
-                serve(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await).await;
+                serve(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await, protocol).await;
             }
             Err(error) => tracing::debug!(%error, "an upgrade has failed"),
         }
@@ -88,6 +93,20 @@ where
     headers.insert("sec-websocket-accept", accept);
     headers.insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
     Ok(response)
+}
+
+/// The bytes that are carried by the binary messages of a connection without channels.
+pub(super) fn bytes_within(socket: Socket) -> (impl AsyncRead + Unpin, impl AsyncWrite + Unpin) {
+    let (sink, stream) = socket.split();
+    let stream = stream.filter_map(|message| {
+        ready(match message {
+            Ok(Message::Binary(bytes)) => Some(Ok(bytes)),
+            Ok(_) => None,
+            Err(error) => Some(Err(std::io::Error::other(error))),
+        })
+    });
+    let sink = sink.with(|bytes: Bytes| ready(Ok::<_, tokio_tungstenite::tungstenite::Error>(Message::Binary(bytes))));
+    (StreamReader::new(stream), SinkWriter::new(CopyToBytes::new(sink.sink_map_err(std::io::Error::other))))
 }
 
 /// A message on a channel.
@@ -117,7 +136,7 @@ mod tests {
         for offer in offered {
             headers.append("sec-websocket-protocol", offer.parse().expect("a header"));
         }
-        assert_eq!(choose(&headers).ok(), expected);
+        assert_eq!(choose(&headers, CHANNELS).ok(), expected);
     }
 
     #[test]

@@ -95,6 +95,8 @@ struct Bucket {
 pub(super) struct Correlator {
     source: EventSource,
     random: Arc<dyn Random>,
+    /// The time in the name of the newest event, in nanoseconds.
+    stamp: u64,
     buckets: Lru<ObjectId, Bucket>,
     similar: Lru<SimilarKey, Similar>,
     written: Lru<EventKey, Option<Written>>,
@@ -105,6 +107,7 @@ impl Correlator {
         Self {
             source,
             random,
+            stamp: 0,
             buckets: Lru::new(REMEMBERED_MAX),
             similar: Lru::new(REMEMBERED_MAX),
             written: Lru::new(REMEMBERED_MAX),
@@ -182,11 +185,14 @@ impl Correlator {
         available
     }
 
-    fn event(&self, occurrence: Occurrence) -> Event {
+    fn event(&mut self, occurrence: Occurrence) -> Event {
         let Occurrence { object, kind, reason, message, at } = occurrence;
         let about = object.name.as_deref().unwrap_or_default();
-        // Two events of one object within a nanosecond, or with a clock that stands still, need names of their own.
-        let name = format!("{about}.{:016x}", self.random.next_u64());
+        // Lists are in the order of names, and times have whole seconds: the name tells which event came first. Another
+        // recorder, or a clock that stands still, must not make two events one.
+        let now = u64::try_from(at.as_nanosecond()).unwrap_or_default();
+        self.stamp = now.max(self.stamp.saturating_add(1));
+        let name = format!("{about}.{:016x}{:08x}", self.stamp, self.random.next_u64() >> 32);
         let namespace = object.namespace.clone().filter(|namespace| !namespace.is_empty());
         Event {
             metadata: ObjectMeta {

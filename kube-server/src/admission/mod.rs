@@ -6,6 +6,7 @@ mod default_toleration_seconds;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod priority;
+mod requestor;
 mod service_account;
 mod taint_nodes_by_condition;
 
@@ -107,6 +108,8 @@ pub(crate) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_
         taint_nodes_by_condition::admit(request);
     } else if request.is("scheduling.k8s.io", "priorityclasses") && enabled("Priority") {
         priority::admit_class(registry, request).await?;
+    } else if request.is("certificates.k8s.io", "certificatesigningrequests") {
+        requestor::admit(request);
     }
     for plugin in &registry.plugins {
         plugin.admit(request)?;

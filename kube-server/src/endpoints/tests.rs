@@ -57,6 +57,7 @@ async fn version_with_and_without_slash() {
         let version: Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!((&version["major"], &version["minor"]), (&"1".into(), &"36".into()));
         assert_eq!(version["gitVersion"], "v1.36.0");
+        assert!(response.body().starts_with(b"{\n  \""), "indented, whoever asks");
     }
     assert_eq!(send("POST", "/version", &[]).await.status(), 405);
 }

@@ -1,16 +1,13 @@
 //! `/version`: which Kubernetes this is.
 
-use crate::request::{Request, Response};
-use crate::response;
-use http::StatusCode;
-use kubekit_core::status::ApiError;
+use crate::request::Response;
 use serde_json::json;
 
 /// The Kubernetes whose behaviour is served.
 const MAJOR: &str = "1";
 const MINOR: &str = "36";
 
-pub(super) fn answer(request: &Request) -> Result<Response, ApiError> {
+pub(super) fn answer() -> Response {
     let document = json!({
         "major": MAJOR,
         "minor": MINOR,
@@ -26,14 +23,7 @@ pub(super) fn answer(request: &Request) -> Result<Response, ApiError> {
         "compiler": "rustc",
         "platform": format!("{}/{}", std::env::consts::OS, architecture()),
     });
-    // Every client reads this as JSON; there is no other form.
-    let pretty = crate::negotiate::error_format(request);
-    Ok(match pretty {
-        crate::negotiate::Format::Json { .. } => {
-            response::bytes(StatusCode::OK, "application/json", crate::codec::encode(pretty, &document))
-        }
-        _ => response::bytes(StatusCode::OK, "application/json", document.to_string()),
-    })
+    super::indented(&document)
 }
 
 /// The architecture under Go's name.

@@ -4,9 +4,10 @@ use super::Registry;
 use super::update::Changed;
 use super::write::Subject;
 use crate::codec::{self, Expected};
-use crate::options::WriteOptions;
+use crate::options::{FieldValidation, WriteOptions};
 use crate::request::Request;
 use kubekit_core::decode::{self, Limits};
+use kubekit_core::field::{Error as FieldError, Path};
 use kubekit_core::status::{ApiError, Reason};
 use kubekit_core::{apply, patch};
 use kubekit_store::Entry;
@@ -88,8 +89,10 @@ impl Patch {
             }
         }
         let rest = self.untouched(&mut patched);
-        let decoded = decode::value(patched, expected.schema)
-            .map_err(|error| error.to_api_error(expected.kind, expected.version))?;
+        let decoded = decode::value(patched, expected.schema).map_err(|error| self.refused(&error.to_string()))?;
+        if options.validation == FieldValidation::Strict && !decoded.problems.is_empty() {
+            return Err(self.refused(&format!("strict decoding error: {}", decoded.problems.join(", "))));
+        }
         let mut object = codec::settle(request, decoded, expected, options.validation)?;
         if let Some(object) = object.as_object_mut() {
             object.extend(rest);
@@ -112,6 +115,29 @@ impl Patch {
         let (touched, rest) = std::mem::take(object).into_iter().partition(|(field, _)| change.contains_key(field));
         *object = touched;
         rest
+    }
+
+    /// 422: what the patch makes is no such object.
+    fn refused(&self, what: &str) -> ApiError {
+        let patch = match self {
+            Self::Strategic(change) => go_text(change),
+            Self::Json(change) | Self::Merge(change) | Self::Apply(change) => change.to_string(),
+        };
+        ApiError::invalid("", "", "", &[FieldError::invalid(&Path::new("patch"), &Value::String(patch), what)])
+    }
+}
+
+/// A value as Go prints it: `map[spec:map[replicas:x]]`.
+fn go_text(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(" ");
+    match value {
+        Value::Object(map) => {
+            format!("map[{}]", joined(map.iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect()))
+        }
+        Value::Array(list) => format!("[{}]", joined(list.iter().map(go_text).collect())),
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -98,23 +98,7 @@ impl Viewer {
     }
 
     fn row(&self, object: Value, version: &str) -> Value {
-        let served = self.kind.served;
-        let cells = columns::cells(served.group, served.kind, &object, self.now).unwrap_or_else(|| {
-            vec![
-                object["metadata"]["name"].clone(),
-                object["metadata"].get("creationTimestamp").cloned().unwrap_or_else(|| json!("<unknown>")),
-            ]
-        });
-        let mut row = json!({"cells": cells});
-        if let Some(conditions) = columns::completed(&object) {
-            row["conditions"] = conditions;
-        }
-        row["object"] = match self.include {
-            Include::None => return row,
-            Include::Metadata => partial(&object, version),
-            Include::Object => object,
-        };
-        row
+        row(self.kind.served.group, self.kind.served.kind, object, version, self.include, self.now)
     }
 }
 
@@ -128,24 +112,54 @@ fn partial(object: &Value, version: &str) -> Value {
 
 /// A Table without rows.
 pub(crate) fn table(kind: Kind, version: &str, metadata: Value) -> Value {
+    table_of(kind.served.group, kind.served.kind, version, metadata)
+}
+
+fn table_of(group: &str, kind: &str, version: &str, metadata: Value) -> Value {
     json!({
         "kind": "Table", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata,
-        "columnDefinitions": definitions(kind), "rows": [],
+        "columnDefinitions": definitions(group, kind), "rows": [],
     })
 }
 
-/// The columns of a kind.
-fn definitions(kind: Kind) -> Value {
-    let columns = columns::of(kind.served.group, kind.served.kind);
-    if columns.is_empty() {
-        return json!([
-            {"name": "Name", "type": "string", "format": "name", "priority": 0,
-             "description": "Name must be unique within a namespace."},
-            {"name": "Created At", "type": "date", "format": "", "priority": 0,
-             "description": "CreationTimestamp is a timestamp representing the server time when this object was created."},
-        ]);
+/// An object of no stored kind as its reader wants it, such as a Scale.
+pub(crate) fn unstored(
+    object: Value,
+    group: &str,
+    kind: &str,
+    view: View,
+    include: Include,
+    now: jiff::Timestamp,
+) -> Value {
+    match view {
+        View::Object => object,
+        View::Partial { version } => partial(&object, version),
+        View::Table { version } => {
+            let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+            let mut table = table_of(group, kind, version, metadata);
+            table["rows"] = json!([row(group, kind, object, version, include, now)]);
+            table
+        }
     }
-    columns
+}
+
+/// A row of a Table.
+fn row(group: &str, kind: &str, object: Value, version: &str, include: Include, now: jiff::Timestamp) -> Value {
+    let mut row = json!({"cells": columns::cells(group, kind, &object, now)});
+    if let Some(conditions) = columns::completed(&object) {
+        row["conditions"] = conditions;
+    }
+    row["object"] = match include {
+        Include::None => return row,
+        Include::Metadata => partial(&object, version),
+        Include::Object => object,
+    };
+    row
+}
+
+/// The columns of a kind.
+fn definitions(group: &str, kind: &str) -> Value {
+    columns::of(group, kind)
         .iter()
         .map(|column| {
             json!({"name": column.name, "type": column.kind, "format": column.format,

@@ -59,9 +59,32 @@ async fn unknown_fields_of_a_patch() {
     let h = Harness::new().await;
     h.made(CONFIG_MAPS, config_map("a")).await;
     let strict = h.patch(&format!("{CONFIG_MAPS}/a?fieldValidation=Strict"), "merge", &json!({"nope": 1})).await;
-    assert_eq!(strict.code, 400, "{}", strict.text);
+    let text = r#" "" is invalid: patch: Invalid value: "{\"nope\":1}": strict decoding error: unknown field "nope""#;
+    strict.refused(422, "Invalid", text);
     let warned = h.patch(&format!("{CONFIG_MAPS}/a"), "merge", &json!({"nope": 1})).await;
     assert_eq!(warned.headers["warning"], r#"299 - "unknown field \"nope\"""#);
+}
+
+#[tokio::test]
+async fn a_patch_that_makes_no_such_object() {
+    let h = Harness::new().await;
+    let made = h.made(DEPLOYMENTS, deployment("d")).await;
+    let uri = &format!("{DEPLOYMENTS}/d");
+    for (kind, patch, value) in [
+        ("strategic", json!({"spec": {"replicas": "x", "paused": null}}), "map[spec:map[paused:<nil> replicas:x]]"),
+        ("merge", json!({"spec": {"replicas": "x"}}), r#"{\"spec\":{\"replicas\":\"x\"}}"#),
+        (
+            "json",
+            json!([{"op": "add", "path": "/spec/replicas", "value": "x"}]),
+            r#"[{\"op\":\"add\",\"path\":\"/spec/replicas\",\"value\":\"x\"}]"#,
+        ),
+    ] {
+        let answer = h.patch(uri, kind, &patch).await;
+        let what = "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32";
+        answer.refused(422, "Invalid", &format!(" \"\" is invalid: patch: Invalid value: \"{value}\": {what}"));
+        assert_eq!(answer.body["details"]["causes"][0]["field"], "patch");
+    }
+    assert_eq!(h.get(uri).await.ok(), made, "nothing has changed");
 }
 
 #[tokio::test]

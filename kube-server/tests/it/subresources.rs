@@ -35,6 +35,11 @@ async fn scale_is_autoscaling_v1() {
     let scale = h.get(uri).await.ok();
     assert_eq!((&scale["apiVersion"], &scale["kind"]), (&json!("autoscaling/v1"), &json!("Scale")));
     assert_eq!((&scale["spec"]["replicas"], &scale["status"]["selector"]), (&json!(2), &json!("app=d")));
+    let table = h.accept(uri, "application/json;as=Table;v=v1;g=meta.k8s.io").await.ok();
+    let names: Vec<&str> =
+        table["columnDefinitions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Name", "Desired", "Available", "Age"]);
+    assert_eq!(table["rows"][0]["cells"].as_array().unwrap()[..3], [json!("d"), json!(2), json!(0)]);
     let patched = h.patch(uri, "merge", &json!({"spec": {"replicas": 4}})).await.ok();
     assert_eq!((&patched["kind"], &patched["spec"]["replicas"]), (&json!("Scale"), &json!(4)));
     let mut new = patched.clone();

@@ -411,3 +411,31 @@ fn selectable_fields_have_the_names_that_were_announced() {
         assert_eq!(given, resource.rules.selectable_field_names(), "{}", resource.kind);
     }
 }
+
+#[test]
+fn certificate_signing_requests() {
+    let request = |spec: Value| object("certificates.k8s.io/v1", "CertificateSigningRequest", json!({"spec": spec}));
+    let pem = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K";
+    let signer = "example.com/a";
+    check(
+        request(json!({"request": pem, "signerName": signer, "usages": ["client auth"], "expirationSeconds": 600})),
+        &[],
+    );
+    check(
+        request(json!({"request": "eA==", "signerName": "a/b", "expirationSeconds": 599})),
+        &[
+            "spec.request: Invalid value: \"eA==\": PEM block type must be CERTIFICATE REQUEST",
+            "spec.usages: Required value",
+            "spec.signerName: Invalid value: \"a/b\": must be a fully qualified domain and path of the form 'example.com/signer-name'",
+            "spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 600 seconds (10 minutes)",
+        ],
+    );
+    check(
+        request(json!({"request": pem, "signerName": "kubernetes.io/legacy-unknown", "usages": ["any", "any"]})),
+        &[
+            "spec.usages[1]: Duplicate value: \"any\"",
+            "spec.signerName: Invalid value: \"kubernetes.io/legacy-unknown\": the legacy signerName is not allowed via this API version",
+        ],
+    );
+    check(request(json!({"request": pem, "usages": ["any"]})), &["spec.signerName: Required value"]);
+}

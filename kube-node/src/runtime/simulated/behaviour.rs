@@ -8,6 +8,7 @@
 //! | `run-time` | duration | the container ends by itself after so long |
 //! | `exit-code` | number | … with this code (0) |
 //! | `stop-time` | duration, or `never` | it takes so long to end when asked; `never` waits to be killed |
+//! | `stop-exit-code` | number | … with this code: 0 for what serves, 143 for commands that SIGTERM ends, such as `sleep` |
 //! | `log` | text | what it prints at its start, line by line |
 //! | `log-interval` | duration | … again and again |
 //! | `pull`, `start` | text | pulling its image, or starting it, fails with this text |
@@ -28,6 +29,9 @@ pub const PREFIX: &str = "simulated.kubekit.io/";
 /// Label by which the pods of a Job are known.
 const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 
+/// The code of a process that SIGTERM has ended.
+const TERMINATED: i32 = 143;
+
 /// How a container answers to being asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopping {
@@ -46,6 +50,8 @@ pub struct Behaviour {
     pub script: Script,
     /// How it ends when asked.
     pub stopping: Stopping,
+    /// With which code, unless it must be killed.
+    pub stop_exit_code: i32,
     /// Why it cannot start.
     pub start_failure: Option<String>,
 }
@@ -56,7 +62,7 @@ impl Behaviour {
     pub fn of(config: &ContainerConfig, sandbox: &SandboxConfig, defaults: &Config) -> Self {
         let annotation = |key| annotation(&sandbox.annotations, key, &config.name);
         let duration = |key| annotation(key).and_then(parse_duration);
-        let mut script = script_of(config, sandbox, defaults);
+        let (mut script, terminated) = script_of(config, sandbox, defaults);
         if let Some(text) = annotation("log") {
             let lines = text.lines().map(|line| Step::Print(LogSource::Stdout, format!("{line}\n")));
             if let Some(interval) = duration("log-interval").filter(|interval| !interval.is_zero()) {
@@ -78,6 +84,7 @@ impl Behaviour {
                 Some("never") => Stopping::Never,
                 other => Stopping::After(other.and_then(parse_duration).unwrap_or(defaults.stop_time)),
             },
+            stop_exit_code: annotation("stop-exit-code").and_then(|code| code.parse().ok()).unwrap_or(terminated),
             start_failure: annotation("start").map(str::to_owned),
         }
     }
@@ -122,16 +129,17 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * factor).ok()
 }
 
-/// The command's script; what is not understood serves forever, or completes where the pod is a Job's.
-fn script_of(config: &ContainerConfig, sandbox: &SandboxConfig, defaults: &Config) -> Script {
+/// The command's script, and the code with which it ends when asked to. What is not understood serves forever and ends in
+/// peace, as servers do, or completes where the pod is a Job's.
+fn script_of(config: &ContainerConfig, sandbox: &SandboxConfig, defaults: &Config) -> (Script, i32) {
     let command: Vec<String> = config.command.iter().chain(&config.args).cloned().collect();
-    Script::parse(&command, &config.env).unwrap_or_else(|| {
-        if sandbox.labels.contains_key(JOB_LABEL) {
-            Script { steps: vec![Step::Sleep(defaults.job_time)], ending: Ending::Exit(0) }
-        } else {
-            Script::forever()
+    match Script::parse(&command, &config.env) {
+        Some(script) => (script, TERMINATED),
+        None if sandbox.labels.contains_key(JOB_LABEL) => {
+            (Script { steps: vec![Step::Sleep(defaults.job_time)], ending: Ending::Exit(0) }, TERMINATED)
         }
-    })
+        None => (Script::forever(), 0),
+    }
 }
 
 /// The script, cut off after `run_time`.
@@ -158,8 +166,7 @@ mod tests {
 
     use super::*;
 
-    #[track_caller]
-    fn check(annotations: &[(&str, &str)], labels: &[&str], command: &[&str], exit: Option<(u64, i32)>) {
+    fn behaviour(annotations: &[(&str, &str)], labels: &[&str], command: &[&str]) -> Behaviour {
         let sandbox = SandboxConfig {
             annotations: annotations.iter().map(|(k, v)| (format!("{PREFIX}{k}"), (*v).to_owned())).collect(),
             labels: labels.iter().map(|label| ((*label).to_owned(), "x".to_owned())).collect(),
@@ -170,7 +177,12 @@ mod tests {
             command: command.iter().map(|&word| word.to_owned()).collect(),
             ..ContainerConfig::default()
         };
-        let behaviour = Behaviour::of(&config, &sandbox, &Config::default());
+        Behaviour::of(&config, &sandbox, &Config::default())
+    }
+
+    #[track_caller]
+    fn check(annotations: &[(&str, &str)], labels: &[&str], command: &[&str], exit: Option<(u64, i32)>) {
+        let behaviour = behaviour(annotations, labels, command);
         assert_eq!(behaviour.script.exit(), exit.map(|(time, code)| (Duration::from_millis(time), code)));
     }
 
@@ -184,6 +196,20 @@ mod tests {
         check(&[("run-time.app", "5"), ("run-time", "1s")], &[], &[], Some((5000, 0)));
         check(&[("run-time.other", "5")], &[], &[], None);
         check(&[("run-time", "soon")], &[], &[], None);
+    }
+
+    #[track_caller]
+    fn check_stop(annotations: &[(&str, &str)], command: &[&str], code: i32) {
+        assert_eq!(behaviour(annotations, &[], command).stop_exit_code, code);
+    }
+
+    #[test]
+    fn with_which_code_a_container_stops() {
+        check_stop(&[], &[], 0);
+        check_stop(&[], &["nginx", "-g", "daemon off;"], 0);
+        check_stop(&[], &["sleep", "3600"], 143);
+        check_stop(&[("stop-exit-code", "7")], &["sleep", "3600"], 7);
+        check_stop(&[("stop-exit-code.app", "1"), ("stop-exit-code", "7")], &[], 1);
     }
 
     #[test]

@@ -301,10 +301,12 @@ impl State {
             ContainerState::Created => self.end(id, now.instant, 137, "Error"),
             ContainerState::Running => {
                 let (after, code) = match entry.behaviour.stopping {
-                    Stopping::After(time) if time <= grace && !grace.is_zero() => (time, 143),
+                    Stopping::After(time) if time <= grace && !grace.is_zero() => {
+                        (time, entry.behaviour.stop_exit_code)
+                    }
                     _ => (grace, 137),
                 };
-                self.end(id, now.instant + after, code, "Error");
+                self.end(id, now.instant + after, code, if code == 0 { "Completed" } else { "Error" });
             }
         }
         self.containers.get(id)?.exit.map(|(at, ..)| at)

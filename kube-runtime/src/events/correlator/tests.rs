@@ -14,9 +14,8 @@ impl Bench {
         Self { correlator: Correlator::new(source, Arc::new(SeededRandom::new(1))), seconds: 0 }
     }
 
-    /// Something happens to `object`, and is written. What was decided, as text.
-    fn happens(&mut self, object: &str, message: &str) -> String {
-        let occurrence = Occurrence {
+    fn occurrence(&self, object: &str, message: &str) -> Occurrence {
+        Occurrence {
             object: ObjectReference {
                 namespace: Some("ns".into()),
                 name: Some(object.into()),
@@ -26,7 +25,12 @@ impl Bench {
             reason: "Tested".into(),
             message: message.into(),
             at: jiff::Timestamp::from_second(self.seconds).unwrap(),
-        };
+        }
+    }
+
+    /// Something happens to `object`, and is written. What was decided, as text.
+    fn happens(&mut self, object: &str, message: &str) -> String {
+        let occurrence = self.occurrence(object, message);
         let (key, decision) = self.correlator.correlate(occurrence);
         match decision {
             Decision::HoldBack => "held back".to_owned(),
@@ -40,6 +44,24 @@ impl Bench {
             }
         }
     }
+}
+
+#[test]
+fn names_are_in_the_order_of_what_happened() {
+    let mut bench = Bench::new();
+    let mut names: Vec<String> = Vec::new();
+    for (second, message) in [(5, "a"), (5, "b"), (5, "c"), (4, "the clock was set back"), (6, "d")] {
+        bench.seconds = second;
+        let occurrence = bench.occurrence("pod", message);
+        let (_, Decision::Create(event)) = bench.correlator.correlate(occurrence) else { panic!("a new event") };
+        names.push(event.metadata.name.unwrap());
+    }
+    assert!(names.is_sorted(), "{names:?}");
+    let other = Bench::new().occurrence("pod", "a");
+    let mut elsewhere =
+        Bench { correlator: Correlator::new(EventSource::default(), Arc::new(SeededRandom::new(2))), seconds: 5 };
+    let (_, Decision::Create(event)) = elsewhere.correlator.correlate(other) else { panic!("a new event") };
+    assert!(!names.contains(&event.metadata.name.unwrap()), "another recorder at the same time");
 }
 
 #[track_caller]
