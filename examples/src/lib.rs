@@ -9,3 +9,4 @@ pub mod process;
 /// with the C library's allocator, half of a small write's CPU time goes into them and into pages given back too early.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+pub mod storage;

@@ -70,14 +70,18 @@ impl Cluster {
     }
 
     pub(crate) async fn start(builder: Builder) -> Result<Self> {
-        let Builder { storage, listen, server, controllers, scheduler, nodes, nftables, environment } = builder;
+        let Builder { storage, listen, mut server, controllers, scheduler, nodes, nftables, environment } = builder;
         // First, because it is what fails most often, and nothing has been written then.
         let listener = match listen {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let store = storage.open(&environment.clock)?;
+        let store = storage.open(&environment.clock).await?;
+        if storage.compacts_itself() {
+            // Where several servers share a store, one of them forgets history for all.
+            server.history = Duration::MAX;
+        }
         let pki = storage.certificates(&serving_names(&server, address), environment.clock.now())?;
         let connector = Arc::new(InMemory::default());
         let agents: Arc<dyn NodeConnector> = if nodes.is_empty() && address.is_some() {

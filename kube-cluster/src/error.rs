@@ -20,6 +20,16 @@ pub enum Error {
         #[source]
         source: kubekit_store::Error,
     },
+    /// etcd cannot be used.
+    #[cfg(feature = "etcd")]
+    #[error("cannot use the objects in etcd at {endpoints}")]
+    Etcd {
+        /// The addresses of its members.
+        endpoints: String,
+        /// Why: no member answers, a certificate is refused, the values are somebody else's.
+        #[source]
+        source: kubekit_store::Error,
+    },
     /// A certificate cannot be made, read or kept.
     #[error("cannot set up the certificates")]
     Certificates(#[source] kubekit_server::pki::Error),

@@ -14,11 +14,39 @@ pub enum Storage {
     Memory,
     /// In a directory, which a later cluster takes up again: `store` has the objects, `pki` the certificates.
     Directory(PathBuf),
+    /// Objects in an etcd cluster, which several API servers may share, and the certificates in a directory. Those who
+    /// share the objects must share the certificates.
+    #[cfg(feature = "etcd")]
+    Etcd {
+        /// Where `pki` is.
+        directory: PathBuf,
+        /// Where the objects are.
+        etcd: Box<kubekit_store::etcd::EtcdConfig>,
+    },
 }
 
 impl Storage {
+    /// The directory, where there is one.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Memory => None,
+            Self::Directory(directory) => Some(directory),
+            #[cfg(feature = "etcd")]
+            Self::Etcd { directory, .. } => Some(directory),
+        }
+    }
+
+    /// Whether the store forgets history by itself, in agreement with others who share it.
+    pub(crate) fn compacts_itself(&self) -> bool {
+        match self {
+            Self::Memory | Self::Directory(_) => false,
+            #[cfg(feature = "etcd")]
+            Self::Etcd { etcd, .. } => etcd.compaction_interval.is_some(),
+        }
+    }
+
     /// The store. Reads what is there, which for a large cluster takes a while.
-    pub(crate) fn open(&self, clock: &Arc<dyn kubekit_core::environment::WallClock>) -> Result<Arc<dyn Store>> {
+    pub(crate) async fn open(&self, clock: &Arc<dyn kubekit_core::environment::WallClock>) -> Result<Arc<dyn Store>> {
         let clock = Arc::clone(clock);
         // Agents of nodes and the drain of a node ask for the pods of one node.
         let config = kubekit_store::Config::default()
@@ -32,14 +60,22 @@ impl Storage {
                 let opened = kubekit_store::Disk::open(&path, kubekit_server::extractor(), config);
                 Ok(Arc::new(opened.map_err(|source| Error::Store { path, source })?))
             }
+            #[cfg(feature = "etcd")]
+            Self::Etcd { directory, etcd } => {
+                create(directory)?;
+                let endpoints = etcd.endpoints.join(",");
+                let connected =
+                    kubekit_store::Etcd::connect((**etcd).clone(), kubekit_server::extractor(), config).await;
+                Ok(Arc::new(connected.map_err(|source| Error::Etcd { endpoints, source })?))
+            }
         }
     }
 
     /// The certificates: those kept, or new ones.
     pub(crate) fn certificates(&self, names: &ServingNames, now: jiff::Timestamp) -> Result<Pki> {
-        match self {
-            Self::Memory => Pki::generate(names, now),
-            Self::Directory(directory) => Pki::load_or_create(&directory.join("pki"), names, now),
+        match self.directory() {
+            None => Pki::generate(names, now),
+            Some(directory) => Pki::load_or_create(&directory.join("pki"), names, now),
         }
         .map_err(Error::Certificates)
     }

@@ -2,7 +2,8 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use kubekit_cluster::{Cluster, Storage, kubeconfig};
+use kubekit_cluster::{Cluster, kubeconfig};
+use kubekit_examples::storage::StorageArguments;
 use kubekit_examples::{data, process};
 use kubekit_server::pki::Subject;
 use std::net::SocketAddr;
@@ -17,9 +18,11 @@ struct Arguments {
     /// Where to listen; port 0 picks one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6443")]
     listen: SocketAddr,
-    /// Where objects and certificates are kept. [default: kubekit in the user's data directory]
+    /// Where certificates are kept, and objects unless they are in etcd. [default: kubekit in the user's data directory]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    storage: StorageArguments,
     /// Where the kubeconfigs are written. [default: DIR/kubeconfigs]
     #[arg(long, value_name = "DIR")]
     kubeconfig_dir: Option<PathBuf>,
@@ -44,7 +47,7 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     };
     let kubeconfigs = arguments.kubeconfig_dir.unwrap_or_else(|| directory.join("kubeconfigs"));
     let cluster = Cluster::builder()
-        .storage(Storage::Directory(directory))
+        .storage(arguments.storage.storage(directory))
         .listen(arguments.listen)
         .without_controllers()
         .without_scheduler()

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::{Parser, ValueEnum};
 use kubekit_cluster::{Builder, Cluster, Error, Storage, Watching, kubeconfig};
+use kubekit_examples::storage::StorageArguments;
 use kubekit_examples::{data, process};
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -23,10 +24,12 @@ struct Arguments {
     /// Where the API server listens; port 0 picks one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6443")]
     listen: SocketAddr,
-    /// Where objects and certificates are kept, to be taken up again by the next start; `memory` keeps nothing.
+    /// Where objects (unless they are in etcd) and certificates are kept, to be taken up again by the next start; `memory` keeps nothing.
     /// [default: kubekit in the user's data directory]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    storage: StorageArguments,
     /// Where to write the kubeconfig. [default: DIR/kubeconfig; required with `--data-dir memory`]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -82,17 +85,22 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
 
 fn storage(arguments: &Arguments) -> anyhow::Result<Storage> {
     Ok(match &arguments.data_dir {
-        Some(directory) if directory == Path::new("memory") => Storage::Memory,
-        Some(directory) => Storage::Directory(directory.clone()),
-        None => Storage::Directory(data::directory()?),
+        Some(directory) if directory == Path::new("memory") => {
+            if arguments.storage.is_etcd() {
+                bail!("with --etcd-servers, --data-dir names the directory of the certificates: it cannot be memory");
+            }
+            Storage::Memory
+        }
+        Some(directory) => arguments.storage.storage(directory.clone()),
+        None => arguments.storage.storage(data::directory()?),
     })
 }
 
 fn kubeconfig_path(arguments: &Arguments, storage: &Storage) -> anyhow::Result<PathBuf> {
-    match (&arguments.kubeconfig, storage) {
+    match (&arguments.kubeconfig, storage.directory()) {
         (Some(path), _) => Ok(path.clone()),
-        (None, Storage::Directory(directory)) => Ok(directory.join("kubeconfig")),
-        (None, Storage::Memory) => bail!("with --data-dir memory, --kubeconfig FILE is required"),
+        (None, Some(directory)) => Ok(directory.join("kubeconfig")),
+        (None, None) => bail!("with --data-dir memory, --kubeconfig FILE is required"),
     }
 }
 
@@ -119,9 +127,9 @@ fn containerd(builder: Builder, arguments: &Arguments, storage: &Storage) -> any
     if !Path::new(path).exists() {
         bail!("there is no container runtime at {endpoint}; start it, or name its socket with --runtime-endpoint");
     }
-    let directory = match storage {
-        Storage::Directory(directory) => directory.join("node"),
-        Storage::Memory => std::env::temp_dir().join(format!("kubekit-{}", std::process::id())),
+    let directory = match storage.directory() {
+        Some(directory) => directory.join("node"),
+        None => std::env::temp_dir().join(format!("kubekit-{}", std::process::id())),
     };
     let network = arguments.cni_conf_dir.clone().unwrap_or_else(|| cri::CNI_DIRECTORY.into());
     let runtime = Arc::new(cri::with_bridge(endpoint, network));

@@ -12,6 +12,7 @@ mod crash;
 mod data_directory;
 #[cfg(target_os = "linux")]
 mod disk_full;
+mod etcd;
 mod kubectl;
 mod manifests;
 mod node_failure;

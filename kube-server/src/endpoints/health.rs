@@ -32,11 +32,15 @@ pub(super) async fn answer(server: &Server, request: &Request, path: &str) -> Re
     for name in checks {
         let line = if excluded.contains(name) {
             format!("[+]{name} excluded: ok")
-        } else if passes(server, name).await {
-            format!("[+]{name} ok")
         } else {
-            healthy = false;
-            format!("[-]{name} failed: reason withheld")
+            match check(server, name).await {
+                Ok(()) => format!("[+]{name} ok"),
+                Err(reason) => {
+                    healthy = false;
+                    tracing::warn!(endpoint, check = name, %reason, "a health check failed");
+                    format!("[-]{name} failed: {reason}")
+                }
+            }
         };
         let _ = writeln!(text, "{line}");
     }
@@ -53,10 +57,14 @@ pub(super) async fn answer(server: &Server, request: &Request, path: &str) -> Re
     Ok(answer)
 }
 
-async fn passes(server: &Server, check: &str) -> bool {
+/// Carries out one check; the error says what is wrong.
+async fn check(server: &Server, check: &str) -> Result<(), String> {
     match check {
-        "etcd" => matches!(tokio::time::timeout(STORE_TIMEOUT, server.store().revision()).await, Ok(Ok(_))),
+        "etcd" => match tokio::time::timeout(STORE_TIMEOUT, server.store().health()).await {
+            Ok(health) => health.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("the store has not answered within {STORE_TIMEOUT:?}")),
+        },
         // The server exists only after its roles do, and answers only when it can.
-        _ => true,
+        _ => Ok(()),
     }
 }

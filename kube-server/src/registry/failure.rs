@@ -15,6 +15,19 @@ pub(crate) fn of_store(error: Error) -> ApiError {
             Reason::InsufficientStorage,
             format!("the server has no space left to store the object; free space and try again: {text}"),
         ),
+        Error::Unavailable(text) => {
+            let mut error = ApiError::new(
+                Reason::ServiceUnavailable,
+                format!("the server's storage cannot be reached; try again: {text}"),
+            );
+            error.details.retry_after_seconds = 1;
+            error
+        }
+        // As Kubernetes answers where etcd's answer did not come: it does not ask to try again.
+        Error::Unknown(text) => ApiError::new(
+            Reason::Timeout,
+            format!("the request may or may not have been carried out; read the object before trying again: {text}"),
+        ),
         Error::Closed => ApiError::new(Reason::ServiceUnavailable, "the server is shutting down"),
         Error::Lagged { .. } => ApiError::new(Reason::Expired, error.to_string()),
         other => ApiError::internal(other),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of the backend over etcd. Start from [`EtcdConfig::new`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EtcdConfig {
     /// Addresses of members: `https://HOST:PORT`, `http://HOST:PORT`, or `HOST:PORT` for the latter. When the one in use
