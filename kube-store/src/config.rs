@@ -1,6 +1,6 @@
 //! What an embedded store can be told: how much history it keeps, what it indexes, how much a watcher may lag.
 
-use crate::CommitMode;
+use crate::{CommitMode, Encryption};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,6 +25,8 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Where the disk backend does its blocking work.
     pub commit_mode: CommitMode,
+    /// What is encrypted before it reaches the log or etcd; nothing unless told. The memory backend has nothing to encrypt.
+    pub encryption: Encryption,
 }
 
 impl Default for Config {
@@ -37,6 +39,7 @@ impl Default for Config {
             wall_clock: WallClock::system(),
             segment_bytes: 64 << 20,
             commit_mode: CommitMode::default(),
+            encryption: Encryption::default(),
         }
     }
 }
@@ -81,6 +84,13 @@ impl Config {
     #[must_use]
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.segment_bytes = bytes;
+        self
+    }
+
+    /// With this encrypted.
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = encryption;
         self
     }
 

@@ -14,8 +14,8 @@ mod tests;
 pub(crate) mod transaction;
 pub(crate) mod watcher;
 
-use crate::index::{Index, Place};
 use crate::index::history::Change;
+use crate::index::{Index, Place};
 use crate::{Config, Entry, Error, Event, EventKind, Extractor, Result, Revision, Txn, TxnOutcome};
 use expiry::Expiry;
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -257,7 +257,6 @@ impl Engine {
     }
 
     /// How the store is set up.
-    #[cfg(feature = "etcd")]
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }

@@ -15,6 +15,7 @@ mod feed;
 mod keyspace;
 mod messages;
 mod read;
+mod reseal;
 mod tls;
 mod version;
 mod write;
@@ -68,7 +69,8 @@ impl Etcd {
     /// `Invalid` for a configuration that cannot be used, `Unavailable` when no member answers in time, `Damaged` for
     /// values that this store cannot read.
     pub async fn connect(etcd: EtcdConfig, extractor: Extractor, config: Config) -> Result<Self> {
-        let codec = Codec { keys: Keyspace::new(&etcd.prefix, &etcd.root) };
+        let encryption = config.encryption.clone();
+        let codec = Codec { keys: Keyspace::new(&etcd.prefix, &etcd.root), encryption };
         let (patience, interval) = (etcd.start_timeout, etcd.compaction_interval);
         let client = Client::new(etcd)?;
         let index = Index::new(store::EMPTY_REVISION, &config.indexed);
@@ -167,6 +169,10 @@ impl Store for Etcd {
             Ok(()) | Err(Error::Compacted { .. } | Error::Future { .. }) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn reseal(&self) -> Result<u64> {
+        self.inner.feed.reseal().await
     }
 
     async fn health(&self) -> Result<()> {

@@ -9,6 +9,7 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod disk;
+pub mod encryption;
 mod engine;
 mod entry;
 mod error;
@@ -20,13 +21,13 @@ mod limits;
 mod memory;
 mod request;
 mod store;
-#[cfg(feature = "etcd")]
 mod stored;
 mod varint;
 
 pub use attributes::{Attributes, Extractor, Operator, Requirement, Selector};
 pub use config::{Config, History, WallClock};
 pub use disk::{CommitMode, Disk, medium};
+pub use encryption::Encryption;
 pub use entry::{Entry, Value};
 pub use error::{Error, Result};
 #[cfg(feature = "etcd")]

@@ -112,8 +112,9 @@ impl ApiServer {
 
     fn ready(&self) -> bool {
         let text = std::fs::read_to_string(self.kubeconfig()).unwrap_or_default();
-        let address = text.lines().find_map(|line| line.trim().strip_prefix("server: https://").map(str::to_owned));
-        address.is_some_and(|address| TcpStream::connect(address.trim_matches('"')).is_ok())
+        let server = text.lines().find_map(|line| line.trim().strip_prefix("server:"));
+        let address = server.map(|server| server.trim().trim_matches('"').trim_start_matches("https://").to_owned());
+        address.is_some_and(|address| TcpStream::connect(address).is_ok())
     }
 }
 

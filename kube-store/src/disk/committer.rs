@@ -6,7 +6,7 @@ use super::{frame, record, snapshot};
 use crate::engine::Engine;
 use crate::engine::transaction::{Decision, Prepared};
 use crate::index::history::Change;
-use crate::{Entry, Error, ReadAt, Result, Revision, TxnOutcome};
+use crate::{Encryption, Entry, Error, ReadAt, Result, Revision, TxnOutcome};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::io;
@@ -20,6 +20,8 @@ use tokio::time::Instant;
 pub(crate) enum Request {
     Txn(Box<Prepared>, oneshot::Sender<Result<TxnOutcome>>),
     Compact(Revision, oneshot::Sender<Result<()>>),
+    /// Writes a snapshot now, whether or not one is due, and answers when nothing else is left of the past.
+    Snapshot(oneshot::Sender<Result<()>>),
     /// A snapshot that was written beside has come to its end.
     Written(Revision, io::Result<u64>),
 }
@@ -40,6 +42,10 @@ pub(crate) struct Committer {
     snapshot_at: u64,
     /// Whether a snapshot is being written.
     writing: bool,
+    /// Those who wait for a snapshot that begins after they asked.
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+    /// Those for whom the one that is being written is it.
+    served: Vec<oneshot::Sender<Result<()>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -48,13 +54,14 @@ pub(crate) struct Committer {
 pub(crate) struct SnapshotJob {
     medium: Arc<dyn Medium>,
     snapshot: crate::index::Snapshot,
+    encryption: Encryption,
     stop: Arc<AtomicBool>,
 }
 
 impl SnapshotJob {
     /// Writes it, and says so to the committer by the request that comes back.
     pub(crate) fn run(self) -> Request {
-        let written = snapshot::write(&*self.medium, &self.snapshot, &self.stop);
+        let written = snapshot::write(&*self.medium, &self.snapshot, &self.encryption, &self.stop);
         Request::Written(self.snapshot.revision, written)
     }
 }
@@ -75,7 +82,20 @@ impl Committer {
     ) -> Self {
         let snapshot_at = due_after(snapshot_bytes, segment_bytes);
         let (rotate_at, writing, stop) = (segment_bytes, false, Arc::default());
-        Self { engine, medium, log, segment_bytes, rotate_at, snapshot_bytes, snapshot_at, writing, stop }
+        let (waiting, served) = (Vec::new(), Vec::new());
+        Self {
+            engine,
+            medium,
+            log,
+            segment_bytes,
+            rotate_at,
+            snapshot_bytes,
+            snapshot_at,
+            writing,
+            waiting,
+            served,
+            stop,
+        }
     }
 
     /// Ends a snapshot that is being written.
@@ -95,6 +115,10 @@ impl Committer {
                 Request::Compact(revision, reply) => {
                     let done = self.compact(revision);
                     let _ = reply.send(done);
+                }
+                Request::Snapshot(reply) => {
+                    self.waiting.push(reply);
+                    self.snapshot_at = 0;
                 }
                 Request::Written(revision, written) => self.snapshot_written(revision, written),
             }
@@ -140,7 +164,7 @@ impl Committer {
                 }
             }
         }
-        let committed = self.log.commit(&changes).and_then(|()| {
+        let committed = self.log.commit(&changes, &self.engine.config().encryption).and_then(|()| {
             let mut writer = self.engine.turn()?;
             self.engine.publish(&mut writer, &changes);
             Ok(())
@@ -167,7 +191,10 @@ impl Committer {
 
     /// Completes a log file that is large enough, and starts a snapshot when one is due.
     fn maintain(&mut self) -> Option<SnapshotJob> {
-        if self.log.check().is_err() {
+        if let Err(error) = self.log.check() {
+            for reply in self.waiting.drain(..) {
+                let _ = reply.send(Err(error.clone()));
+            }
             return None;
         }
         let due = !self.writing && self.log.bytes() >= self.snapshot_at;
@@ -179,6 +206,9 @@ impl Committer {
             tracing::warn!(%error, "the log goes on in the same file");
             self.rotate_at = self.log.file_bytes() + self.segment_bytes / 4;
             self.snapshot_at = self.snapshot_at.max(self.log.bytes() + self.segment_bytes / 4);
+            for reply in self.waiting.drain(..) {
+                let _ = reply.send(Err(Error::Io(format!("no snapshot was written: {error}"))));
+            }
             return None;
         }
         self.rotate_at = self.segment_bytes;
@@ -187,7 +217,9 @@ impl Committer {
         }
         let snapshot = self.engine.snapshot(ReadAt::Latest).ok()?;
         self.writing = true;
-        Some(SnapshotJob { medium: Arc::clone(&self.medium), snapshot, stop: Arc::clone(&self.stop) })
+        self.served = std::mem::take(&mut self.waiting);
+        let encryption = self.engine.config().encryption.clone();
+        Some(SnapshotJob { medium: Arc::clone(&self.medium), snapshot, encryption, stop: Arc::clone(&self.stop) })
     }
 
     fn snapshot_written(&mut self, revision: Revision, written: io::Result<u64>) {
@@ -197,6 +229,13 @@ impl Committer {
             self.log.forget_before(revision)
         });
         self.snapshot_at = due_after(self.snapshot_bytes, self.segment_bytes);
+        for reply in self.served.drain(..) {
+            let answer = kept.as_ref().map_err(|error| Error::Io(format!("no snapshot was written: {error}")));
+            let _ = reply.send(answer.map(|()| ()));
+        }
+        if !self.waiting.is_empty() {
+            self.snapshot_at = 0;
+        }
         if let Err(error) = kept {
             if !self.stop.load(Ordering::Relaxed) {
                 tracing::warn!(medium = %self.medium.describe(), %error, "no snapshot was written; the log grows on");
@@ -216,6 +255,7 @@ fn due_after(snapshot_bytes: u64, segment_bytes: u64) -> u64 {
 pub(crate) fn refuse(request: Request) {
     match request {
         Request::Txn(_, reply) => drop(reply.send(Err(Error::Closed))),
+        Request::Snapshot(reply) => drop(reply.send(Err(Error::Closed))),
         Request::Compact(_, reply) => drop(reply.send(Err(Error::Closed))),
         Request::Written(..) => {}
     }

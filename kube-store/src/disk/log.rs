@@ -4,7 +4,7 @@ use super::frame::{self, FILE_HEADER, FileHeader, FileKind, FrameHeader, FrameKi
 use super::medium::{Medium, MediumFile};
 use super::{names, record};
 use crate::index::history::Change;
-use crate::{Error, Result, Revision};
+use crate::{Encryption, Error, Result, Revision};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -113,13 +113,14 @@ impl Log {
     ///
     /// # Errors
     /// `NoSpace`: nothing changed. `Io`: unknown, and the log takes no more.
-    pub(crate) fn commit(&mut self, changes: &[Change]) -> Result<()> {
+    pub(crate) fn commit(&mut self, changes: &[Change], encryption: &Encryption) -> Result<()> {
         let (Some(first), Some(last)) = (changes.first(), changes.last()) else { return Ok(()) };
         self.check()?;
         let mut buffer = std::mem::take(&mut self.buffer);
         frame::begin(&mut buffer);
         for change in changes {
-            record::encode_change(change, &mut buffer);
+            // What cannot be encrypted is not written, and changes nothing.
+            record::encode_change(change, encryption, &mut buffer)?;
         }
         let records = u32::try_from(changes.len()).expect("a frame has fewer records than bytes");
         let (kind, revision) = (FrameKind::Records, first.revision);
@@ -212,7 +213,8 @@ impl Log {
     /// Removes the files and snapshots that a snapshot at `revision` makes superfluous.
     pub(crate) fn forget_before(&mut self, revision: Revision) -> io::Result<()> {
         let ends = self.sealed.iter().skip(1).map(|next| next.base).chain([self.base]);
-        let superfluous = ends.take_while(|end| *end <= revision).count();
+        // A snapshot that follows another without a write in between finds nothing sealed.
+        let superfluous = ends.take_while(|end| *end <= revision).count().min(self.sealed.len());
         for sealed in self.sealed.drain(..superfluous) {
             self.medium.remove(&names::log(sealed.base))?;
         }

@@ -9,7 +9,7 @@ use super::log::{End, Log, Sealed};
 use super::medium::Medium;
 use super::names::{self, Name};
 use super::reader::{Next, Opened, Reader};
-use super::record::{self, Present, Record};
+use super::record::{self, Present, Record, Unreadable};
 use super::snapshot;
 use crate::engine::expiry::Expiry;
 use crate::index::Index;
@@ -144,7 +144,7 @@ fn missing(medium: &dyn Medium, what: &str) -> Error {
 impl Replay<'_> {
     fn snapshot(&mut self, revision: Revision) -> Result<u64> {
         let (index, expiry) = (&mut self.index, &mut self.expiry);
-        let bytes = snapshot::read(self.medium, revision, self.present, |entry: Entry| {
+        let bytes = snapshot::read(self.medium, revision, self.present, &self.config.encryption, |entry: Entry| {
             let entry = Arc::new(entry);
             if let Some(lifetime) = entry.lifetime {
                 expiry.restore(lifetime.deadline, entry.revision, &entry.key);
@@ -222,8 +222,13 @@ impl Replay<'_> {
                     let mut rest = payload;
                     for _ in 0..header.records {
                         revision += 1;
-                        if self.record(&mut rest, revision).is_none() {
-                            return Err(reader.damaged(&format!("the record of revision {revision} cannot be read")));
+                        match self.record(&mut rest, revision) {
+                            Ok(()) => {}
+                            Err(Unreadable::Locked(error)) => return Err(error),
+                            Err(Unreadable::Damaged) => {
+                                let what = format!("the record of revision {revision} cannot be read");
+                                return Err(reader.damaged(&what));
+                            }
                         }
                     }
                 }
@@ -234,17 +239,17 @@ impl Replay<'_> {
     }
 
     /// Applies one record, unless the snapshot has it already.
-    fn record(&mut self, bytes: &mut &[u8], revision: Revision) -> Option<()> {
-        let record = record::decode(bytes, self.present)?;
+    fn record(&mut self, bytes: &mut &[u8], revision: Revision) -> Result<(), Unreadable> {
+        let record = record::decode(bytes, self.present, &self.config.encryption)?;
         let (key, found) = match &record {
             Record::Put(entry) => (&*entry.key, entry.revision),
             Record::Delete { key, revision } => (&**key, *revision),
         };
         if found != revision {
-            return None;
+            return Err(Unreadable::Damaged);
         }
         if revision <= self.index.revision() {
-            return Some(());
+            return Ok(());
         }
         let previous = self.index.current(key).cloned();
         let entry = match record {
@@ -257,13 +262,13 @@ impl Replay<'_> {
             }
         };
         if previous.is_none() && entry.is_none() {
-            return None;
+            return Err(Unreadable::Damaged);
         }
         let change = Change { revision, previous, entry, at: self.present.instant };
         self.expiry.update(&change);
         self.index.apply(change);
         while self.index.trim_step(&self.config.history, self.present.instant).is_some() {}
-        Some(())
+        Ok(())
     }
 
     fn incomplete(&self, end: End) -> Error {

@@ -3,10 +3,10 @@
 use super::frame::{self, FileHeader, FileKind, FrameHeader, FrameKind};
 use super::medium::Medium;
 use super::reader::{Next, Opened, Reader};
-use super::record::{self, Present, Record};
+use super::record::{self, Present, Record, Unreadable};
 use super::{log::fresh_salt, names};
 use crate::index::Snapshot;
-use crate::{Entry, Error, Result, Revision};
+use crate::{Encryption, Entry, Error, Result, Revision};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,10 +14,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const FRAME_TARGET: usize = 1 << 20;
 
 /// Writes a snapshot, and gives its bytes. It gets its name when it is complete and durable; `stop` ends it early.
-pub(crate) fn write(medium: &dyn Medium, snapshot: &Snapshot, stop: &AtomicBool) -> io::Result<u64> {
+pub(crate) fn write(
+    medium: &dyn Medium,
+    snapshot: &Snapshot,
+    encryption: &Encryption,
+    stop: &AtomicBool,
+) -> io::Result<u64> {
     let revision = snapshot.revision;
     let unfinished = names::unfinished(revision);
-    let bytes = write_unfinished(medium, snapshot, &unfinished, stop);
+    let bytes = write_unfinished(medium, snapshot, encryption, &unfinished, stop);
     if bytes.is_err() {
         // It is of no use, and would be removed at the next start.
         let _ = medium.remove(&unfinished);
@@ -28,7 +33,13 @@ pub(crate) fn write(medium: &dyn Medium, snapshot: &Snapshot, stop: &AtomicBool)
     bytes
 }
 
-fn write_unfinished(medium: &dyn Medium, snapshot: &Snapshot, name: &str, stop: &AtomicBool) -> io::Result<u64> {
+fn write_unfinished(
+    medium: &dyn Medium,
+    snapshot: &Snapshot,
+    encryption: &Encryption,
+    name: &str,
+    stop: &AtomicBool,
+) -> io::Result<u64> {
     let salt = fresh_salt();
     let revision = snapshot.revision;
     let mut file = medium.create(name)?;
@@ -39,7 +50,7 @@ fn write_unfinished(medium: &dyn Medium, snapshot: &Snapshot, name: &str, stop: 
     let mut records = 0u32;
     frame::begin(&mut buffer);
     for entry in snapshot.walk("", None) {
-        record::encode_entry(&entry, &mut buffer);
+        record::encode_entry(&entry, encryption, &mut buffer).map_err(io::Error::other)?;
         records += 1;
         if buffer.len() >= FRAME_TARGET {
             if stop.load(Ordering::Relaxed) {
@@ -68,6 +79,7 @@ pub(crate) fn read(
     medium: &dyn Medium,
     revision: Revision,
     present: Present,
+    encryption: &Encryption,
     mut restore: impl FnMut(Entry),
 ) -> Result<u64> {
     let name = names::snapshot(revision);
@@ -95,8 +107,9 @@ pub(crate) fn read(
             return Ok(reader.offset);
         }
         for _ in 0..header.records {
-            match record::decode(&mut payload, present) {
-                Some(Record::Put(entry)) if entry.revision <= revision => restore(entry),
+            match record::decode(&mut payload, present, encryption) {
+                Ok(Record::Put(entry)) if entry.revision <= revision => restore(entry),
+                Err(Unreadable::Locked(error)) => return Err(error),
                 _ => return Err(reader.damaged("a record cannot be read")),
             }
         }

@@ -162,6 +162,11 @@ impl Feed {
                     return Err(Ended::Failed(super::failure::chain(&status)));
                 }
             };
+            for event in &answer.events {
+                if let Some(kv) = event.kv.as_ref().filter(|_| event.kind != m::EVENT_DELETE) {
+                    self.codec.prepare(kv).await?;
+                }
+            }
             self.take(answer, trusted, &mut pending)?;
         }
     }
@@ -339,6 +344,7 @@ impl Feed {
             };
             let (answer, _) = self.client.range(&request).await?;
             for kv in &answer.kvs {
+                self.codec.prepare(kv).await?;
                 if let Some(entry) = self.codec.decode(kv)? {
                     index.restore(entry);
                 }

@@ -107,13 +107,20 @@ impl Feed {
         let stored = self.codec.keys.stored(key);
         let request = m::RangeRequest { key: stored, revision: at.map_or(0, number), ..m::RangeRequest::default() };
         let (answer, _) = self.client.range(&request).await.map_err(|error| self.locate(error))?;
-        answer.kvs.first().map_or(Ok(None), |kv| self.version(kv))
+        match answer.kvs.first() {
+            None => Ok(None),
+            Some(kv) => self.version(kv).await,
+        }
     }
 
     /// A version that etcd has sent: the one that the index shares with all readers, if it has it.
-    fn version(&self, kv: &m::KeyValue) -> Result<Option<Arc<Entry>>> {
+    pub(super) async fn version(&self, kv: &m::KeyValue) -> Result<Option<Arc<Entry>>> {
         let known = self.codec.keys.key(&kv.key).and_then(|key| self.known(key, revision(kv.mod_revision)));
-        if known.is_some() { Ok(known) } else { self.codec.decode(kv) }
+        if known.is_some() {
+            return Ok(known);
+        }
+        self.codec.prepare(kv).await?;
+        self.codec.decode(kv)
     }
 
     /// Says how old a revision can be, which etcd does not.
@@ -169,7 +176,7 @@ impl Feed {
             let (answer, _) = self.client.range(&request).await.map_err(|error| self.locate(error))?;
             count.get_or_insert(answer.count);
             for kv in &answer.kvs {
-                entries.extend(self.version(kv)?.filter(|entry| selector.matches(&entry.attributes)));
+                entries.extend(self.version(kv).await?.filter(|entry| selector.matches(&entry.attributes)));
                 if entries.len() == looked_at {
                     break 'pages;
                 }

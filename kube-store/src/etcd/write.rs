@@ -1,6 +1,5 @@
 //! Writes: one transaction of etcd each, which compares the key's revision and puts or deletes it.
 
-use super::client::revision;
 use super::feed::Feed;
 use super::messages as m;
 use crate::engine::transaction::Prepared;
@@ -53,7 +52,7 @@ impl Feed {
             Some(m::Response::DeleteRange(deleted)) if deleted.deleted == 0
         );
         if !answer.succeeded || deleted_nothing {
-            return Ok(TxnOutcome::Refused { current: self.found(&answer)? });
+            return Ok(TxnOutcome::Refused { current: self.found(&answer).await? });
         }
         let previous = match replaced {
             Some(replaced) => Some(replaced),
@@ -66,14 +65,13 @@ impl Feed {
     }
 
     /// What a refused transaction found.
-    fn found(&self, answer: &m::TxnResponse) -> Result<Option<Arc<Entry>>> {
+    async fn found(&self, answer: &m::TxnResponse) -> Result<Option<Arc<Entry>>> {
         let kv = answer.responses.iter().find_map(|response| match &response.response {
             Some(m::Response::Range(range)) => range.kvs.first(),
             _ => None,
         });
         let Some(kv) = kv else { return Ok(None) };
-        let known = self.codec.keys.key(&kv.key).and_then(|key| self.known(key, revision(kv.mod_revision)));
-        if known.is_some() { Ok(known) } else { self.codec.decode(kv) }
+        self.version(kv).await
     }
 
     /// What a committed transaction replaced.

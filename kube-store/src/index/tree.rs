@@ -190,7 +190,9 @@ impl<V: Clone> Tree<V> {
     /// Replaces the value at a place where [`Tree::find`] found one in this same tree, and returns it.
     pub(crate) fn replace(&mut self, place: Place, value: V) -> V {
         let mut node = &mut self.root;
-        let [steps @ .., last] = &place.steps[..usize::from(place.len)] else { unreachable!("a place has a last step") };
+        let [steps @ .., last] = &place.steps[..usize::from(place.len)] else {
+            unreachable!("a place has a last step")
+        };
         for step in steps {
             let Node::Branch(branch) = Arc::make_mut(node) else { unreachable!("a place leads through branches") };
             node = &mut branch.children[usize::from(*step)].node;

@@ -1,9 +1,9 @@
 //! Records: there and back, and every way of not being one.
 
-use super::{Present, Record, decode, encode_change, encode_entry, size_estimate};
+use super::{Present, Record, encode_change, encode_entry, size_estimate};
 use crate::entry::Lifetime;
 use crate::index::history::Change;
-use crate::{Attributes, Entry, Value};
+use crate::{Attributes, Encryption, Entry, Value};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,8 +23,12 @@ fn entry(lifetime: Option<Lifetime>) -> Entry {
 
 fn encoded(entry: &Entry) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_entry(entry, &mut bytes);
+    encode_entry(entry, &Encryption::default(), &mut bytes).unwrap();
     bytes
+}
+
+fn decode(bytes: &mut &[u8], present: Present) -> Option<Record> {
+    super::decode(bytes, present, &Encryption::default()).ok()
 }
 
 #[test]
@@ -43,7 +47,7 @@ fn a_delete_comes_back_as_it_was() {
     let previous = Some(Arc::new(entry(None)));
     let change = Change { revision: 301, previous, entry: None, at: Instant::now() };
     let mut bytes = Vec::new();
-    encode_change(&change, &mut bytes);
+    encode_change(&change, &Encryption::default(), &mut bytes).unwrap();
     assert!(bytes.len() <= size_estimate(&change));
     let Some(Record::Delete { key, revision }) = decode(&mut &bytes[..], present(0)) else { panic!("a delete") };
     assert_eq!((&*key, revision), ("/pods/default/a", 301));
@@ -84,6 +88,39 @@ fn a_splice_behind_the_value_is_refused() {
     let mut entry = entry(None);
     entry.value.splice = 500;
     assert!(decode(&mut &encoded(&entry)[..], present(0)).is_none());
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn an_encrypted_put_is_read_with_its_key_only() {
+    use super::Unreadable;
+    use crate::encryption::{AesGcm, Key, Rule};
+
+    let with = |name: &str| {
+        let provider = AesGcm::new(&Key::new(name, vec![7; 32])).unwrap();
+        Encryption::new(vec![Rule { prefixes: vec!["/pods/".to_owned()], providers: vec![Arc::new(provider)] }])
+    };
+    let lifetime = Lifetime { deadline: Instant::now(), wall_millis: 100_000, ttl_seconds: 60 };
+    for lifetime in [None, Some(lifetime)] {
+        let before = entry(lifetime);
+        let mut bytes = Vec::new();
+        encode_entry(&before, &with("a"), &mut bytes).unwrap();
+        for plain in ["Pod", "spec.nodeName", "web"] {
+            assert!(!bytes.windows(plain.len()).any(|window| window == plain.as_bytes()), "{plain} is there to read");
+        }
+        let mut rest = &bytes[..];
+        let Ok(Record::Put(after)) = super::decode(&mut rest, present(0), &with("a")) else { panic!("a put") };
+        assert!(rest.is_empty());
+        assert_eq!((after.key, after.value, after.attributes), (before.key, before.value, before.attributes));
+        assert_eq!(after.lifetime.map(|read| read.wall_millis), lifetime.map(|lifetime| lifetime.wall_millis));
+        let other = super::decode(&mut &bytes[..], present(0), &with("b"));
+        let Err(Unreadable::Locked(error)) = other else { panic!("it has another key: {other:?}") };
+        assert!(error.to_string().contains("k8s:enc:aesgcm:v1:a:"), "{error}");
+        for length in 0..bytes.len() {
+            let part = super::decode(&mut &bytes[..length], present(0), &with("a"));
+            assert!(matches!(part, Err(Unreadable::Damaged)), "{length} bytes: {part:?}");
+        }
+    }
 }
 
 proptest! {
