@@ -10,6 +10,7 @@ fn every_plugin_has_at_least_ten_rows_worked_by_hand() {
     let files = [
         ("DefaultPreemption", include_str!("default_preemption/tests.rs")),
         ("DynamicResources", include_str!("dynamic_resources/tests.rs")),
+        ("GangScheduling", include_str!("gang_scheduling/tests.rs")),
         ("ImageLocality", include_str!("image_locality/tests.rs")),
         ("InterPodAffinity", include_str!("inter_pod_affinity/tests.rs")),
         ("NodeAffinity", include_str!("node_affinity/tests.rs")),

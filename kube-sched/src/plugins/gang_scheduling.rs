@@ -1,0 +1,148 @@
+//! GangScheduling: pods of a group are placed together or not at all (KEP-4671).
+//!
+//! A pod of a gang waits until as many of its pods are known as the group's `minCount`. Then they are placed one after the
+//! other on a fork of the cluster, in the order of the queue; where fewer than `minCount` find a place, none takes it.
+//! Source: kube-scheduler's `gangscheduling`.
+
+use crate::cluster::{Cluster, ClusterError, CommitError};
+use crate::framework::{FitError, Refusal};
+use crate::inventory::{Change, Inventory};
+use crate::model::Pod;
+use crate::scheduler::{Placement, Scheduler};
+use std::sync::Arc;
+
+const NAME: &str = "GangScheduling";
+
+/// Places pods of a group together or not at all.
+#[derive(Clone, Copy, Debug)]
+pub struct GangScheduling;
+
+/// A pod of a gang that found its place.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The pod.
+    pub pod: Arc<Pod>,
+    /// Where it goes.
+    pub placement: Placement,
+    /// What else its placement changes.
+    pub changes: Vec<Change>,
+}
+
+/// A gang that found its places.
+#[derive(Debug)]
+pub struct Gang {
+    /// The pods that are placed; at least as many as the group needs.
+    pub members: Vec<Member>,
+    /// Pods beyond the least number that found none, and why.
+    pub left: Vec<(Arc<Pod>, Box<FitError>)>,
+    fork: Cluster,
+}
+
+impl Gang {
+    /// Puts the members and their changes into the cluster that they were placed on.
+    ///
+    /// # Errors
+    /// When the cluster changed meanwhile; nothing is done.
+    pub fn commit(self, cluster: &mut Cluster) -> Result<Vec<Member>, CommitError> {
+        cluster.commit(self.fork)?;
+        Ok(self.members)
+    }
+}
+
+/// Why a gang was not placed. Nothing was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GangError {
+    /// Too few of its pods found a place.
+    #[error("minCount ({min_count}) cannot be satisfied: {scheduled} scheduled, {remaining} remaining")]
+    TooFew {
+        /// How many the group needs.
+        min_count: usize,
+        /// How many found a place.
+        scheduled: usize,
+        /// How many had not been tried yet.
+        remaining: usize,
+        /// Those that found none, and why.
+        failed: Vec<(Arc<Pod>, Box<FitError>)>,
+    },
+    /// A plugin found a placement impossible after all.
+    #[error("pod {pod:?} cannot be placed: {}", refusal.reasons.join(", "))]
+    Refused {
+        /// The pod.
+        pod: Arc<str>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A pod is part of the cluster already, on another node.
+    #[error("a pod of the gang is placed already")]
+    Placed(#[source] ClusterError),
+}
+
+impl GangScheduling {
+    /// Whether a pod may be tried, when `known` pods of its group are known, waiting or placed (PreEnqueue).
+    ///
+    /// # Errors
+    /// The refusal that holds it back: its group is not known, or has too few pods.
+    pub fn pre_enqueue(self, inventory: &Inventory, pod: &Pod, known: usize) -> Result<(), Refusal> {
+        let Some(name) = &pod.group else { return Ok(()) };
+        let Some(group) = inventory.groups.get(&pod.namespace, name) else {
+            let waiting = format!("waiting for pod's pod group {name:?} to appear in scheduling queue");
+            return Err(Refusal::unresolvable(NAME, waiting));
+        };
+        if group.min_count.is_some_and(|min_count| known < min_count) {
+            let waiting = "waiting for minCount pods from a gang to appear in scheduling queue";
+            return Err(Refusal::unresolvable(NAME, waiting));
+        }
+        Ok(())
+    }
+
+    /// Places a gang of which `placed` pods are on nodes already.
+    ///
+    /// # Errors
+    /// When fewer than `min_count` pods would run, or a plugin does not agree in the end.
+    pub fn place(
+        self,
+        scheduler: &Scheduler,
+        cluster: &Cluster,
+        pods: &[Arc<Pod>],
+        min_count: usize,
+        placed: usize,
+    ) -> Result<Gang, GangError> {
+        let mut pods: Vec<&Arc<Pod>> = pods.iter().collect();
+        let order = &scheduler.profile().queue_sort;
+        pods.sort_by(|a, b| order.compare(a, b));
+        let mut gang = Gang { members: Vec::with_capacity(pods.len()), left: Vec::new(), fork: cluster.fork() };
+        for (index, pod) in pods.iter().enumerate() {
+            match scheduler.schedule(&gang.fork, pod) {
+                Ok(placement) => gang.add(scheduler, pod, placement)?,
+                Err(error) => gang.left.push(((*pod).clone(), error)),
+            }
+            let scheduled = placed + gang.members.len();
+            let remaining = pods.len() - index - 1;
+            if scheduled + remaining < min_count {
+                return Err(GangError::TooFew { min_count, scheduled, remaining, failed: gang.left });
+            }
+        }
+        let scheduled = placed + gang.members.len();
+        if scheduled < min_count {
+            return Err(GangError::TooFew { min_count, scheduled, remaining: 0, failed: gang.left });
+        }
+        Ok(gang)
+    }
+}
+
+impl Gang {
+    fn add(&mut self, scheduler: &Scheduler, pod: &Arc<Pod>, placement: Placement) -> Result<(), GangError> {
+        let changes = scheduler
+            .changes(&self.fork, pod, &placement.node)
+            .map_err(|refusal| GangError::Refused { pod: pod.name.clone(), refusal })?;
+        changes.iter().for_each(|change| self.fork.inventory_mut().apply(change));
+        let on_node = Pod { node: Some(placement.node.clone()), ..Pod::clone(pod) };
+        self.fork.add_pod(on_node).map_err(GangError::Placed)?;
+        self.members.push(Member { pod: pod.clone(), placement, changes });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
