@@ -74,6 +74,10 @@ pub struct Cluster {
     image_nodes: Arc<HashMap<String, usize>>,
     nominations: Arc<Nominations>,
     inventory: Inventory,
+    /// How many requirements of terms of bound pods look at a label, by key.
+    term_keys: Arc<HashMap<String, usize>>,
+    /// Changes when a key is added to them.
+    term_version: u64,
 }
 
 impl Clone for Cluster {
@@ -126,6 +130,8 @@ impl Cluster {
             image_nodes: self.image_nodes.clone(),
             nominations: self.nominations.clone(),
             inventory: self.inventory.clone(),
+            term_keys: self.term_keys.clone(),
+            term_version: self.term_version,
         }
     }
 
@@ -229,6 +235,7 @@ impl Cluster {
         self.specs = unique();
         let node = self.table.info(position).shared_node().clone();
         let pods = self.table.change(position, |info, _| info.take_pods());
+        pods.iter().for_each(|pod| self.forget_terms(pod));
         self.table.remove(position);
         self.journal.push(position, self.table.len());
         self.forget_images(&node);
@@ -263,14 +270,14 @@ impl Cluster {
         if position.is_none() && !may_wait {
             return Err(ClusterError::NoNode { node });
         }
-        if let Some(there) = self.locations.get(&pod.uid) {
-            if *there != node {
-                return Err(ClusterError::Elsewhere { uid: pod.uid, node: there.clone() });
+        let pod = Arc::new(pod);
+        if let Some(there) = self.locations.insert(&pod.uid, &node) {
+            if there != node {
+                return Err(ClusterError::Elsewhere { uid: pod.uid.clone(), node: there });
             }
             self.remove_pod(&pod.uid);
+            self.locations.insert(&pod.uid, &node);
         }
-        let pod = Arc::new(pod);
-        self.locations.insert_new(pod.uid.clone(), node.clone());
         match position {
             Some(position) => self.place(position, &node, pod),
             None => {
@@ -290,6 +297,7 @@ impl Cluster {
             if !has_terms && self.nodes_with_terms.contains(&node) {
                 Arc::make_mut(&mut self.nodes_with_terms).remove(&node);
             }
+            pod.iter().for_each(|pod| self.forget_terms(pod));
             return pod;
         }
         self.journal.push(NOWHERE, self.table.len());
@@ -364,11 +372,41 @@ impl Cluster {
     }
 
     fn place(&mut self, position: Position, node: &Arc<str>, pod: Arc<Pod>) {
-        if pod.has_pod_terms() && !self.nodes_with_terms.contains(node) {
-            Arc::make_mut(&mut self.nodes_with_terms).insert(node.clone());
+        if pod.has_pod_terms() {
+            if !self.nodes_with_terms.contains(node) {
+                Arc::make_mut(&mut self.nodes_with_terms).insert(node.clone());
+            }
+            let keys = Arc::make_mut(&mut self.term_keys);
+            for key in pod.term_keys() {
+                let count = keys.entry_ref(key).or_insert(0);
+                *count += 1;
+                if *count == 1 {
+                    self.term_version = unique();
+                }
+            }
         }
         self.table.change(position, |info, _| info.add(pod));
         self.journal.push(position, self.table.len());
+    }
+
+    fn forget_terms(&mut self, pod: &Pod) {
+        if !pod.has_pod_terms() {
+            return;
+        }
+        let keys = Arc::make_mut(&mut self.term_keys);
+        for key in pod.term_keys() {
+            if let Some(count) = keys.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    keys.remove(key);
+                }
+            }
+        }
+    }
+
+    /// The label keys that terms of bound pods look at, and a number that changes when there are more.
+    pub(crate) fn term_keys(&self) -> (impl Iterator<Item = &String>, u64) {
+        (self.term_keys.keys(), self.term_version)
     }
 
     /// Something else about a node changed.

@@ -73,11 +73,11 @@ impl Scheduler {
             Ties::NodeOrder => Tie::Order(self.seed),
         };
         match self.engine.decide(&self.profile, cluster, pod, tie) {
-            Decision::Node { position, feasible } => Ok(Placement {
-                node: cluster.table().info(position).node().name.clone(),
-                evaluated: cluster.len(),
-                feasible,
-            }),
+            Decision::Node { position, feasible } => {
+                cluster.table().expect(position);
+                let node = cluster.table().info(position).node().name.clone();
+                Ok(Placement { node, evaluated: cluster.len(), feasible })
+            }
             Decision::Nowhere | Decision::Unknown => self.schedule_naively(cluster, pod),
         }
     }

@@ -1,5 +1,6 @@
 //! A hash map that forks share piece by piece.
 
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::borrow::Borrow;
 use std::fmt::Debug;
@@ -39,17 +40,23 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         table.find(hash, |(other, _)| other.borrow() == key).map(|(_, value)| value)
     }
 
-    /// Adds an entry under a key that is not there.
-    pub(crate) fn insert_new(&mut self, key: K, value: V) {
+    /// Adds an entry, unless there is one under this key, which is then given back and stays.
+    pub(crate) fn insert(&mut self, key: &K, value: &V) -> Option<V> {
         if self.len >= self.shards.len() * ENTRIES_MAX {
             self.grow();
         }
-        let hash = self.hasher.hash_one(&key);
+        let hash = self.hasher.hash_one(key);
         let shard = shard(hash, self.shards.len());
         let hasher = &self.hasher;
-        Arc::make_mut(&mut Arc::make_mut(&mut self.shards)[shard])
-            .insert_unique(hash, (key, value), |(key, _)| hasher.hash_one(key));
-        self.len += 1;
+        let table = Arc::make_mut(&mut Arc::make_mut(&mut self.shards)[shard]);
+        match table.entry(hash, |(other, _)| other == key, |(key, _)| hasher.hash_one(key)) {
+            Entry::Occupied(entry) => Some(entry.get().1.clone()),
+            Entry::Vacant(entry) => {
+                entry.insert((key.clone(), value.clone()));
+                self.len += 1;
+                None
+            }
+        }
     }
 
     pub(crate) fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>

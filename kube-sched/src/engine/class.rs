@@ -1,11 +1,12 @@
 //! One class of pods: the plugins that have a say about it, and what they say of every node.
 
+use super::domains::Domains;
 use super::groups::{Groups, Verdict};
 use super::index::{Index, NONE};
 use super::log::Log;
 use crate::cluster::{CHUNK, Cluster, NodeInfo, NodeRow, Position};
-use crate::framework::{Depends, FilterCycle, MAX_NODE_SCORE, Profile, ScoreCycle, Started};
-use crate::model::Pod;
+use crate::framework::{Depends, DynScore, FilterCycle, MAX_NODE_SCORE, Profile, ScoreCycle, Started};
+use crate::model::{Pod, Selector};
 use crate::scheduler::{Tie, hash, nth};
 use std::sync::Arc;
 
@@ -30,11 +31,18 @@ pub(super) struct Class {
     pub(super) used: u64,
     plugins: Plugins,
     groups: Groups,
+    domains: Option<Domains>,
+    /// The selector of pods like it, where default spreading has one.
+    pub(super) alike: Selector,
     index: Index,
     /// Up to where in the log the index is right; `None` before it was made.
     synced: Option<u64>,
-    /// The objects of nodes that the plugins started on, where it depends on all of them.
-    specs: Option<u64>,
+    /// The version of the objects of nodes that the plugins started on.
+    specs: u64,
+    /// Whether a plugin depends on all of them.
+    sees_all_specs: bool,
+    /// Scores that had no say, which another kind of nodes may give them.
+    silent: Vec<Arc<dyn DynScore>>,
 }
 
 /// A class cannot be kept: a plugin has to be asked anew for every decision, or refuses all nodes.
@@ -43,16 +51,26 @@ pub(super) struct Unkept;
 
 impl Class {
     /// A class with this pod in it; nothing is computed for nodes yet.
-    pub(super) fn new(profile: &Profile, cluster: &Cluster, pod: &Pod, hash: u64) -> Result<Self, Unkept> {
+    pub(super) fn new(
+        profile: &Profile,
+        cluster: &Cluster,
+        pod: &Pod,
+        (hash, alike): (u64, Selector),
+    ) -> Result<Self, Unkept> {
+        let pod = &Arc::new(pod.clone());
         let mut class = Self {
-            pod: Arc::new(pod.clone()),
+            pod: pod.clone(),
+            domains: Domains::new(profile, cluster, pod),
+            alike,
             hash,
             used: 0,
             plugins: Plugins::default(),
             groups: Groups::default(),
             index: Index::default(),
             synced: None,
-            specs: None,
+            specs: cluster.versions().0,
+            sees_all_specs: false,
+            silent: Vec::new(),
         };
         for plugin in &profile.filters {
             class.start_filter(plugin.depends(pod), || plugin.clone().start(cluster, pod))?;
@@ -68,9 +86,12 @@ impl Class {
                 continue;
             }
             if depends == Depends::NodeSpecs {
-                class.specs = Some(cluster.versions().0);
+                class.sees_all_specs = true;
             }
-            let Some(cycle) = plugin.clone().start(cluster, pod, &feasible) else { continue };
+            let Some(cycle) = plugin.clone().start(cluster, pod, &feasible) else {
+                class.silent.push(plugin.clone());
+                continue;
+            };
             match depends {
                 Depends::Profile => class.groups.add_score(cycle, *weight, false),
                 Depends::Spec => class.groups.add_score(cycle, *weight, true),
@@ -101,8 +122,20 @@ impl Class {
     }
 
     /// Whether what its plugins started on still holds.
-    pub(super) fn holds(&self, cluster: &Cluster) -> bool {
-        self.specs.is_none_or(|specs| specs == cluster.versions().0)
+    pub(super) fn holds(&mut self, cluster: &Cluster) -> bool {
+        let (specs, _) = cluster.versions();
+        if specs == self.specs {
+            return true;
+        }
+        if self.sees_all_specs {
+            return false;
+        }
+        self.specs = specs;
+        if self.silent.is_empty() {
+            return true;
+        }
+        let feasible = super::groups::representatives(cluster);
+        self.silent.iter().all(|plugin| plugin.clone().start(cluster, &self.pod, &feasible).is_none())
     }
 
     /// Forgets what is known of nodes.
@@ -112,6 +145,7 @@ impl Class {
 
     /// Brings the index to the present state of the cluster.
     pub(super) fn follow(&mut self, cluster: &Cluster, log: &Log) {
+        self.follow_domains(cluster, log);
         let missed = self.synced.and_then(|synced| log.since(synced));
         match missed {
             // Evaluating a node out of order costs about three times as much as one in a row.
@@ -124,6 +158,18 @@ impl Class {
             _ => self.rebuild(cluster),
         }
         self.synced = Some(log.end());
+    }
+
+    fn follow_domains(&mut self, cluster: &Cluster, log: &Log) {
+        let Some(domains) = &mut self.domains else { return };
+        if !domains.are_needed(cluster) {
+            domains.forget();
+            return;
+        }
+        match self.synced.and_then(|synced| log.since(synced)) {
+            Some(missed) if domains.holds(cluster) => missed.for_each(|position| domains.look(cluster, position)),
+            _ => domains.rebuild(cluster),
+        }
     }
 
     /// Looks at one node again; for `itself`, a promise to that pod takes no room.
@@ -204,6 +250,15 @@ impl Class {
         if self.groups.are_too_many() {
             return Choice::Unknown;
         }
+        if let Some(domains) = self.domains.as_ref().filter(|domains| domains.are_needed(cluster)) {
+            // Pods that are promised room count in the domains of their nodes.
+            if cluster.has_nominations() {
+                return Choice::Unknown;
+            }
+            if !domains.are_silent() {
+                return self.best_by_domain(domains, cluster, tie);
+            }
+        }
         let own = cluster.nominated_node(&pod.uid).and_then(|name| cluster.table().find(name));
         let Some(own) = own else { return self.best(cluster, tie) };
         // The room that is promised to this very pod is not taken by it: its node's verdict differs for it alone.
@@ -215,6 +270,32 @@ impl Class {
         chosen
     }
 
+    /// Compares all nodes, since the rules on domains may have changed the scores of any.
+    fn best_by_domain(&self, domains: &Domains, cluster: &Cluster, tie: Tie) -> Choice {
+        let scores = self.index.scores();
+        let mut feasible: Vec<usize> = (0..scores.len()).filter(|at| scores[*at] != NONE).collect();
+        domains.filter(&mut feasible);
+        let found = |at: usize| Choice::Node { position: narrow(at), feasible: feasible.len() };
+        match feasible[..] {
+            [] => return Choice::Nowhere,
+            [only] => return found(only),
+            _ => {}
+        }
+        let mut totals: Vec<i64> = feasible.iter().map(|at| i64::from(scores[*at])).collect();
+        for (total, correction) in totals.iter_mut().zip(self.groups.corrections(&feasible)) {
+            *total += i64::from(correction);
+        }
+        domains.score(&feasible, &mut totals);
+        let best = totals.iter().copied().max().expect("there are several");
+        let tied: Vec<usize> =
+            feasible.iter().zip(totals).filter(|(_, total)| *total == best).map(|(at, _)| *at).collect();
+        let chosen = match tie {
+            Tie::Nth(number) => Some(tied[nth(number, tied.len())]),
+            Tie::Order(seed) => tied.into_iter().max_by_key(|at| place_in_order(seed, cluster, *at)),
+        };
+        found(chosen.expect("the best is tied with itself"))
+    }
+
     fn best(&self, cluster: &Cluster, tie: Tie) -> Choice {
         let Some((score, count)) = self.index.best() else { return Choice::Nowhere };
         let chosen = match tie {
@@ -224,12 +305,16 @@ impl Class {
             }
             Tie::Order(seed) => {
                 let tied = self.index.scores().iter().enumerate().filter(|(_, other)| **other == score);
-                tied.map(|(at, _)| at).max_by_key(|at| hash(seed, &cluster.table().info(narrow(*at)).node().name))
+                tied.map(|(at, _)| at).max_by_key(|at| place_in_order(seed, cluster, *at))
             }
         };
         let position = narrow(chosen.expect("there are as many as are counted"));
         Choice::Node { position, feasible: self.index.feasible() }
     }
+}
+
+fn place_in_order(seed: u64, cluster: &Cluster, at: usize) -> u64 {
+    hash(seed, &cluster.table().info(narrow(at)).node().name)
 }
 
 fn narrow(position: usize) -> Position {

@@ -159,8 +159,14 @@ impl Groups {
     /// Normalises over the groups that have feasible nodes; others keep what they had.
     fn total(&mut self) {
         let live: Vec<usize> = (0..self.groups.len()).filter(|i| self.groups[*i].feasible > 0).collect();
-        let nodes: Vec<Arc<NodeInfo>> = live.iter().map(|i| self.groups[*i].node.clone()).collect();
-        let nodes: Vec<&NodeInfo> = nodes.iter().map(|node| &**node).collect();
+        for (i, total) in live.iter().zip(self.normalized(&live)) {
+            self.groups[*i].total = total;
+        }
+    }
+
+    /// The totals of these groups, if they are those that have feasible nodes.
+    fn normalized(&self, live: &[usize]) -> Vec<i16> {
+        let nodes: Vec<&NodeInfo> = live.iter().map(|i| &*self.groups[*i].node).collect();
         let mut totals = vec![0; live.len()];
         for (plugin, (cycle, weight)) in self.scores.iter().enumerate() {
             let mut scores: Vec<i64> = live.iter().map(|i| self.groups[*i].raws[plugin]).collect();
@@ -169,9 +175,24 @@ impl Groups {
                 *total += score.clamp(0, MAX_NODE_SCORE) * weight;
             }
         }
-        for (i, total) in live.into_iter().zip(totals) {
-            self.groups[i].total = i16::try_from(total).expect("the engine takes no profile with larger weights");
+        let narrow = |total| i16::try_from(total).expect("the engine takes no profile with larger weights");
+        totals.into_iter().map(narrow).collect()
+    }
+
+    /// By how much scores differ when only these positions are feasible, by position in the list; nothing where no score is
+    /// normalised.
+    pub(super) fn corrections(&self, feasible: &[usize]) -> Vec<i16> {
+        if self.scores.is_empty() {
+            return Vec::new();
         }
+        let mut seen = vec![false; self.groups.len()];
+        feasible.iter().for_each(|at| seen[self.at(*at)] = true);
+        let live: Vec<usize> = (0..seen.len()).filter(|group| seen[*group]).collect();
+        let mut corrections = vec![0; seen.len()];
+        for (group, total) in live.iter().zip(self.normalized(&live)) {
+            corrections[*group] = total - self.groups[*group].total;
+        }
+        feasible.iter().map(|at| corrections[self.at(*at)]).collect()
     }
 }
 

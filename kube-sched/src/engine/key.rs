@@ -13,19 +13,29 @@ pub(super) enum LabelsSeen {
     Terms(BTreeSet<String>),
 }
 
+impl Default for LabelsSeen {
+    fn default() -> Self {
+        Self::Terms(BTreeSet::new())
+    }
+}
+
 impl LabelsSeen {
-    fn keeps(&self, pod: &Pod, key: &str) -> bool {
+    fn keeps(&self, pod: &Pod, alike: &Selector, key: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Terms(keys) => keys.contains(key) || own_selectors(pod).any(|selector| mentions(selector, key)),
+            Self::Terms(keys) => {
+                keys.contains(key) || mentions(alike, key) || own_selectors(pod).any(|selector| mentions(selector, key))
+            }
         }
     }
 
-    fn labels<'a>(&'a self, pod: &'a Pod) -> impl Iterator<Item = (&'a str, &'a str)> {
+    fn labels<'a>(&'a self, pod: &'a Pod, alike: &'a Selector) -> impl Iterator<Item = (&'a str, &'a str)> {
         // Most pods in most clusters are looked at by no term at all.
-        let none = matches!(self, Self::Terms(keys) if keys.is_empty()) && own_selectors(pod).next().is_none();
+        let none = matches!(self, Self::Terms(keys) if keys.is_empty())
+            && own_selectors(pod).next().is_none()
+            && *alike == Selector::Nothing;
         let labels = if none { None } else { Some(&pod.labels) };
-        labels.into_iter().flat_map(Labels::iter).filter(|(key, _)| self.keeps(pod, key))
+        labels.into_iter().flat_map(Labels::iter).filter(|(key, _)| self.keeps(pod, alike, key))
     }
 }
 
@@ -41,19 +51,8 @@ fn mentions(selector: &Selector, key: &str) -> bool {
     matches!(selector, Selector::All(requirements) if requirements.iter().any(|r| r.key == key))
 }
 
-/// The label keys that a pod's terms on other pods look at.
-#[expect(dead_code, reason = "for counters by domain")]
-pub(super) fn term_keys(pod: &Pod) -> impl Iterator<Item = &str> {
-    terms(pod)
-        .flat_map(|term| match &term.selector {
-            Selector::All(requirements) => requirements.as_slice(),
-            Selector::Nothing => &[],
-        })
-        .map(|requirement| requirement.key.as_str())
-}
-
-/// A hash of what makes the pod's class. Pods of one class have one hash.
-pub(super) fn hash(pod: &Pod, seen: &LabelsSeen, builder: &impl BuildHasher) -> u64 {
+/// A hash of what makes the pod's class, with the selector of pods like it, where default spreading has one. Pods of one class have one hash.
+pub(super) fn hash(pod: &Pod, alike: &Selector, seen: &LabelsSeen, builder: &impl BuildHasher) -> u64 {
     let mut hasher = builder.build_hasher();
     // Fields are named one by one, so that a new one must be thought of here and in `same`. The first line is identity,
     // and what only the queue and preemption look at.
@@ -95,12 +94,13 @@ pub(super) fn hash(pod: &Pod, seen: &LabelsSeen, builder: &impl BuildHasher) -> 
     (node, node_selector, node_affinity, preferred_nodes, tolerations, host_ports).hash(&mut hasher);
     (spread, affinity, anti_affinity, preferred_pods, images, gpu, gpu_devices).hash(&mut hasher);
     (volumes, group, resource_claims).hash(&mut hasher);
-    seen.labels(pod).for_each(|label| label.hash(&mut hasher));
+    alike.hash(&mut hasher);
+    seen.labels(pod, alike).for_each(|label| label.hash(&mut hasher));
     hasher.finish()
 }
 
 /// Whether two pods are of one class.
-pub(super) fn same(a: &Pod, b: &Pod, seen: &LabelsSeen) -> bool {
+pub(super) fn same(a: &Pod, b: &Pod, alike: &Selector, seen: &LabelsSeen) -> bool {
     let parts = |pod: &Pod| (pod.priority, pod.terminating, pod.containers);
     parts(a) == parts(b)
         && a.namespace == b.namespace
@@ -122,5 +122,5 @@ pub(super) fn same(a: &Pod, b: &Pod, seen: &LabelsSeen) -> bool {
         && a.resource_claims == b.resource_claims
         && a.group == b.group
         && a.gpu_devices == b.gpu_devices
-        && seen.labels(a).eq(seen.labels(b))
+        && seen.labels(a, alike).eq(seen.labels(b, alike))
 }

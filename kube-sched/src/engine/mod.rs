@@ -20,10 +20,12 @@
 //! the crate's tests hold one against the other on random clusters.
 
 mod class;
+mod domains;
 mod groups;
 mod index;
 mod key;
 mod log;
+mod slot;
 
 use crate::cluster::{Cluster, Position};
 use crate::framework::{Depends, MAX_NODE_SCORE, Profile};
@@ -39,6 +41,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// How many scores are kept in memory, two bytes each, over all classes.
 const SCORES_MAX: usize = 256 << 20;
+/// How many label keys of terms are kept that no bound pod has any more.
+const KEYS_MAX: usize = 1024;
 /// How many classes are kept at most, and at least.
 const CLASSES: std::ops::RangeInclusive<usize> = 16..=1024;
 
@@ -96,7 +100,8 @@ struct Cache {
     decisions: u64,
     /// Decisions that found a node.
     kept: u64,
-    seen: Option<LabelsSeen>,
+    seen: LabelsSeen,
+    term_version: Option<u64>,
     /// Whether the profile has rules on domains.
     domains: Option<bool>,
     /// A plugin panicked: its answers cannot be kept.
@@ -106,14 +111,15 @@ struct Cache {
 impl Cache {
     fn decide(&mut self, profile: &Profile, cluster: &Cluster, pod: &Pod, tie: Tie) -> Decision {
         let domains = *self.domains.get_or_insert_with(|| has_domains(profile));
-        if self.refuses || !suits(profile, pod) || (domains && needs_domains(cluster, pod)) {
+        if self.refuses || !suits(profile, pod) {
             return Decision::Unknown;
         }
         if !self.log.follow(cluster) {
             self.classes.iter_mut().for_each(Class::forget);
         }
         self.decisions += 1;
-        let Some(number) = self.class(profile, cluster, pod) else { return Decision::Unknown };
+        let alike = if domains { alike(cluster, pod) } else { Selector::Nothing };
+        let Some(number) = self.class(profile, cluster, pod, alike) else { return Decision::Unknown };
         let class = &mut self.classes[number];
         class.used = self.decisions;
         class.follow(cluster, &self.log);
@@ -128,19 +134,21 @@ impl Cache {
     }
 
     /// The number of the pod's class; `None` when it cannot be kept.
-    fn class(&mut self, profile: &Profile, cluster: &Cluster, pod: &Pod) -> Option<usize> {
-        let seen = self.seen.get_or_insert_with(|| labels_seen(profile));
-        let hash = key::hash(pod, seen, &self.hasher);
-        let same = |number: &usize| key::same(&self.classes[*number].pod, pod, seen);
+    fn class(&mut self, profile: &Profile, cluster: &Cluster, pod: &Pod, alike: Selector) -> Option<usize> {
+        self.see_labels(profile, cluster);
+        let hash = key::hash(pod, &alike, &self.seen, &self.hasher);
+        let same = |number: &usize| {
+            let class = &self.classes[*number];
+            class.alike == alike && key::same(&class.pod, pod, &alike, &self.seen)
+        };
         let known = self.table.find(hash, same).copied();
         if let Some(number) = known {
-            if self.classes[number].holds(cluster) {
-                return Some(number);
+            if !self.classes[number].holds(cluster) {
+                self.classes[number] = Class::new(profile, cluster, pod, (hash, alike)).ok()?;
             }
-            self.classes[number] = Class::new(profile, cluster, pod, hash).ok()?;
             return Some(number);
         }
-        let class = Class::new(profile, cluster, pod, hash).ok()?;
+        let class = Class::new(profile, cluster, pod, (hash, alike)).ok()?;
         let number = self.room(cluster);
         if number == self.classes.len() {
             self.classes.push(class);
@@ -150,6 +158,29 @@ impl Cache {
         let classes = &self.classes;
         self.table.insert_unique(hash, number, |number| classes[*number].hash);
         Some(number)
+    }
+
+    /// Tells classes apart by the labels that terms of bound pods look at.
+    fn see_labels(&mut self, profile: &Profile, cluster: &Cluster) {
+        let (keys, version) = cluster.term_keys();
+        if self.term_version == Some(version) {
+            return;
+        }
+        if self.term_version.is_none() {
+            self.seen = labels_seen(profile);
+        }
+        self.term_version = Some(version);
+        let LabelsSeen::Terms(seen) = &mut self.seen else { return };
+        let before = seen.len();
+        if before > KEYS_MAX {
+            seen.clear();
+        }
+        seen.extend(keys.cloned());
+        // Keys of terms that are gone only make classes finer than they need be.
+        if seen.len() != before {
+            self.classes.clear();
+            self.table.clear();
+        }
     }
 
     /// The number for a new class, at the cost of the least recently used one where there are many.
@@ -183,13 +214,16 @@ fn has_domains(profile: &Profile) -> bool {
         || profile.scores.iter().any(|(plugin, _)| domains(plugin.depends(&any)))
 }
 
-/// Whether a rule on domains may have a say about the pod.
-fn needs_domains(cluster: &Cluster, pod: &Pod) -> bool {
-    let spread = || match cluster.inventory().default_selector(pod) {
-        Selector::All(requirements) => !requirements.is_empty(),
-        Selector::Nothing => false,
-    };
-    pod.has_pod_terms() || cluster.nodes_with_pod_terms().next().is_some() || !pod.spread.is_empty() || spread()
+/// What selects pods like this one for default spreading; nothing where it has constraints of its own.
+fn alike(cluster: &Cluster, pod: &Pod) -> Selector {
+    let inventory = cluster.inventory();
+    if !pod.spread.is_empty() || (inventory.services.is_empty() && inventory.workloads.is_empty()) {
+        return Selector::Nothing;
+    }
+    match inventory.default_selector(pod) {
+        Selector::All(requirements) if requirements.is_empty() => Selector::Nothing,
+        selector => selector,
+    }
 }
 
 fn labels_seen(profile: &Profile) -> LabelsSeen {

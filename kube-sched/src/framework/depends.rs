@@ -1,12 +1,14 @@
 //! What a plugin's answer depends on, declared, so that the engine knows how long the answer holds.
 
+use crate::plugins::DefaultConstraints;
+
 /// What a plugin's answer for a pod and a node depends on, besides what scheduling can see of the pod (its requests,
 /// selectors, tolerations, terms, priority, namespace and labels; never its name, uid and times).
 ///
 /// A declaration may be too cautious and must not be too bold: [`Depends::Anything`], the default, is always right and
 /// makes the engine ask anew for every decision. A wrong declaration is caught by `conformance::check_profile` (feature
 /// `conformance`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Depends {
     /// On anything: asked anew for every decision and every node.
@@ -26,11 +28,12 @@ pub enum Depends {
 }
 
 /// A rule on domains (nodes with one value of a label) that the engine evaluates with counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DomainRule {
     /// The rule of [`PodTopologySpread`](crate::plugins::PodTopologySpread).
-    Spread,
+    /// What it says of pods without constraints of their own comes along.
+    Spread(DefaultConstraints),
     /// The rule of [`InterPodAffinity`](crate::plugins::InterPodAffinity).
     PodAffinity {
         /// The weight in scores of required affinity terms of existing pods.

@@ -1,8 +1,8 @@
 //! A pod, as scheduling sees it.
 
 use super::{
-    GpuRequest, Labels, NodeSelector, PodAffinityTerm, PreferredNodeTerm, Resources, SpreadConstraint, Toleration,
-    Weighted,
+    GpuRequest, Labels, NodeSelector, PodAffinityTerm, PreferredNodeTerm, Resources, Selector, SpreadConstraint,
+    Toleration, Weighted,
 };
 use crate::inventory::Owner;
 use crate::storage::PodVolume;
@@ -250,6 +250,18 @@ impl Pod {
     pub fn accepts_node(&self, labels: &Labels, name: &str) -> bool {
         self.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value))
             && self.node_affinity.as_ref().is_none_or(|affinity| affinity.matches(labels, name))
+    }
+
+    /// The label keys that its terms on other pods look at.
+    pub(crate) fn term_keys(&self) -> impl Iterator<Item = &str> {
+        let preferred = self.preferred_pods.iter().map(|wish| &wish.term);
+        let terms = self.affinity.iter().chain(&self.anti_affinity).chain(preferred);
+        terms
+            .flat_map(|term| match &term.selector {
+                Selector::All(requirements) => requirements.as_slice(),
+                Selector::Nothing => &[],
+            })
+            .map(|requirement| requirement.key.as_str())
     }
 
     /// Whether it says anything about other pods.

@@ -32,7 +32,7 @@ impl Default for InterPodAffinity {
 
 /// Numbers of pods by topology key and value.
 type Counts = HashMap<(String, String), i64>;
-type Namespaces = BTreeMap<String, Labels>;
+pub(crate) type Namespaces = BTreeMap<String, Labels>;
 
 /// Where existing pods forbid the pod, and where its own terms match.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +70,13 @@ impl Terms {
     }
 }
 
-fn matches(term: &PodAffinityTerm, pod: &Pod, namespaces: &Namespaces) -> bool {
+pub(crate) fn matches(term: &PodAffinityTerm, pod: &Pod, namespaces: &Namespaces) -> bool {
     term.selector.matches(&pod.labels) && term.namespaces.contains(&pod.namespace, namespaces)
+}
+
+/// Whether the pod matches all of its own affinity terms.
+pub(crate) fn attracts_itself(cluster: &Cluster, pod: &Pod) -> bool {
+    pod.affinity.iter().all(|term| matches(term, pod, cluster.namespaces()))
 }
 
 impl Filter for InterPodAffinity {
@@ -82,7 +87,7 @@ impl Filter for InterPodAffinity {
     }
 
     fn pre_filter(&self, cluster: &Cluster, pod: &Pod) -> PreFilter<Terms> {
-        let attracts_itself = pod.affinity.iter().all(|term| matches(term, pod, cluster.namespaces()));
+        let attracts_itself = attracts_itself(cluster, pod);
         let mut terms = Terms { attracts_itself, ..Terms::default() };
         let has_required = !(pod.affinity.is_empty() && pod.anti_affinity.is_empty());
         if has_required {
@@ -198,18 +203,23 @@ impl Score for InterPodAffinity {
         node.node().labels.iter().filter_map(pair).fold(0, i64::saturating_add)
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "the rule is stated in doubles, truncated; integers would differ by one here and there"
-    )]
     fn normalize(&self, _state: &Self::State, _nodes: &[&NodeInfo], scores: &mut [i64]) {
-        let (min, max) = (scores.iter().copied().min().unwrap_or(0), scores.iter().copied().max().unwrap_or(0));
-        let range = max.saturating_sub(min);
-        for score in scores.iter_mut() {
-            let above = score.saturating_sub(min);
-            *score = if range > 0 { (MAX_NODE_SCORE as f64 * (above as f64 / range as f64)) as i64 } else { 0 };
-        }
+        normalize(scores);
+    }
+}
+
+/// Turns sums of weights into scores: 100·(raw − min)/(max − min).
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "the rule is stated in doubles, truncated; integers would differ by one here and there"
+)]
+pub(crate) fn normalize(scores: &mut [i64]) {
+    let (min, max) = (scores.iter().copied().min().unwrap_or(0), scores.iter().copied().max().unwrap_or(0));
+    let range = max.saturating_sub(min);
+    for score in scores.iter_mut() {
+        let above = score.saturating_sub(min);
+        *score = if range > 0 { (MAX_NODE_SCORE as f64 * (above as f64 / range as f64)) as i64 } else { 0 };
     }
 }
 

@@ -39,7 +39,7 @@ type Constraints = Arc<[SpreadConstraint]>;
 
 impl PodTopologySpread {
     /// The constraints that a pod has of one kind, its own or the profile's.
-    fn constraints(&self, cluster: &Cluster, pod: &Pod, when: WhenUnsatisfiable) -> Constraints {
+    pub(crate) fn constraints(&self, cluster: &Cluster, pod: &Pod, when: WhenUnsatisfiable) -> Constraints {
         let of_kind = |list: &[SpreadConstraint]| -> Vec<SpreadConstraint> {
             list.iter().filter(|constraint| constraint.when_unsatisfiable == when).cloned().collect()
         };
@@ -62,6 +62,14 @@ impl PodTopologySpread {
             defaults.iter_mut().for_each(|constraint| constraint.selector = alike.clone());
         }
         defaults.into()
+    }
+}
+
+impl PodTopologySpread {
+    /// Whether nodes that lack a key are left out when nodes are scored: with the system's defaults, nodes without a zone
+    /// are still spread over by host.
+    pub(crate) fn needs_all_keys(&self, pod: &Pod) -> bool {
+        !pod.spread.is_empty() || self.defaults != DefaultConstraints::System
     }
 }
 
@@ -112,7 +120,7 @@ impl Filter for PodTopologySpread {
     }
 
     fn depends(&self, _pod: &Pod) -> Depends {
-        Depends::Domains(DomainRule::Spread)
+        Depends::Domains(DomainRule::Spread(self.defaults.clone()))
     }
 
     fn sees_pod_labels(&self) -> bool {
@@ -143,11 +151,11 @@ impl Domains {
 }
 
 /// Only nodes with the keys of all constraints take part in any.
-fn has_keys(node: &NodeInfo, constraints: &[SpreadConstraint]) -> bool {
+pub(crate) fn has_keys(node: &NodeInfo, constraints: &[SpreadConstraint]) -> bool {
     constraints.iter().all(|constraint| node.node().labels.contains(&constraint.topology_key))
 }
 
-fn counts_node(constraint: &SpreadConstraint, pod: &Pod, node: &NodeInfo) -> bool {
+pub(crate) fn counts_node(constraint: &SpreadConstraint, pod: &Pod, node: &NodeInfo) -> bool {
     (!constraint.honor_affinity || pod.accepts_node(&node.node().labels, &node.node().name))
         && (!constraint.honor_taints || tolerated(pod, node))
 }
@@ -159,7 +167,7 @@ fn selects_everything(selector: &Selector) -> bool {
 
 /// Matching pods of the pod's namespace on a node; those that are being deleted do not count, and to a selector without
 /// requirements none does, as in kube-scheduler.
-fn matching(constraint: &SpreadConstraint, pod: &Pod, node: &NodeInfo) -> i64 {
+pub(crate) fn matching(constraint: &SpreadConstraint, pod: &Pod, node: &NodeInfo) -> i64 {
     if selects_everything(&constraint.selector) {
         return 0;
     }
@@ -186,7 +194,7 @@ impl Score for PodTopologySpread {
     }
 
     fn depends(&self, _pod: &Pod) -> Depends {
-        Depends::Domains(DomainRule::Spread)
+        Depends::Domains(DomainRule::Spread(self.defaults.clone()))
     }
 
     fn sees_pod_labels(&self) -> bool {
@@ -199,8 +207,7 @@ impl Score for PodTopologySpread {
         if constraints.is_empty() {
             return None;
         }
-        // With the system's defaults, nodes without a zone are still spread over by host.
-        let all_keys = !pod.spread.is_empty() || self.defaults != DefaultConstraints::System;
+        let all_keys = self.needs_all_keys(pod);
         let takes_part = |node: &NodeInfo| !all_keys || has_keys(node, &constraints);
         let scored: Vec<_> = feasible.iter().filter(|node| takes_part(node)).collect();
         let mut domains: Vec<(f64, HashMap<String, i64>)> = Vec::with_capacity(constraints.len());
@@ -252,20 +259,25 @@ impl Score for PodTopologySpread {
     }
 
     fn normalize(&self, _state: &SoftDomains, _nodes: &[&NodeInfo], scores: &mut [i64]) {
-        let scored = || scores.iter().copied().filter(|score| *score != UNSCORED);
-        let (min, max) = (scored().min().unwrap_or(0), scored().max().unwrap_or(0));
-        for score in scores.iter_mut() {
-            *score = match *score {
-                UNSCORED => 0,
-                _ if max == 0 => MAX_NODE_SCORE,
-                raw => MAX_NODE_SCORE.saturating_mul(max + min - raw) / max,
-            };
-        }
+        normalize(scores);
+    }
+}
+
+/// Turns skews into scores: 100·(max + min − s)/max.
+pub(crate) fn normalize(scores: &mut [i64]) {
+    let scored = || scores.iter().copied().filter(|score| *score != UNSCORED);
+    let (min, max) = (scored().min().unwrap_or(0), scored().max().unwrap_or(0));
+    for score in scores.iter_mut() {
+        *score = match *score {
+            UNSCORED => 0,
+            _ if max == 0 => MAX_NODE_SCORE,
+            raw => MAX_NODE_SCORE.saturating_mul(max + min - raw) / max,
+        };
     }
 }
 
 /// Marks nodes that lack a topology key.
-const UNSCORED: i64 = -1;
+pub(crate) const UNSCORED: i64 = -1;
 
 #[cfg(test)]
 mod tests;

@@ -71,7 +71,7 @@ impl Run {
                 let (name, labels) = self.world.namespace(&mut self.rng);
                 self.clusters[at].set_namespace(&name, labels);
             }
-            6 => {
+            6 if self.world.nominations => {
                 let (mut pod, node) = (self.world.pod(&mut self.rng), self.world.node_name(&mut self.rng));
                 pod.nominated_node = Some(node.as_str().into());
                 self.clusters[at].nominate(pod);
@@ -79,6 +79,14 @@ impl Run {
             7 => {
                 let uid = self.world.uid(&mut self.rng);
                 self.clusters[at].withdraw_nomination(&uid);
+            }
+            10 if self.world.services => {
+                let service = self.world.service(&mut self.rng);
+                self.clusters[at].inventory_mut().services.set(service);
+            }
+            11 if self.world.services => {
+                let service = self.world.service(&mut self.rng);
+                self.clusters[at].inventory_mut().services.remove(&service.namespace, &service.name);
             }
             8 if self.clusters.len() < 4 => {
                 let fork = self.clusters[at].fork();

@@ -18,7 +18,8 @@ proptest! {
             }
             prop_assert_eq!(map.remove(&key), model.remove(&key));
             if insert {
-                map.insert_new(key, i);
+                prop_assert_eq!(map.insert(&key, &i), None);
+                prop_assert_eq!(map.insert(&key, &(i + 1)), Some(i));
                 model.insert(key, i);
             }
         }

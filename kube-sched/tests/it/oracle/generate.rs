@@ -1,6 +1,7 @@
 //! Random clusters and pods: few names, labels and amounts, so that things meet.
 
 use kubekit_sched::framework::ProfileBuilder;
+use kubekit_sched::inventory::Service;
 use kubekit_sched::{
     Effect, HostPort, Labels, NamespaceScope, Node, NodeSelector, NodeSelectorTerm, Operator, Pod, PodAffinityTerm,
     PreferredNodeTerm, Profile, Protocol, Requirement, Resources, Selector, SpreadConstraint, Taint, Toleration,
@@ -46,6 +47,8 @@ pub(super) struct World {
     spread: bool,
     affinity: bool,
     odd: bool,
+    pub(super) nominations: bool,
+    pub(super) services: bool,
 }
 
 const GIB: i64 = 1 << 30;
@@ -67,6 +70,8 @@ impl World {
             spread: rng.one_in(3),
             affinity: rng.one_in(3),
             odd: rng.one_in(4),
+            nominations: rng.one_in(4),
+            services: rng.one_in(4),
         }
     }
 
@@ -82,6 +87,12 @@ impl World {
     pub(super) fn namespace(&self, rng: &mut Rng) -> (String, Labels) {
         let name = rng.pick(&["default", "other"]);
         (name.to_owned(), Labels::new([("team", rng.pick(&VALUES))]))
+    }
+
+    pub(super) fn service(&self, rng: &mut Rng) -> Service {
+        let labels = [(rng.pick(&KEYS), rng.pick(&VALUES))];
+        let namespace = rng.pick(&["default", "other"]).into();
+        Service { namespace, name: rng.pick(&["s", "t"]).into(), selector: Selector::labels(labels) }
     }
 
     pub(super) fn node(&self, rng: &mut Rng) -> Node {
@@ -100,9 +111,9 @@ impl World {
                 .clone();
         }
         let mut node = Node::new(&self.node_name(rng), amounts);
-        if self.labels || self.spread || self.affinity {
+        if self.labels || self.spread || self.affinity || self.services {
             if !rng.one_in(8) {
-                node = node.label("zone", rng.pick(&VALUES));
+                node = node.label(rng.pick(&["zone", "topology.kubernetes.io/zone"]), rng.pick(&VALUES));
             }
             if rng.one_in(2) {
                 node = node.label("rack", rng.pick(&["1", "2", "3", "4", "5"]));
