@@ -6,6 +6,7 @@
 mod default_preemption;
 mod dynamic_resources;
 mod gang_scheduling;
+pub mod gpu;
 mod image_locality;
 pub(crate) mod inter_pod_affinity;
 mod node_affinity;
