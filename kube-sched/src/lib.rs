@@ -27,6 +27,8 @@ pub mod framework;
 pub mod inventory;
 #[cfg(feature = "k8s")]
 pub mod k8s;
+#[cfg(feature = "lab")]
+pub mod lab;
 mod model;
 mod oracle;
 pub mod plugins;
