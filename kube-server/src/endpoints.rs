@@ -21,7 +21,10 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         path => path,
     };
     let first = path.split('/').nth(1).unwrap_or_default();
-    if !matches!(first, "" | "version" | "healthz" | "livez" | "readyz" | "openid" | ".well-known" | "openapi") {
+    if !matches!(
+        first,
+        "" | "version" | "metrics" | "healthz" | "livez" | "readyz" | "openid" | ".well-known" | "openapi"
+    ) {
         return None;
     }
     if !matches!(request.parts.method, http::Method::GET | http::Method::HEAD) {
@@ -31,6 +34,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
     match first {
         "" => Some(Ok(index())),
         "version" if path == "/version" => Some(Ok(version::answer())),
+        "metrics" if path == "/metrics" => Some(metrics(server).await),
         "healthz" | "livez" | "readyz" => Some(health::answer(server, request, path).await),
         "openid" | ".well-known" => issuer(server, path).map(Ok),
         "openapi" => openapi::serve(request, path),
@@ -40,11 +44,25 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
 
 /// The paths that are served, as `/` lists them.
 fn index() -> Response {
-    let fixed = [OPENID_CONFIGURATION_PATH, JWKS_PATH, "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz"];
+    let fixed = [
+        OPENID_CONFIGURATION_PATH,
+        JWKS_PATH,
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+    ];
     let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(discovery::paths()).collect();
     paths.push("/version".to_owned());
     paths.sort_unstable();
     indented(&serde_json::json!({ "paths": paths }))
+}
+
+async fn metrics(server: &Server) -> Result<Response, ApiError> {
+    let text = server.metrics.text(server).await?;
+    Ok(response::bytes(StatusCode::OK, crate::metrics::CONTENT_TYPE, text))
 }
 
 /// A document that people read too, and that comes as JSON whatever the client accepts.

@@ -21,6 +21,7 @@ pub mod identity;
 mod impersonation;
 pub mod keys;
 mod maintenance;
+mod metrics;
 mod negotiate;
 pub mod node;
 mod openapi;

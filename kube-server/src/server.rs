@@ -5,6 +5,7 @@ use crate::authorization::{Authorizer, Decision, Rbac};
 use crate::body::{self, Body, BoxError};
 use crate::builder::{Builder, Config};
 use crate::identity::UserInfo;
+use crate::metrics::Metrics;
 use crate::node::NodeConnector;
 use crate::registry::Registry;
 use crate::request::{Request, Response};
@@ -151,6 +152,7 @@ pub(crate) struct Server {
     pub(crate) service_accounts: Option<ServiceAccounts>,
     pub(crate) connector: Option<Arc<dyn NodeConnector>>,
     pub(crate) streams: streaming::Streams,
+    pub(crate) metrics: Metrics,
     mutating: Semaphore,
     read_only: Semaphore,
 }
@@ -180,6 +182,7 @@ impl Server {
         let Access { authenticators, authorizers, rbac, service_accounts } = access;
         let mutating = Semaphore::new(config.mutating_in_flight_max);
         let read_only = Semaphore::new(config.read_only_in_flight_max);
+        let metrics = Metrics::new(registry.clock.now());
         Self {
             config,
             registry,
@@ -189,6 +192,7 @@ impl Server {
             service_accounts,
             connector,
             streams: streaming::Streams::default(),
+            metrics,
             mutating,
             read_only,
         }
@@ -206,14 +210,31 @@ impl Server {
             Err(error) => return response::plain_error(&error),
         };
         let mut request = Request::new(parts, info, user, Bytes::new());
-        match self.admit(&mut request, body).await {
+        let begin = tokio::time::Instant::now();
+        let long_running = is_long_running(&request.info);
+        let response = match self.admit(&mut request, body, long_running).await {
             Ok(response) => response,
             Err(error) => response::error(&request, &error),
-        }
+        };
+        self.metrics.record(&request, response.status().as_u16(), begin.elapsed(), long_running);
+        response
     }
 
-    async fn admit(self: &Arc<Self>, request: &mut Request, body: Body) -> Result<Response, ApiError> {
-        let long_running = is_long_running(&request.info);
+    /// How many requests are being served that count against a limit, by the name of the limit.
+    pub(crate) fn in_flight(&self) -> [(&'static str, usize); 2] {
+        let (mutating, read_only) = (self.config.mutating_in_flight_max, self.config.read_only_in_flight_max);
+        [
+            ("mutating", mutating.saturating_sub(self.mutating.available_permits())),
+            ("readOnly", read_only.saturating_sub(self.read_only.available_permits())),
+        ]
+    }
+
+    async fn admit(
+        self: &Arc<Self>,
+        request: &mut Request,
+        body: Body,
+        long_running: bool,
+    ) -> Result<Response, ApiError> {
         let _permit = self.permit(request, long_running)?;
         self.authorize(&request.user, &request.info)?;
         if long_running {

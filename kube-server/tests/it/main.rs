@@ -7,6 +7,7 @@ mod discovery;
 mod harness;
 mod kube_rs;
 mod lists;
+mod metrics;
 mod negotiation;
 mod patches;
 mod services;
