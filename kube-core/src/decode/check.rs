@@ -87,6 +87,7 @@ impl Check<'_> {
             seen |= 1 << index;
             match value {
                 Value::Null => map.remove(field.name),
+                value if is_left_out(of, field, &value) => map.remove(field.name),
                 value => map.insert(field.name.to_owned(), value),
             };
         }
@@ -119,6 +120,20 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Fields that Go's encoding shows though they are empty, and that the API description does not call required.
+const SHOWN_EMPTY: &[(&str, &str)] = &[("Role", "rules"), ("ClusterRole", "rules"), ("EndpointSlice", "ports")];
+
+/// Whether a field is left out because it is empty (`omitempty`): nobody can tell an empty list or map from none.
+fn is_left_out(of: &Type, field: &Field, value: &Value) -> bool {
+    let empty = match (field.shape, value) {
+        (Shape::List(_), Value::Array(list)) => list.is_empty(),
+        (Shape::Map(_), Value::Object(map)) => map.is_empty(),
+        _ => false,
+    };
+    let shown = || SHOWN_EMPTY.iter().any(|(name, field_name)| of.name.ends_with(name) && field.name == *field_name);
+    empty && !field.required && !shown()
 }
 
 /// What Go makes of a null in a list or map, where absence is no choice.

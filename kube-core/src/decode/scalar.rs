@@ -106,7 +106,8 @@ fn seconds(time: Timestamp) -> String {
         text.push('-');
     }
     push_digits(&mut text, time.year().into(), 1000);
-    let parts = [('-', time.month()), ('-', time.day()), ('T', time.hour()), (':', time.minute()), (':', time.second())];
+    let parts =
+        [('-', time.month()), ('-', time.day()), ('T', time.hour()), (':', time.minute()), (':', time.second())];
     for (before, number) in parts {
         text.push(before);
         push_digits(&mut text, number.into(), 10);

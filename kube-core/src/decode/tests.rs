@@ -57,6 +57,18 @@ fn unknown_and_duplicate_fields_are_told() {
 }
 
 #[test]
+fn empty_lists_and_maps_are_left_out() {
+    check(
+        kind("apps", "Deployment"),
+        r#"{"spec":{"selector":{"matchLabels":{}},"template":{"spec":{"tolerations":[],"nodeSelector":{},"containers":[],"volumes":[{"name":"a","emptyDir":{}}]}}}}"#,
+        json!({"spec":{"selector":{},"template":{"spec":{"containers":[],"volumes":[{"name":"a","emptyDir":{}}]}}}}),
+        &[],
+    );
+    check(kind("", "ConfigMap"), r#"{"data":{},"metadata":{"labels":{}}}"#, json!({"metadata":{}}), &[]);
+    check(kind("rbac.authorization.k8s.io", "ClusterRole"), r#"{"rules":[]}"#, json!({"rules":[]}), &[]);
+}
+
+#[test]
 fn nulls_are_absent_or_zero() {
     check(
         kind("", "ConfigMap"),

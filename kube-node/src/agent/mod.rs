@@ -19,6 +19,7 @@ use kubekit_runtime::{Client, Informer, Informers, Recorder, WatchScope};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::logs::rotation;
 use crate::pod::configuration::NodeDefaults;
 use crate::runtime::ContainerRuntime;
 use machine::Capacity;
@@ -65,6 +66,8 @@ pub struct Config {
     pub resync: Duration,
     /// How often ConfigMaps, Secrets and tokens in volumes are brought up to date.
     pub volume_refresh: Duration,
+    /// How long the logs of containers may grow.
+    pub container_logs: rotation::Limits,
     /// Whether containers find Services in their environment; it takes a watch on Services.
     pub service_variables: bool,
 }
@@ -91,6 +94,7 @@ impl Config {
             report_interval: Duration::from_secs(5 * 60),
             resync: Duration::from_secs(10 * 60),
             volume_refresh: Duration::from_secs(60),
+            container_logs: rotation::Limits::default(),
             service_variables: true,
         }
     }
@@ -233,10 +237,18 @@ impl RunningAgent {
                 Box::pin(heart.run(shutdown.clone())),
                 Box::pin(own.run(shutdown.clone())),
                 Box::pin(pods::run(Arc::clone(&shared), pods, shutdown.clone())),
+                Box::pin(rotate_logs(&shared, shutdown.clone())),
             );
             writing.cancel();
         };
         futures::join!(work, Box::pin(events.run(writing.clone())));
         Ok(())
+    }
+}
+
+/// Keeps log files short, where the runtime writes any.
+async fn rotate_logs(shared: &Shared, shutdown: CancellationToken) {
+    if shared.runtime.uses_host_files() {
+        rotation::run(&*shared.runtime, shared.config.container_logs, || shared.now(), shutdown).await;
     }
 }

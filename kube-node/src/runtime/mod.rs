@@ -268,6 +268,14 @@ pub trait ContainerRuntime: Send + Sync + std::fmt::Debug {
     /// When the container is absent or its log cannot be read.
     async fn logs(&self, id: &str, options: &LogOptions) -> Result<LogStream>;
 
+    /// Opens a container's log file anew, after it was renamed. A runtime without log files does nothing (the default).
+    ///
+    /// # Errors
+    /// When the container does not run, or the runtime cannot open the file: it writes into the renamed one then.
+    async fn reopen_log(&self, _id: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// What containers use.
     ///
     /// # Errors

@@ -135,8 +135,7 @@ fn mount(registry: &Registry, spec: &mut Value) {
 }
 
 fn token_mount(volume: &str) -> Value {
-    static MOUNT: LazyLock<Value> =
-        LazyLock::new(|| json!({"name": null, "readOnly": true, "mountPath": MOUNT_PATH}));
+    static MOUNT: LazyLock<Value> = LazyLock::new(|| json!({"name": null, "readOnly": true, "mountPath": MOUNT_PATH}));
     named(&MOUNT, volume)
 }
 

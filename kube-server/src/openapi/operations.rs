@@ -8,6 +8,7 @@ const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 const MEDIA_TYPES: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+const ANY: &[&str] = &["*/*"];
 const PATCH_TYPES: &[&str] = &[
     "application/apply-patch+yaml",
     "application/json-patch+json",
@@ -150,8 +151,7 @@ fn add_subresource(
 
 /// What a verb does to a schema, and whether it does it to one object.
 fn operation<'a>(verb: &str, schema: &'a str, list: &'a str) -> Option<(Operation<'a>, bool)> {
-    let any: &[&str] = &["*/*"];
-    let plain = Operation {
+    let read = Operation {
         method: "get",
         action: "get",
         id: "read",
@@ -161,70 +161,37 @@ fn operation<'a>(verb: &str, schema: &'a str, list: &'a str) -> Option<(Operatio
         created: false,
     };
     Some(match verb {
-        "get" => (plain, true),
-        "list" => (Operation { action: "list", id: "list", parameters: LIST, answer: list, ..plain }, false),
-        "create" => (
-            Operation {
-                method: "post",
-                action: "post",
-                id: "create",
-                parameters: WRITE,
-                body: Some((any, schema)),
-                created: true,
-                ..plain
-            },
-            false,
-        ),
-        "update" => (
-            Operation {
-                method: "put",
-                action: "put",
-                id: "replace",
-                parameters: WRITE,
-                body: Some((any, schema)),
-                created: true,
-                ..plain
-            },
-            true,
-        ),
-        "patch" => (
-            Operation {
-                method: "patch",
-                action: "patch",
-                id: "patch",
-                parameters: APPLY,
-                body: Some((PATCH_TYPES, PATCH)),
-                created: true,
-                ..plain
-            },
-            true,
-        ),
-        "delete" => (
-            Operation {
-                method: "delete",
-                action: "delete",
-                id: "delete",
-                parameters: DELETE,
-                body: Some((any, DELETE_OPTIONS)),
-                answer: STATUS,
-                ..plain
-            },
-            true,
-        ),
-        "deletecollection" => (
-            Operation {
-                method: "delete",
-                action: "deletecollection",
-                id: "deleteCollection",
-                parameters: DELETE_COLLECTION,
-                body: Some((any, DELETE_OPTIONS)),
-                answer: STATUS,
-                ..plain
-            },
-            false,
-        ),
+        "get" => (read, true),
+        "list" => (Operation { action: "list", id: "list", parameters: LIST, answer: list, ..read }, false),
+        "create" => (write("post", "create", WRITE, (ANY, schema), read), false),
+        "update" => (write("put", "replace", WRITE, (ANY, schema), read), true),
+        "patch" => (write("patch", "patch", APPLY, (PATCH_TYPES, PATCH), read), true),
+        "delete" => (remove("delete", "delete", DELETE, read), true),
+        "deletecollection" => (remove("deletecollection", "deleteCollection", DELETE_COLLECTION, read), false),
         _ => return None,
     })
+}
+
+/// An operation that writes an object and answers with it.
+fn write<'a>(
+    method: &'static str,
+    id: &'static str,
+    parameters: &'static [&'static str],
+    body: (&'static [&'static str], &'a str),
+    read: Operation<'a>,
+) -> Operation<'a> {
+    Operation { method, action: method, id, parameters, body: Some(body), created: true, ..read }
+}
+
+/// An operation that deletes, and answers with a Status.
+fn remove<'a>(
+    action: &'static str,
+    id: &'static str,
+    parameters: &'static [&'static str],
+    read: Operation<'a>,
+) -> Operation<'a> {
+    let body = Some((ANY, DELETE_OPTIONS));
+    Operation { method: "delete", action, id, parameters, body, answer: STATUS, ..read }
 }
 
 struct Kind {

@@ -1,8 +1,8 @@
 //! Create.
 
-use super::{Registry, attributes, encode};
 use super::kind::Kind;
 use super::write::{Commit, Subject};
+use super::{Registry, attributes, encode};
 use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::WriteOptions;
 use kubekit_core::field::Path;

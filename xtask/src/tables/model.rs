@@ -159,6 +159,7 @@ fn join(facts: &Facts, name: &str, definition: &Value) -> Vec<Type> {
     let required: BTreeSet<&str> =
         definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let short = name.rsplit('.').next().unwrap_or_default();
+    let versioned = name.rmatch_indices('.').nth(2).map_or(name, |(dot, _)| &name[dot + 1..]);
     let fields = definition["properties"]
         .as_object()
         .into_iter()
@@ -170,7 +171,7 @@ fn join(facts: &Facts, name: &str, definition: &Value) -> Vec<Type> {
             marks: marks(
                 property,
                 required.contains(field.as_str()),
-                facts.pointers.contains(&(short.to_owned(), field.clone())),
+                [short, versioned].iter().any(|of| facts.pointers.contains(&((*of).to_owned(), field.clone()))),
             ),
         })
         .collect();

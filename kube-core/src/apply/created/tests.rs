@@ -62,12 +62,23 @@ fn bare_null_and_doubled_values_are_owned_as_elsewhere() {
     let name = json!({"name": "a"});
     check(pod(name.clone(), Value::Null));
     check(pod(json!({}), json!({"containers": Value::Null, "hostname": Value::Null})));
-    check(pod(json!({"name": "a", "labels": {}}), json!({"containers": [{}, {"name": "a"}, {"name": "a", "image": "i"}]})));
-    check(pod(json!({"name": "a", "labels": {"a": Value::Null}}), json!({"containers": [Value::Null, 1, {"name": 2}]})));
-    check(pod(json!({"name": "a", "finalizers": ["a", "a", Value::Null, 1]}), json!({"containers": {}, "volumes": "x"})));
+    check(pod(
+        json!({"name": "a", "labels": {}}),
+        json!({"containers": [{}, {"name": "a"}, {"name": "a", "image": "i"}]}),
+    ));
+    check(pod(
+        json!({"name": "a", "labels": {"a": Value::Null}}),
+        json!({"containers": [Value::Null, 1, {"name": 2}]}),
+    ));
+    check(pod(
+        json!({"name": "a", "finalizers": ["a", "a", Value::Null, 1]}),
+        json!({"containers": {}, "volumes": "x"}),
+    ));
     check(json!({"apiVersion": "v1", "kind": "Pod"}));
     check(json!({"apiVersion": "v1", "kind": "Pod", "metadata": name}));
-    check(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b"}, "binaryData": {}}));
+    check(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b"}, "binaryData": {}}),
+    );
 }
 
 #[test]

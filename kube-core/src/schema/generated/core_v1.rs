@@ -553,7 +553,7 @@ pub(in crate::schema) static CONTAINER_STATUS: Type = Type {
         Field::new("restartCount", Shape::Int32, 5).required(),
         Field::new("started", Shape::Boolean, 9).pointer(),
         Field::new("state", Shape::Object(&super::core_v1::CONTAINER_STATE), 2),
-        Field::new("stopSignal", Shape::String, 15),
+        Field::new("stopSignal", Shape::String, 15).pointer(),
         Field::new("user", Shape::Object(&super::core_v1::CONTAINER_USER), 13),
         Field::new("volumeMounts", Shape::List(&Shape::Object(&super::core_v1::VOLUME_MOUNT_STATUS)), 12)
             .map(&["mountPath"])
@@ -837,9 +837,9 @@ pub(in crate::schema) static ENDPOINT_PORT: Type = Type {
     name: "io.k8s.api.core.v1.EndpointPort",
     fields: &[
         Field::new("appProtocol", Shape::String, 4).pointer(),
-        Field::new("name", Shape::String, 1).pointer(),
-        Field::new("port", Shape::Int32, 2).required().pointer(),
-        Field::new("protocol", Shape::String, 3).pointer(),
+        Field::new("name", Shape::String, 1),
+        Field::new("port", Shape::Int32, 2).required(),
+        Field::new("protocol", Shape::String, 3),
     ],
     wire: &[1, 2, 3, 0],
     inlined: &[],
@@ -983,7 +983,7 @@ pub(in crate::schema) static EPHEMERAL_VOLUME_SOURCE: Type = Type {
 pub(in crate::schema) static EVENT: Type = Type {
     name: "io.k8s.api.core.v1.Event",
     fields: &[
-        Field::new("action", Shape::String, 12).pointer(),
+        Field::new("action", Shape::String, 12),
         Field::new("apiVersion", Shape::String, 0),
         Field::new("count", Shape::Int32, 8),
         Field::new("eventTime", Shape::MicroTime, 10),
@@ -1156,7 +1156,7 @@ pub(in crate::schema) static GLUSTERFS_PERSISTENT_VOLUME_SOURCE: Type = Type {
     name: "io.k8s.api.core.v1.GlusterfsPersistentVolumeSource",
     fields: &[
         Field::new("endpoints", Shape::String, 1).required(),
-        Field::new("endpointsNamespace", Shape::String, 4),
+        Field::new("endpointsNamespace", Shape::String, 4).pointer(),
         Field::new("path", Shape::String, 2).required(),
         Field::new("readOnly", Shape::Boolean, 3),
     ],

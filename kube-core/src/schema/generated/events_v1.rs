@@ -6,7 +6,7 @@ use super::super::{Field, Shape, Type};
 pub(in crate::schema) static EVENT: Type = Type {
     name: "io.k8s.api.events.v1.Event",
     fields: &[
-        Field::new("action", Shape::String, 6).pointer(),
+        Field::new("action", Shape::String, 6),
         Field::new("apiVersion", Shape::String, 0),
         Field::new("deprecatedCount", Shape::Int32, 15),
         Field::new("deprecatedFirstTimestamp", Shape::Time, 13),

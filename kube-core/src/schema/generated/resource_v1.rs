@@ -246,7 +246,7 @@ pub(in crate::schema) static DEVICE_CLASS_SPEC: Type = Type {
     name: "io.k8s.api.resource.v1.DeviceClassSpec",
     fields: &[
         Field::new("config", Shape::List(&Shape::Object(&super::resource_v1::DEVICE_CLASS_CONFIGURATION)), 2),
-        Field::new("extendedResourceName", Shape::String, 4),
+        Field::new("extendedResourceName", Shape::String, 4).pointer(),
         Field::new("selectors", Shape::List(&Shape::Object(&super::resource_v1::DEVICE_SELECTOR)), 1),
     ],
     wire: &[2, 0, 1],

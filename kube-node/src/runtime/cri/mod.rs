@@ -400,6 +400,13 @@ impl ContainerRuntime for Cri {
             .map_err(|error| Error::failed("logs", error.to_string()))
     }
 
+    async fn reopen_log(&self, id: &str) -> Result<()> {
+        let request = m::Id { id: id.to_owned() };
+        let path = "/runtime.v1.RuntimeService/ReopenContainerLog";
+        let _: m::Empty = self.ask("reopen log", id, path, request).await?;
+        Ok(())
+    }
+
     async fn container_stats(&self, filter: &Filter) -> Result<Vec<ContainerStats>> {
         let filter = m::ContainerStatsFilter {
             id: String::new(),
