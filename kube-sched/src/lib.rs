@@ -19,6 +19,8 @@
 //! the engine to an API server. Start reading at [`Scheduler`]; the extension points are in [`framework`].
 
 mod cluster;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod dra;
 #[cfg(feature = "driver")]
 pub mod driver;

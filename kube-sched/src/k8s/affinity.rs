@@ -48,7 +48,8 @@ fn with_keys(mut selector: Selector, keys: Option<&Vec<String>>, operator: Opera
     selector
 }
 
-pub(super) fn node_selector(selector: &api::NodeSelector) -> NodeSelector {
+/// What scheduling sees of a NodeSelector.
+pub fn node_selector(selector: &api::NodeSelector) -> NodeSelector {
     NodeSelector(selector.node_selector_terms.iter().map(node_selector_term).collect())
 }
 
@@ -65,7 +66,8 @@ fn node_selector_term(term: &api::NodeSelectorTerm) -> NodeSelectorTerm {
     NodeSelectorTerm { labels: requirements(&term.match_expressions), names: requirements(&term.match_fields) }
 }
 
-pub(super) fn preferred_nodes(affinity: Option<&api::NodeAffinity>) -> Vec<PreferredNodeTerm> {
+/// The wishes of a NodeAffinity.
+pub fn preferred_nodes(affinity: Option<&api::NodeAffinity>) -> Vec<PreferredNodeTerm> {
     let preferred =
         affinity.into_iter().flat_map(|a| a.preferred_during_scheduling_ignored_during_execution.iter().flatten());
     preferred

@@ -14,12 +14,18 @@ mod volumes;
 
 #[cfg(feature = "driver")]
 pub(crate) use affinity::node_selector_json;
+pub use affinity::{node_selector, preferred_nodes};
 pub use devices::{device_class, resource_claim, resource_slice};
 pub use inventory::{budget, pod_group, replica_set, replication_controller, service, stateful_set};
 pub use node::node;
 pub use pod::pod;
 pub use requests::{pod_requests, resources};
 pub use volumes::{claim, csi_driver, csi_node, storage_capacity, storage_class, volume, volume_attachment};
+
+/// A spread constraint without a pod: keys of its `matchLabelKeys` select nothing.
+pub fn spread_constraint(constraint: &k8s_openapi::api::core::v1::TopologySpreadConstraint) -> crate::SpreadConstraint {
+    affinity::spread(constraint, &crate::Labels::default())
+}
 
 /// Labels of a namespace or anything else.
 pub fn labels(map: Option<&std::collections::BTreeMap<String, String>>) -> crate::Labels {
