@@ -1,11 +1,13 @@
 //! The scheduler as a process of its own: of several, one leads.
 
+use anyhow::Context;
 use clap::Parser;
 use kubekit_examples::{election, process};
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Client, Kubeconfig};
+use kubekit_sched::config::SchedulerConfiguration;
 use kubekit_sched::driver::{Config, Driver};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +17,10 @@ use tokio_util::sync::CancellationToken;
 struct Arguments {
     /// How the API server is reached.
     #[arg(long, value_name = "FILE")]
-    kubeconfig: PathBuf,
+    kubeconfig: Option<PathBuf>,
+    /// A KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1), in YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -24,12 +29,31 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let kubeconfig = Kubeconfig::from_file(&arguments.kubeconfig)?;
+    let file = arguments.config.as_deref().map(read_configuration).transpose()?;
+    let (kubeconfig, leader_elect) = match &file {
+        Some(file) => (file.kubeconfig.as_ref().map(PathBuf::from), file.leader_elect),
+        None => (None, true),
+    };
+    let kubeconfig = arguments
+        .kubeconfig
+        .or(kubeconfig)
+        .context("no kubeconfig: give --kubeconfig, or clientConnection.kubeconfig in the configuration")?;
+    let kubeconfig = Kubeconfig::from_file(&kubeconfig)?;
     let client = Client::from_kubeconfig(&kubeconfig)?.with_user_agent("kube-scheduler")?;
-    let driver = Driver::new(client.clone(), Config::default(), Environment::system());
+    let config = file.map_or_else(Config::default, Config::from);
+    let driver = Driver::new(client.clone(), config, Environment::system());
+    if !leader_elect {
+        Box::pin(driver.run(shutdown)).await;
+        return Ok(());
+    }
     election::lead(client, "kube-scheduler", shutdown, |stop| async move {
         Box::pin(driver.run(stop)).await;
         Ok(())
     })
     .await
+}
+
+fn read_configuration(path: &Path) -> anyhow::Result<SchedulerConfiguration> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    SchedulerConfiguration::parse(&text).with_context(|| path.display().to_string())
 }

@@ -34,6 +34,10 @@ use write::{Writer, Written};
 pub struct Config {
     /// The plugins. Pods choose the driver by the profile's name (`spec.schedulerName`).
     pub profile: Profile,
+    /// Further profiles, under names of their own. All share the cluster's state, and the queue of the first.
+    pub further_profiles: Vec<Profile>,
+    /// How long volumes may take to be bound before a pod is tried again.
+    pub volume_bind_timeout: Duration,
     /// Decides ties.
     pub seed: u64,
     /// Bounds of back-off and waiting.
@@ -44,7 +48,29 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { profile: Profile::default(), seed: 0, queue: QueueConfig::default(), writes_in_flight_max: 128 }
+        Self {
+            profile: Profile::default(),
+            further_profiles: Vec::new(),
+            volume_bind_timeout: Duration::from_secs(600),
+            seed: 0,
+            queue: QueueConfig::default(),
+            writes_in_flight_max: 128,
+        }
+    }
+}
+
+#[cfg(feature = "config")]
+impl From<crate::config::SchedulerConfiguration> for Config {
+    /// The driver that a configuration file describes.
+    fn from(file: crate::config::SchedulerConfiguration) -> Self {
+        let mut profiles = file.profiles.into_iter();
+        Self {
+            profile: profiles.next().unwrap_or_default(),
+            further_profiles: profiles.collect(),
+            volume_bind_timeout: file.volume_bind_timeout,
+            queue: file.queue,
+            ..Self::default()
+        }
     }
 }
 
@@ -128,8 +154,13 @@ impl Driver {
             } => {}
         }
         let start = Instant::now();
-        let mut state = State::new(self.config.profile.clone(), self.config.seed, self.config.queue);
-        let volumes = VolumeWriter::new(self.client.clone(), watches.claims(), watches.volumes());
+        let mut state = State::new(&self.config);
+        let volumes = VolumeWriter::new(
+            self.client.clone(),
+            watches.claims(),
+            watches.volumes(),
+            self.config.volume_bind_timeout,
+        );
         let devices = DeviceWriter::new(self.client.clone(), watches.resource_claims(), watches.device_classes());
         let writer =
             Writer::new(self.client.clone(), recorder, self.environment.clone(), pods.reader(), volumes, devices);

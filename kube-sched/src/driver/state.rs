@@ -1,9 +1,10 @@
 //! What the driver knows: the cluster, the queue, and which pods it has assumed. Pure: objects and time come in, steps go out.
 
+use super::Config;
 use super::inventory::Update;
-use crate::framework::{ClusterEvent, EventKind, FitError, PermitDecision, Profile, Refusal};
+use crate::framework::{ClusterEvent, EventKind, FitError, PermitDecision, Refusal};
 use crate::inventory::Change;
-use crate::queue::{QueueConfig, Requeue, SchedulingQueue};
+use crate::queue::{Requeue, SchedulingQueue};
 use crate::{Cluster, Scheduler, k8s};
 use hashbrown::HashMap;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
@@ -24,7 +25,9 @@ pub(super) enum Step {
 pub(super) struct State {
     cluster: Cluster,
     queue: SchedulingQueue,
-    scheduler: Scheduler,
+    /// One per profile; pods without a word in `chosen` are the first's.
+    schedulers: Vec<Scheduler>,
+    chosen: HashMap<Arc<str>, usize>,
     /// Pods that were decided on and whose binding the API server has not shown yet, with their nodes.
     assumed: HashMap<Arc<str>, String>,
     /// What the placements of these pods change besides; assumed until the API server shows the binding.
@@ -32,14 +35,21 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(profile: Profile, seed: u64, queue: QueueConfig) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
+        let profiles = std::iter::once(&config.profile).chain(&config.further_profiles);
         Self {
             cluster: Cluster::new(),
-            queue: SchedulingQueue::new(profile.clone(), queue),
-            scheduler: Scheduler::new(profile, seed),
+            queue: SchedulingQueue::new(config.profile.clone().with_filters_of(&config.further_profiles), config.queue),
+            schedulers: profiles.map(|profile| Scheduler::new(profile.clone(), config.seed)).collect(),
+            chosen: HashMap::new(),
             assumed: HashMap::new(),
             changes: HashMap::new(),
         }
+    }
+
+    /// The scheduler that a pod has chosen.
+    fn scheduler(&self, pod: &str) -> &Scheduler {
+        &self.schedulers[self.chosen.get(pod).copied().unwrap_or(0)]
     }
 
     pub(super) fn next_deadline(&self) -> Option<Duration> {
@@ -56,11 +66,15 @@ impl State {
         match pod.node.clone() {
             Some(node) => self.pod_is_on(pod, &node, now),
             None if pod.terminating => self.queue.remove(&pod.uid),
-            None if object.spec.as_ref().and_then(|s| s.scheduler_name.as_deref())
-                != Some(self.scheduler.profile().name()) => {}
             // The binding under way will show; until then this is an older state of the pod.
             None if self.assumed.contains_key(&pod.uid) => {}
             None => {
+                let name = object.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
+                let chosen = self.schedulers.iter().position(|known| Some(known.profile().name()) == name);
+                let Some(chosen) = chosen else { return };
+                if chosen > 0 {
+                    self.chosen.insert(pod.uid.clone(), chosen);
+                }
                 self.cluster.nominate(pod.clone());
                 self.queue.add(pod);
             }
@@ -72,6 +86,7 @@ impl State {
         self.queue.remove(&uid);
         self.cluster.withdraw_nomination(&uid);
         let assumed = self.assumed.remove(&uid).is_some();
+        self.chosen.remove(&uid);
         self.changes.remove(&uid);
         let before = self.cluster.location(&uid).map(str::to_owned);
         if before.as_deref().is_some_and(|before| before != node) {
@@ -92,6 +107,7 @@ impl State {
         self.queue.remove(uid);
         self.cluster.withdraw_nomination(uid);
         self.assumed.remove(uid);
+        self.chosen.remove(uid);
         self.take_back(uid);
         if let Some(pod) = self.cluster.remove_pod(uid) {
             self.notice(EventKind::PodDelete, pod.node.as_deref().unwrap_or_default(), now);
@@ -162,7 +178,7 @@ impl State {
     /// Decides on the next pod; `None` when there is none to try now.
     pub(super) fn next_step(&mut self, now: Duration) -> Option<Step> {
         let pod = self.queue.pop(now)?;
-        match self.scheduler.schedule(&self.cluster, &pod) {
+        match self.scheduler(&pod.uid).schedule(&self.cluster, &pod) {
             Ok(placement) => Some(self.assume(pod, placement.node.to_string(), now)),
             Err(error) => Some(self.refuse(pod, error, now)),
         }
@@ -170,19 +186,19 @@ impl State {
 
     fn assume(&mut self, pod: Arc<crate::Pod>, node: String, now: Duration) -> Step {
         let agreed = self
-            .scheduler
+            .scheduler(&pod.uid)
             .reserve(&self.cluster, &pod, &node)
             .and_then(|decision| match decision {
                 PermitDecision::Allow => Ok(()),
                 // Nothing could wake the pod before its time: it is tried again instead.
                 PermitDecision::Wait(_) => {
-                    self.scheduler.unreserve(&self.cluster, &pod, &node);
+                    self.scheduler(&pod.uid).unreserve(&self.cluster, &pod, &node);
                     Err(Refusal::unschedulable("Permit", "pod waits for permission"))
                 }
                 PermitDecision::Deny(refusal) => Err(refusal),
             })
-            .and_then(|()| self.scheduler.pre_bind(&pod, &node))
-            .and_then(|()| self.scheduler.changes(&self.cluster, &pod, &node));
+            .and_then(|()| self.scheduler(&pod.uid).pre_bind(&pod, &node))
+            .and_then(|()| self.scheduler(&pod.uid).changes(&self.cluster, &pod, &node));
         let changes = match agreed {
             Ok(changes) => changes,
             Err(refusal) => {
@@ -214,7 +230,7 @@ impl State {
 
     /// The API server took the binding. The pod stays assumed until the watch shows it.
     pub(super) fn bound(&mut self, pod: &crate::Pod, node: &str) {
-        self.scheduler.post_bind(pod, node);
+        self.scheduler(&pod.uid).post_bind(pod, node);
         self.queue.remove(&pod.uid);
     }
 
@@ -226,7 +242,7 @@ impl State {
         }
         self.cluster.remove_pod(&pod.uid);
         self.take_back(&pod.uid);
-        self.scheduler.unreserve(&self.cluster, pod, node);
+        self.scheduler(&pod.uid).unreserve(&self.cluster, pod, node);
         self.queue.requeue(&pod.uid, Requeue::Error, now);
         self.notice(EventKind::PodDelete, node, now);
     }

@@ -8,8 +8,6 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long claims may take to be bound. Source: `bindTimeoutSeconds` of `VolumeBindingArgs`.
-const BIND_TIMEOUT: Duration = Duration::from_secs(600);
 /// How often claims are looked at meanwhile, in the informer's cache.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -46,6 +44,7 @@ pub(super) struct VolumeWriter {
     client: Client,
     claims: Reader<PersistentVolumeClaim>,
     volumes: Reader<PersistentVolume>,
+    timeout: Duration,
 }
 
 impl VolumeWriter {
@@ -53,8 +52,9 @@ impl VolumeWriter {
         client: Client,
         claims: Reader<PersistentVolumeClaim>,
         volumes: Reader<PersistentVolume>,
+        timeout: Duration,
     ) -> Self {
-        Self { client, claims, volumes }
+        Self { client, claims, volumes, timeout }
     }
 
     /// Writes what the changes say, then waits until the claims are bound.
@@ -108,7 +108,7 @@ impl VolumeWriter {
 
     /// The volume controller binds; the provisioner takes the annotation away when it fails, and the pod is tried again.
     async fn wait_bound(&self, changes: &[Change]) -> Result<(), ChangeError> {
-        let deadline = Instant::now() + BIND_TIMEOUT;
+        let deadline = Instant::now() + self.timeout;
         let mut annotated = vec![false; changes.len()];
         loop {
             let mut waiting = false;

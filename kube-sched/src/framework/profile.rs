@@ -68,6 +68,17 @@ impl Profile {
             .score(plugins::ImageLocality, 1)
     }
 
+    /// This profile with the filters of others whose names it lacks: what a queue that several profiles share asks for hints.
+    #[cfg(feature = "driver")]
+    pub(crate) fn with_filters_of(mut self, others: &[Self]) -> Self {
+        for filter in others.iter().flat_map(|profile| &profile.filters) {
+            if !self.filters.iter().any(|known| known.name() == filter.name()) {
+                self.filters.push(filter.clone());
+            }
+        }
+        self
+    }
+
     /// The name that pods choose it by (`spec.schedulerName`).
     pub fn name(&self) -> &str {
         &self.name

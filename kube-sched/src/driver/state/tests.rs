@@ -24,7 +24,7 @@ fn on(mut pod: Pod, node: &str) -> Pod {
 }
 
 fn state() -> State {
-    State::new(Profile::default(), 0, QueueConfig::default())
+    State::new(&Config::default())
 }
 
 const ZERO: Duration = Duration::ZERO;
@@ -159,4 +159,71 @@ fn preemption_nominates_and_the_room_is_kept() {
     state.pod_deleted(&on(pod("victim", "1"), "n"), ZERO);
     check_report(&mut state, ZERO, "0/1 nodes");
     check_bind(&mut state, Duration::from_secs(1), ("greater", "n"));
+}
+
+#[test]
+fn a_pod_is_placed_by_the_profile_that_it_names() {
+    use crate::framework::Profile;
+    use crate::plugins::{NodeResourcesFit, ScoringStrategy};
+    let packing = Profile::builder("packing")
+        .filter(NodeResourcesFit::default())
+        .score(NodeResourcesFit::with_strategy(ScoringStrategy::MostAllocated), 1)
+        .build();
+    let mut state = State::new(&Config { further_profiles: vec![packing], ..Config::default() });
+    state.node_applied(&node("a", "4"), ZERO);
+    state.node_applied(&node("b", "4"), ZERO);
+    state.pod_applied(&on(pod("there", "1"), "a"), ZERO);
+    let named = |name: &str, scheduler: &str| {
+        let mut pod = pod(name, "1");
+        pod.spec.as_mut().unwrap().scheduler_name = Some(scheduler.to_owned());
+        pod
+    };
+    let mut placed = |name: &str, scheduler: &str| {
+        state.pod_applied(&named(name, scheduler), ZERO);
+        match state.next_step(ZERO) {
+            Some(Step::Bind { node, .. }) => node.to_string(),
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(placed("packed", "packing"), "a");
+    assert_eq!(placed("spread", "default-scheduler"), "b");
+    assert_eq!(placed("nobody's", "unknown"), "None");
+}
+
+#[test]
+fn a_binding_that_fails_gives_its_volume_back() {
+    use crate::storage::{Claim, PodVolume, StorageClass, Volume};
+    let mut state = state();
+    state.node_applied(&node("a", "4"), ZERO);
+    let add = |state: &mut State, update: Update| state.inventory_changed(update, ZERO);
+    add(
+        &mut state,
+        Box::new(|inventory| {
+            inventory.storage_classes.set(StorageClass::waiting("local", StorageClass::NO_PROVISIONER));
+            inventory.claims.set(Claim::new("default", "c", "local", 1));
+            inventory.volumes.set(Volume::new("v", "local", 1));
+            None
+        }),
+    );
+    let mut user = pod("p", "1");
+    user.spec.as_mut().unwrap().volumes = parse(json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]));
+    state.pod_applied(&user, ZERO);
+    let Some(Step::Bind { pod, node, changes }) = state.next_step(ZERO) else { panic!("it fits") };
+    assert_eq!(pod.volumes, [PodVolume::Claim { name: "c".into(), ephemeral: false }]);
+    assert_eq!(changes.len(), 1);
+    let promised = |state: &State| state.cluster.inventory().volumes.get("", "v").unwrap().claim.is_some();
+    assert!(promised(&state), "the next decision sees it");
+    // An older state of the volume comes late.
+    add(
+        &mut state,
+        Box::new(|inventory| {
+            inventory.volumes.set(Volume::new("v", "local", 1));
+            None
+        }),
+    );
+    assert!(promised(&state), "what was decided outlives it");
+    assert_eq!(state.waiting_for_changes(), 1);
+    state.bind_failed(&pod, &node, ZERO);
+    assert!(!promised(&state));
+    assert_eq!(state.waiting_for_changes(), 0);
 }
