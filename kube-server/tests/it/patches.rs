@@ -65,6 +65,41 @@ async fn unknown_fields_of_a_patch() {
     assert_eq!(warned.headers["warning"], r#"299 - "unknown field \"nope\"""#);
 }
 
+/// What a merge patch does not name is left alone; what it names is checked as in an update.
+#[tokio::test]
+async fn a_patch_is_checked_where_it_says_something() {
+    let h = Harness::new().await;
+    h.made(DEPLOYMENTS, deployment("d")).await;
+    let uri = &format!("{DEPLOYMENTS}/d");
+    let before = h.get(uri).await.ok();
+    for kind in ["merge", "strategic"] {
+        let wrong = h.patch(uri, kind, &json!({"spec": {"replicas": "three"}})).await;
+        assert_eq!(wrong.code, 400, "{}", wrong.text);
+        assert!(wrong.text.contains("DeploymentSpec.spec.replicas of type int32"), "{}", wrong.text);
+        let strict = h.patch(&format!("{uri}?fieldValidation=Strict"), kind, &json!({"spec": {"nope": 1}})).await;
+        assert!(strict.text.contains(r#"unknown field \"spec.nope\""#), "{}", strict.text);
+        let warned = h.patch(uri, kind, &json!({"spec": {"nope": 1}, "metadata": {"labels": {"k": kind}}})).await;
+        assert_eq!(warned.headers["warning"], r#"299 - "unknown field \"spec.nope\"""#);
+        let patched = warned.ok();
+        assert_eq!(patched["metadata"]["labels"]["k"], kind);
+        assert_eq!(patched["spec"], before["spec"]);
+    }
+    let status = h.patch(&format!("{uri}/status"), "strategic", &json!({"status": {"replicas": 3}, "spec": null})).await.ok();
+    assert_eq!((&status["status"]["replicas"], &status["spec"]), (&json!(3), &before["spec"]));
+}
+
+#[tokio::test]
+async fn fields_of_the_object_itself_can_be_removed_and_replaced() {
+    let h = Harness::new().await;
+    h.made(CONFIG_MAPS, config_map("a")).await;
+    let uri = &format!("{CONFIG_MAPS}/a");
+    let without = h.patch(uri, "merge", &json!({"data": null, "binaryData": {"b": "aGk="}})).await.ok();
+    assert_eq!((without.get("data"), &without["binaryData"]), (None, &json!({"b": "aGk="})));
+    let kept = json!({"$retainKeys": ["apiVersion", "kind", "metadata", "data"], "data": {"c": "d"}});
+    let kept = h.patch(uri, "strategic", &kept).await.ok();
+    assert_eq!((kept.get("binaryData"), &kept["data"]), (None, &json!({"c": "d"})));
+}
+
 #[tokio::test]
 async fn a_patch_that_makes_no_such_object() {
     let h = Harness::new().await;

@@ -351,3 +351,50 @@ fn other_kinds() {
     check_update(job.clone(), json!({"spec": {"parallelism": 2}}), &[]);
     check_update(job, json!({"spec": {"completions": 2}}), &["spec.completions: Invalid value: 2: field is immutable"]);
 }
+
+/// What the default rule of a status update makes of `new`: the old object, but for its status and who owns it.
+#[track_caller]
+fn check_status_update(new: Value, old: &Value) {
+    let mut expected = old.clone();
+    for (parent, field) in [("", "status"), ("metadata", "resourceVersion"), ("metadata", "managedFields")] {
+        let from = if parent.is_empty() { &new } else { &new[parent] };
+        let into = if parent.is_empty() { &mut expected } else { &mut expected[parent] };
+        let into = into.as_object_mut().unwrap();
+        match from.get(field) {
+            Some(value) => into.insert(field.to_owned(), value.clone()),
+            None => into.remove(field),
+        };
+    }
+    let mut prepared = new;
+    of("apps", "ReplicaSet").prepare_status_update(&mut prepared, old);
+    assert_eq!(prepared, expected);
+}
+
+#[test]
+fn a_status_update_restores_everything_else() {
+    let old = object(
+        "apps/v1",
+        "ReplicaSet",
+        json!({"metadata": {"labels": {"a": "1"}, "resourceVersion": "1", "managedFields": [{"manager": "x"}]},
+            "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "c"}]}}}, "status": {"replicas": 0}}),
+    );
+    check_status_update(old.clone(), &old);
+    let changes = [
+        json!({"status": {"replicas": 1}}),
+        json!({"status": null}),
+        json!({"spec": {"replicas": 2}, "status": {"replicas": 1}}),
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "d"}]}}}}),
+        json!({"spec": null, "data": {"a": "b"}}),
+        json!({"metadata": {"labels": null, "annotations": {"a": "b"}, "managedFields": [{"manager": "y"}]}}),
+        json!({"metadata": {"resourceVersion": "2", "managedFields": null, "uid": null}}),
+        json!({"metadata": null}),
+    ];
+    for change in changes {
+        let mut new = old.clone();
+        merge(&mut new, change);
+        check_status_update(new, &old);
+    }
+    let mut bare = old.clone();
+    bare.as_object_mut().unwrap().remove("status");
+    check_status_update(old, &bare);
+}
