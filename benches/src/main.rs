@@ -52,6 +52,7 @@ fn main() -> anyhow::Result<()> {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         // What is measured in a process of its own is this program again.
         ["serve"] => return runtime.block_on(server::serve()),
+        ["serve-tls", directory] => return runtime.block_on(server::serve_tls(Path::new(directory))),
         ["serve-cluster", directory, nodes] => {
             let nodes = nodes.parse().context("the number of nodes")?;
             return runtime.block_on(child::serve(Path::new(directory), nodes));

@@ -1,10 +1,11 @@
-//! The area `server`: LIST and CREATE over plain-text sockets, against an API server in a process of its own, so that its
+//! The area `server`: LIST and CREATE over plain-text sockets, and CREATE over TLS, against an API server in a process of its own, so that its
 //! CPU seconds and its memory are its own; and single requests through the service itself, without a socket.
 
 mod in_process;
 mod serve;
+mod tls;
 
-pub(crate) use serve::serve;
+pub(crate) use serve::{serve, serve_tls};
 
 use crate::process;
 use crate::report::Report;
@@ -34,8 +35,11 @@ pub(crate) async fn measure(report: &mut Report, smoke: bool) -> Result<()> {
     if report.wants("server.in_process") {
         in_process::measure(report, less).await?;
     }
+    if report.wants("server.create_tls") {
+        tls::measure(report, less).await?;
+    }
     let (creates, warm_up, listed) = (CREATES / less, WARM_UP / less, LISTED / less);
-    let server = Server::start()?;
+    let server = Server::start(&["serve"])?;
     let mut client = server.connect().await?;
     create(&server, 0, warm_up).await?;
     let before = process::cpu_seconds(server.pid());
@@ -148,9 +152,10 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Result<Self> {
+    /// Starts this program again with these arguments, and waits until it has printed its address.
+    fn start(arguments: &[&str]) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve")
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .context("starting the server")?;

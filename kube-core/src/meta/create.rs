@@ -4,7 +4,7 @@ use crate::decode::format_time;
 use crate::environment::Random;
 use crate::names;
 use crate::status::ApiError;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What a create knows beside the object.
 #[derive(Clone, Copy, Debug)]
@@ -27,28 +27,30 @@ pub fn prepare_create(object: &mut Value, context: &CreateContext<'_>) -> Result
     let Some(metadata) = super::metadata_mut(object) else {
         return Err(ApiError::bad_request("metadata must be an object"));
     };
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    if !text(metadata.get("resourceVersion")).is_empty() {
+    if !text(metadata, "resourceVersion").is_empty() {
         return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
     }
-    let namespace = text(metadata.get("namespace"));
     if context.namespace.is_empty() {
         metadata.remove("namespace");
-    } else if namespace.is_empty() {
-        metadata.insert("namespace".into(), context.namespace.into());
-    } else if namespace != context.namespace {
-        return Err(ApiError::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
+    } else {
+        match text(metadata, "namespace") {
+            "" => {
+                metadata.insert("namespace".into(), context.namespace.into());
+            }
+            namespace if namespace == context.namespace => {}
+            _ => {
+                return Err(ApiError::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                ));
+            }
+        }
     }
     for field in ["resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
         metadata.remove(field);
     }
-    if text(metadata.get("name")).is_empty() {
-        let base = text(metadata.get("generateName"));
-        if !base.is_empty() {
-            metadata.insert("name".into(), names::generate(&base, context.random).into());
-        }
+    if text(metadata, "name").is_empty() && !text(metadata, "generateName").is_empty() {
+        let name = names::generate(text(metadata, "generateName"), context.random);
+        metadata.insert("name".into(), name.into());
     }
     metadata.insert("uid".into(), names::uid(context.random).into());
     metadata.insert("creationTimestamp".into(), format_time(context.now).into());
@@ -57,4 +59,8 @@ pub fn prepare_create(object: &mut Value, context: &CreateContext<'_>) -> Result
     }
     super::drop_empty(metadata);
     Ok(())
+}
+
+fn text<'a>(metadata: &'a Map<String, Value>, field: &str) -> &'a str {
+    metadata.get(field).and_then(Value::as_str).unwrap_or_default()
 }

@@ -25,14 +25,18 @@ pub fn generate(base: &str, random: &dyn Random) -> String {
 /// A random (version 4) UUID: the uid of a new object.
 pub fn uid(random: &dyn Random) -> String {
     let (high, low) = (random.next_u64(), random.next_u64());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0x0fff,
-        low >> 48 & 0x3fff | 0x8000,
-        low & 0xffff_ffff_ffff
-    )
+    let high = high & !0xf000 | 0x4000;
+    let low = low & !(0b11 << 62) | 0b10 << 62;
+    let bits = u128::from(high) << 64 | u128::from(low);
+    let mut uid = String::with_capacity(36);
+    for place in (0..32).rev() {
+        if matches!(place, 23 | 19 | 15 | 11) {
+            uid.push('-');
+        }
+        let digit = u32::try_from(bits >> (4 * place) & 0xf).unwrap_or_default();
+        uid.extend(char::from_digit(digit, 16));
+    }
+    uid
 }
 
 #[cfg(test)]

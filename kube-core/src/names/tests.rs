@@ -10,6 +10,15 @@ impl Random for Counting {
     }
 }
 
+#[derive(Debug)]
+struct Constant(u64);
+
+impl Random for Constant {
+    fn next_u64(&self) -> u64 {
+        self.0
+    }
+}
+
 #[track_caller]
 fn check(base: &str, kept: &str) {
     let name = generate(base, &Counting::default());
@@ -34,4 +43,11 @@ fn uids_are_version_4() {
     assert_eq!(uid.len(), 36);
     assert_eq!(&uid[14..15], "4");
     assert!(matches!(&uid[19..20], "8" | "9" | "a" | "b"));
+    for (bits, expected) in [
+        (0, "00000000-0000-4000-8000-000000000000"),
+        (u64::MAX, "ffffffff-ffff-4fff-bfff-ffffffffffff"),
+        (0x0123_4567_89ab_cdef, "01234567-89ab-4def-8123-456789abcdef"),
+    ] {
+        assert_eq!(super::uid(&Constant(bits)), expected);
+    }
 }

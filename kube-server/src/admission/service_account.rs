@@ -120,7 +120,7 @@ fn mount(registry: &Registry, spec: &mut Value) {
             let mount = token_mount(&volume);
             match mounts.as_array_mut() {
                 Some(list) => list.push(mount),
-                None => *mounts = json!([mount]),
+                None => *mounts = Value::Array(vec![mount]),
             }
             mounted = true;
         }
@@ -129,7 +129,7 @@ fn mount(registry: &Registry, spec: &mut Value) {
         let volume = token_volume(&volume);
         match spec["volumes"].as_array_mut() {
             Some(list) => list.push(volume),
-            None => spec["volumes"] = json!([volume]),
+            None => spec["volumes"] = Value::Array(vec![volume]),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::meta::syntax;
 use crate::rules::access::{count, get, int, list, text};
 use crate::rules::{format, resource_list};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 const RESTART_RULES_MAX: usize = 20;
@@ -27,7 +27,7 @@ fn check_regular(errors: &mut ErrorList, path: &Path, pod: &Pod<'_>) {
         errors.push(Error::required(path, ""));
         return;
     }
-    let mut names = HashSet::new();
+    let mut names = BTreeSet::new();
     for (index, container) in containers.iter().enumerate() {
         let path = path.index(index);
         check_common(errors, &path, container, pod);
@@ -42,7 +42,7 @@ fn check_regular(errors: &mut ErrorList, path: &Path, pod: &Pod<'_>) {
 
 fn check_init(errors: &mut ErrorList, path: &Path, pod: &Pod<'_>) {
     let containers = list(pod.spec, "initContainers");
-    let mut names: HashSet<&str> = list(pod.spec, "containers").iter().map(|c| text(c, "name")).collect();
+    let mut names: BTreeSet<&str> = list(pod.spec, "containers").iter().map(|c| text(c, "name")).collect();
     for (index, container) in containers.iter().enumerate() {
         let at = path.index(index);
         check_common(errors, &at, container, pod);
@@ -70,7 +70,7 @@ fn check_init(errors: &mut ErrorList, path: &Path, pod: &Pod<'_>) {
 }
 
 fn check_ephemeral(errors: &mut ErrorList, path: &Path, pod: &Pod<'_>) {
-    let others: HashSet<&str> = ["containers", "initContainers"]
+    let others: BTreeSet<&str> = ["containers", "initContainers"]
         .iter()
         .flat_map(|field| list(pod.spec, field))
         .map(|container| text(container, "name"))
@@ -161,7 +161,7 @@ pub(super) fn check_image_spaces(errors: &mut ErrorList, path: impl Fn() -> Path
 }
 
 fn check_ports(errors: &mut ErrorList, path: &Path, container: &Value) {
-    let mut names = HashSet::new();
+    let mut names = BTreeSet::new();
     for (index, port) in list(container, "ports").iter().enumerate() {
         let path = path.child("ports").index(index);
         let name = text(port, "name");
@@ -193,7 +193,7 @@ fn check_number(errors: &mut ErrorList, path: &Path, field: &str, number: i64) {
 
 /// No two ports of these containers want the same port of the host.
 fn check_host_ports<'a>(errors: &mut ErrorList, path: &Path, containers: impl Iterator<Item = (usize, &'a Value)>) {
-    let mut taken = HashSet::new();
+    let mut taken = BTreeSet::new();
     for (index, container) in containers {
         for (port_index, port) in list(container, "ports").iter().enumerate() {
             let number = int(port, "hostPort").unwrap_or(0);
@@ -238,7 +238,7 @@ fn check_restart(errors: &mut ErrorList, path: &Path, container: &Value, support
 }
 
 fn check_resize_policy(errors: &mut ErrorList, path: &Path, container: &Value, pod: &Pod<'_>) {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for (index, policy) in list(container, "resizePolicy").iter().enumerate() {
         let name = text(policy, "resourceName");
         if !seen.insert(name) {
@@ -264,7 +264,7 @@ fn check_resize_policy(errors: &mut ErrorList, path: &Path, container: &Value, p
 
 /// The resource claims that a container uses are the pod's.
 fn check_claims(errors: &mut ErrorList, path: &Path, resources: &Value, pod: &Pod<'_>) {
-    let mut seen: HashSet<String> = HashSet::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for (index, claim) in list(resources, "claims").iter().enumerate() {
         let path = path.index(index);
         let (name, request) = (text(claim, "name"), text(claim, "request"));

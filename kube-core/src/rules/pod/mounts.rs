@@ -6,14 +6,14 @@ use crate::field::{Error, ErrorList, Path};
 use crate::rules::access::{get, is_true, list, text};
 use crate::rules::format;
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Checks `volumeMounts` and `volumeDevices`.
 pub(super) fn check(errors: &mut ErrorList, path: &Path, container: &Value, volumes: &Volumes<'_>) {
     let mounts = list(container, "volumeMounts");
     let devices = list(container, "volumeDevices");
     let path_mounts = || path.child("volumeMounts");
-    let mut points = HashSet::new();
+    let mut points = BTreeSet::new();
     for (index, mount) in mounts.iter().enumerate() {
         let all = path_mounts();
         let path = all.index(index);
@@ -82,7 +82,7 @@ fn check_propagation(errors: &mut ErrorList, all: &Path, mount: &Value, containe
 }
 
 fn check_devices(errors: &mut ErrorList, path: &Path, devices: &[Value], mounts: &[Value], volumes: &Volumes<'_>) {
-    let (mut names, mut paths) = (HashSet::new(), HashSet::new());
+    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
     for (index, device) in devices.iter().enumerate() {
         let path = path.child("volumeDevices").index(index);
         let (name, point) = (text(device, "name"), text(device, "devicePath"));

@@ -4,13 +4,13 @@ use crate::field::{Error, ErrorList, Path};
 use crate::rules::access::{each_mut, get, int, list, made, set, text, texts};
 use crate::rules::{format, selector};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// Checks `schedulingGates`.
 pub(super) fn check_gates(errors: &mut ErrorList, path: &Path, spec: &Value) {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for (index, gate) in list(spec, "schedulingGates").iter().enumerate() {
         let name = text(gate, "name");
         format::check_qualified_name(errors, &path.index(index), name);
@@ -174,7 +174,7 @@ pub(super) fn check_only_added_tolerations(errors: &mut ErrorList, path: &Path, 
 
 /// Gates that an update may only take away.
 pub(super) fn check_only_deleted_gates(errors: &mut ErrorList, path: &Path, spec: &Value, old: &Value) {
-    let known: HashSet<&str> = list(old, "schedulingGates").iter().map(|gate| text(gate, "name")).collect();
+    let known: BTreeSet<&str> = list(old, "schedulingGates").iter().map(|gate| text(gate, "name")).collect();
     for (index, gate) in list(spec, "schedulingGates").iter().enumerate() {
         let name = text(gate, "name");
         if !known.contains(name) {

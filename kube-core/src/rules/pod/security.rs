@@ -4,7 +4,7 @@ use crate::field::{Error, ErrorList, Path};
 use crate::rules::access::{boolean, get, is_true, list, text, texts};
 use crate::rules::format;
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 const PROFILES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
 const SYSCTL_BYTES_MAX: usize = 253;
@@ -130,7 +130,7 @@ fn check_app_armor(errors: &mut ErrorList, path: &Path, profile: &Value) {
 }
 
 fn check_sysctls(errors: &mut ErrorList, path: &Path, context: &Value, spec: &Value) {
-    let mut names = HashSet::new();
+    let mut names = BTreeSet::new();
     for (index, sysctl) in list(context, "sysctls").iter().enumerate() {
         let path = path.index(index).child("name");
         let name = text(sysctl, "name");

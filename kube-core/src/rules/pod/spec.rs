@@ -7,7 +7,7 @@ use crate::meta;
 use crate::rules::access::{count, entries, get, int, is_true, list, text, texts};
 use crate::rules::{format, resource_list};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 const NAMESERVERS_MAX: usize = 3;
 const SEARCHES_MAX: usize = 32;
@@ -20,7 +20,7 @@ pub(super) struct Pod<'a> {
     /// The volumes that are valid, by name.
     pub(super) volumes: Volumes<'a>,
     /// The resource claims' names.
-    pub(super) claims: HashSet<&'a str>,
+    pub(super) claims: BTreeSet<&'a str>,
     /// `terminationGracePeriodSeconds`.
     pub(super) grace_seconds: Option<i64>,
     /// Whether it is a pod and not a template of one.
@@ -105,7 +105,7 @@ fn check_names(errors: &mut ErrorList, path: &Path, spec: &Value) {
 }
 
 fn check_claims(errors: &mut ErrorList, path: &Path, spec: &Value) {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for (index, claim) in list(spec, "resourceClaims").iter().enumerate() {
         let path = path.index(index);
         match text(claim, "name") {

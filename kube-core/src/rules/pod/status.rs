@@ -5,7 +5,7 @@ use crate::field::{Error, ErrorList, Path};
 use crate::rules::access::{at, get, int, list, made, set, text, text_at};
 use crate::rules::{copy_field, format};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Keeps the spec, the owners and the class; the status and the rest of the metadata are the new ones.
 pub(super) fn prepare(new: &mut Value, old: &Value) {
@@ -118,7 +118,7 @@ fn check_addresses(errors: &mut ErrorList, path: &Path, status: &Value) {
             let text = "may specify no more than one IP for each IP family";
             errors.push(Error::invalid(&path, &status[field], text));
         }
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for (index, entry) in list(status, field).iter().enumerate() {
             if !seen.insert(text(entry, "ip")) {
                 errors.push(Error::duplicate(&path.index(index), entry));

@@ -7,10 +7,10 @@ use crate::rules::resource_list::quantity;
 use crate::rules::{format, persistent_volume_claim};
 use serde_json::Value;
 use smallvec::SmallVec;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The volumes of a pod that are valid, by name.
-pub(super) type Volumes<'a> = HashMap<&'a str, &'a Value>;
+pub(super) type Volumes<'a> = BTreeMap<&'a str, &'a Value>;
 
 /// Every source of a volume, in the order in which Kubernetes looks at them.
 const SOURCES: [&str; 30] = [
@@ -56,7 +56,7 @@ const TOKEN_SECONDS_MAX: i64 = 1 << 32;
 pub(super) fn check<'a>(errors: &mut ErrorList, path: &Path, spec: &'a Value, metadata: Option<&Value>) -> Volumes<'a> {
     let mut volumes = Volumes::new();
     let pod_name = metadata.map_or("", |metadata| text(metadata, "name"));
-    let made: HashSet<String> = list(spec, "volumes")
+    let made: BTreeSet<String> = list(spec, "volumes")
         .iter()
         .filter(|volume| !pod_name.is_empty() && get(volume, "ephemeral").is_some())
         .map(|volume| format!("{pod_name}-{}", text(volume, "name")))
@@ -314,7 +314,7 @@ fn check_downward_file(errors: &mut ErrorList, path: &Path, file: &Value) {
 
 fn check_projected(errors: &mut ErrorList, path: &Path, projected: &Value) {
     check_mode(errors, path, projected, "defaultMode");
-    let mut paths = HashSet::new();
+    let mut paths = BTreeSet::new();
     for (index, source) in list(projected, "sources").iter().enumerate() {
         let at = path.child("sources").index(index);
         let kinds =

@@ -4,7 +4,7 @@ use super::{all_containers, security_field};
 use crate::rules::access::{at, entries, get, int, list, text};
 use crate::rules::resource_list::quantity_of;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Labels of nodes that have newer names.
 const DEPRECATED_LABELS: [(&str, &str); 6] = [
@@ -141,7 +141,7 @@ fn warn_of_term(warnings: &mut Vec<String>, path: &str, term: &Value) {
 }
 
 fn warn_of_duplicates(warnings: &mut Vec<String>, prefix: &str, spec: &Value, field: &str, key: &str) {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for (index, entry) in list(spec, field).iter().enumerate() {
         let value = text(entry, key);
         if !seen.insert(value) {
@@ -165,7 +165,7 @@ fn warn_of_container(warnings: &mut Vec<String>, path: impl Fn() -> String, cont
     for list in ["limits", "requests"] {
         warn_of_fractions(warnings, || format!("{}.resources.{list}", path()), &container["resources"][list]);
     }
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for (index, variable) in list(container, "env").iter().enumerate() {
         let name = text(variable, "name");
         if seen.insert(name) {
@@ -186,7 +186,7 @@ fn warn_of_container(warnings: &mut Vec<String>, path: impl Fn() -> String, cont
 fn warn_of_ports(warnings: &mut Vec<String>, prefix: &str, spec: &Value) {
     type Place = (&'static str, usize, usize);
     let path = |(field, index, port): Place| format!("{prefix}spec.{field}[{index}].ports[{port}]");
-    let mut seen: HashMap<(i64, &str), Vec<(Place, &Value)>> = HashMap::new();
+    let mut seen: BTreeMap<(i64, &str), Vec<(Place, &Value)>> = BTreeMap::new();
     for (field, index, container) in all_containers(spec) {
         for (port_index, port) in list(container, "ports").iter().enumerate() {
             let place = (field, index, port_index);
