@@ -152,9 +152,9 @@ impl Builder {
     /// When the store fails, or a setting cannot be.
     pub async fn build(self) -> Result<ApiServer, ApiError> {
         let access = self.access();
-        let mut plugins: Vec<Arc<dyn Admission>> =
+        let built_in: Vec<Arc<dyn Admission>> =
             vec![Arc::new(NodeRestriction), Arc::new(Escalation::new(Arc::clone(&access.rbac)))];
-        plugins.extend(self.admission);
+        let plugins = (built_in, self.admission);
         let registry = Registry::new(self.store, self.clock, self.random, &self.config, plugins)?;
         let server = Arc::new(Server::new(self.config, registry, access, self.connector));
         bootstrap::run(&server).await?;

@@ -6,7 +6,7 @@ use crate::options::{self, ListOptions, WriteOptions};
 use crate::registry::encode;
 use crate::registry::kind::Kind;
 use crate::registry::patch::Patch;
-use crate::registry::update::Changed;
+use crate::registry::update::{Changed, Ownership};
 use crate::registry::view::{self, Include};
 use crate::registry::write::{Part, Subject};
 use crate::registry::{delete, scale};
@@ -166,9 +166,11 @@ async fn update(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, 
         let entry = registry.create(subject, object, &options).await?;
         return render::entry(request, kind, StatusCode::CREATED, &entry, registry.clock.now());
     }
+    let ownership =
+        if object["metadata"].get("managedFields").is_none() { Ownership::Apart } else { Ownership::Within };
     let mut object = Some(object);
     let entry = registry
-        .modify(subject, &options, |_| match if named { object.take() } else { object.clone() } {
+        .modify(subject, &options, ownership, |_| match if named { object.take() } else { object.clone() } {
             Some(object) => Ok(Changed { object, tracked: false }),
             None => Err(subject.conflict(crate::registry::update::STALE)),
         })

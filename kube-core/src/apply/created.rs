@@ -4,6 +4,7 @@
 //! walk, already encoded, where [`super::track`] would build a set, a value of that set, and then the same bytes.
 
 use super::form::{Form, keyed_element, value_element};
+use super::managers::append_text;
 use super::{Writer, has_status};
 use crate::decode::format_time;
 use crate::encode;
@@ -50,15 +51,6 @@ fn end_entry(out: &mut Vec<u8>, writer: Writer<'_>) {
     append_text("time", &format_time(writer.now), out);
     out.pop();
     out.push(b'}');
-}
-
-fn append_text(field: &str, text: &str, out: &mut Vec<u8>) {
-    if !text.is_empty() {
-        encode::text(field, out);
-        out.push(b':');
-        encode::text(text, out);
-        out.push(b',');
-    }
 }
 
 /// Appends the fields of an object that can be owned; `false` where there are none.

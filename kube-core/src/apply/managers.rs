@@ -2,7 +2,11 @@
 
 use super::Writer;
 use super::set::Set;
+use super::text;
 use crate::decode::format_time;
+use crate::encode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
@@ -16,6 +20,19 @@ const ANCIENT: &str = "ancient-changes";
 pub(super) enum Operation {
     Apply,
     Update,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Apply => "Apply",
+            Self::Update => "Update",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Apply, Self::Update].into_iter().find(|operation| operation.name() == name)
+    }
 }
 
 /// Who owns: entries of one identity are one entry.
@@ -44,6 +61,8 @@ impl Identity {
 #[derive(Clone, Debug)]
 enum Fields {
     Unread(Value),
+    /// As stored: in the form that this module writes.
+    Text(Box<RawValue>),
     Read(Set),
 }
 
@@ -60,17 +79,18 @@ impl Entry {
     pub(super) fn set(&self) -> Cow<'_, Set> {
         match &self.fields {
             Fields::Unread(fields) => Cow::Owned(Set::from_fields(fields).unwrap_or_default()),
+            Fields::Text(fields) => Cow::Owned(text::read(fields.get()).unwrap_or_default()),
             Fields::Read(set) => Cow::Borrowed(set),
         }
     }
 
     fn set_mut(&mut self) -> &mut Set {
-        if let Fields::Unread(fields) = &self.fields {
-            self.fields = Fields::Read(Set::from_fields(fields).unwrap_or_default());
+        if let Cow::Owned(set) = self.set() {
+            self.fields = Fields::Read(set);
         }
         match &mut self.fields {
             Fields::Read(set) => set,
-            Fields::Unread(_) => unreachable!("it was read above"),
+            Fields::Unread(_) | Fields::Text(_) => unreachable!("it was read above"),
         }
     }
 
@@ -85,6 +105,7 @@ impl Entry {
     fn is_empty(&self) -> bool {
         match &self.fields {
             Fields::Unread(fields) => fields.as_object().is_none_or(Map::is_empty),
+            Fields::Text(fields) => fields.get() == "{}",
             Fields::Read(set) => set.is_empty(),
         }
     }
@@ -92,6 +113,7 @@ impl Entry {
     fn subtract(&mut self, other: &Set) {
         let meets = match &self.fields {
             Fields::Unread(fields) => other.meets(fields),
+            Fields::Text(fields) => text::meets(other, fields.get()),
             Fields::Read(_) => true,
         };
         if meets {
@@ -103,11 +125,7 @@ impl Entry {
     fn read(mut entry: Value) -> Option<Self> {
         let fields = entry["fieldsV1"].take();
         let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
-        let operation = match text("operation").as_str() {
-            "Apply" => Operation::Apply,
-            "Update" => Operation::Update,
-            _ => return None,
-        };
+        let operation = Operation::named(&text("operation"))?;
         let api_version = text("apiVersion");
         let identity = Identity {
             operation,
@@ -118,13 +136,31 @@ impl Entry {
         Some(Self { identity, api_version, time: text("time"), fields: Fields::Unread(fields) })
     }
 
+    /// Appends the entry as it is stored; its fields come in the order of their names.
+    fn append(&self, out: &mut Vec<u8>) {
+        let Identity { operation, manager, subresource, .. } = &self.identity;
+        out.push(b'{');
+        append_text("apiVersion", &self.api_version, out);
+        out.extend_from_slice(b"\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
+        match &self.fields {
+            Fields::Unread(fields) => encode::value(fields, out),
+            Fields::Text(fields) => out.extend_from_slice(fields.get().as_bytes()),
+            Fields::Read(set) => text::append(set, out),
+        }
+        out.push(b',');
+        append_text("manager", manager, out);
+        append_text("operation", operation.name(), out);
+        append_text("subresource", subresource, out);
+        append_text("time", &self.time, out);
+        out.pop();
+        out.push(b'}');
+    }
+
     fn write(self) -> Value {
-        let operation = match self.identity.operation {
-            Operation::Apply => "Apply",
-            Operation::Update => "Update",
-        };
+        let operation = self.identity.operation.name();
         let fields = match self.fields {
             Fields::Unread(fields) => fields,
+            Fields::Text(_) => self.set().into_owned().into_fields(),
             Fields::Read(set) => set.into_fields(),
         };
         let texts = [
@@ -142,6 +178,40 @@ impl Entry {
     }
 }
 
+/// Appends a field and a comma, unless the text is empty.
+pub(super) fn append_text(field: &str, text: &str, out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        encode::text(field, out);
+        out.push(b':');
+        encode::text(text, out);
+        out.push(b',');
+    }
+}
+
+/// An entry as it is stored.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Stored {
+    api_version: String,
+    #[serde(rename = "fieldsV1")]
+    fields: Option<Box<RawValue>>,
+    manager: String,
+    operation: String,
+    subresource: String,
+    time: String,
+}
+
+impl Stored {
+    fn read(self) -> Option<Entry> {
+        let Self { api_version, fields, manager, operation, subresource, time } = self;
+        let operation = Operation::named(&operation)?;
+        let of_identity = if operation == Operation::Apply { String::new() } else { api_version.clone() };
+        let identity = Identity { operation, manager, api_version: of_identity, subresource };
+        let fields = fields.map_or(Fields::Unread(Value::Null), Fields::Text);
+        Some(Entry { identity, api_version, time, fields })
+    }
+}
+
 /// All entries of an object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Managers {
@@ -156,6 +226,31 @@ impl Managers {
             _ => Vec::new(),
         };
         Self { entries: entries.into_iter().filter_map(Entry::read).collect() }
+    }
+
+    /// Reads the record of a stored object from its text; entries that cannot be read are dropped.
+    pub(super) fn of_text(record: &str) -> Self {
+        let entries: Vec<Stored> = serde_json::from_str(record).unwrap_or_default();
+        Self { entries: entries.into_iter().filter_map(Stored::read).collect() }
+    }
+
+    /// The record as it is stored; `None` where it is empty.
+    pub(super) fn encode(mut self) -> Option<Vec<u8>> {
+        self.entries.retain(|entry| !entry.is_empty());
+        self.sort();
+        if self.entries.is_empty() {
+            return None;
+        }
+        let mut out = Vec::with_capacity(2048);
+        out.push(b'[');
+        for (i, entry) in self.entries.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            entry.append(&mut out);
+        }
+        out.push(b']');
+        Some(out)
     }
 
     /// Takes the record that an update starts from out of the new object. Clients may change the record itself, reset it

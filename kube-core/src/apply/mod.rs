@@ -1,6 +1,6 @@
 //! Server-side apply: which manager owns which fields, and what an apply changes.
 //!
-//! [`apply`] serves apply patches; [`track_new`] makes the record of a create and [`track`] keeps it after every other write. All are driven by the list and
+//! [`apply`] serves apply patches; [`track_new`] makes the record of a create and [`track`] and [`track_apart`] keep it after every other write. All are driven by the list and
 //! map types of the schema table.
 //!
 //! Source: KEP-555, `structured-merge-diff`, `k8s.io/apimachinery/pkg/util/managedfields`.
@@ -13,6 +13,7 @@ mod last_applied;
 mod managers;
 mod merge;
 mod set;
+mod text;
 
 use crate::catalog;
 use crate::schema::Type;
@@ -84,6 +85,25 @@ pub fn track(live: Option<&Value>, new: &mut Value, schema: &'static Type, write
     let empty = Value::Object(Map::new());
     let live = live.unwrap_or(&empty);
     let mut managers = Managers::of_update(new, live, writer);
+    bring_up_to_date(&mut managers, live, new, schema, writer);
+    managers.write(new);
+}
+
+/// As [`track`], for a record that was kept apart from the objects, as stored: writers that say nothing of ownership need
+/// not decode what is half of an object. `live` and `new` have no managedFields. Gives the new record, encoded.
+pub fn track_apart(
+    live: &Value,
+    new: &Value,
+    record: Option<&str>,
+    schema: &'static Type,
+    writer: Writer<'_>,
+) -> Option<Vec<u8>> {
+    let mut managers = record.map(Managers::of_text).unwrap_or_default();
+    bring_up_to_date(&mut managers, live, new, schema, writer);
+    managers.encode()
+}
+
+fn bring_up_to_date(managers: &mut Managers, live: &Value, new: &Value, schema: &'static Type, writer: Writer<'_>) {
     let compared = compare::compare(Some(live), Some(new), Form::Struct(schema));
     let changed = owned(compared.changed, schema, writer.subresource);
     let removed = owned(compared.removed, schema, writer.subresource);
@@ -91,7 +111,6 @@ pub fn track(live: Option<&Value>, new: &mut Value, schema: &'static Type, write
     managers.release(&me, &changed, &removed);
     managers.take(me, changed, writer);
     managers.cap();
-    managers.write(new);
 }
 
 enum Failure {

@@ -21,6 +21,11 @@ impl Set {
         !self.here && self.below.is_empty()
     }
 
+    /// The elements below, in order, each with what is below it.
+    pub(super) fn below(&self) -> &[(String, Self)] {
+        &self.below
+    }
+
     /// Whether nothing is below.
     pub(super) fn is_leaf(&self) -> bool {
         self.below.is_empty()

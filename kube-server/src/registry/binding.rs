@@ -6,7 +6,7 @@ use super::Registry;
 use super::create::text;
 use super::delete::seconds;
 use super::kind::Kind;
-use super::update::Changed;
+use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
 use crate::options::WriteOptions;
 use crate::request::Request;
@@ -40,7 +40,7 @@ impl Registry {
         let kind = Kind::find("", "v1", "pods").expect("Pods are in the catalog");
         let subject = Subject { request, kind, namespace, name, part: Part::Internal };
         let now = self.clock.now();
-        self.modify(subject, options, |pod| {
+        self.modify(subject, options, Ownership::Apart, |pod| {
             refuse(binding, pod, name)?;
             let mut object = pod.clone();
             object["spec"]["nodeName"] = json!(node);

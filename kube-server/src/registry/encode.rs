@@ -7,7 +7,10 @@ use super::kind::Kind;
 use bytes::{BufMut, Bytes, BytesMut};
 use kubekit_core::encode;
 use kubekit_store::{Entry, Revision, Value as Stored};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// Encodes an object for storage, without its resourceVersion, and with managedFields that are encoded already.
 ///
@@ -123,6 +126,57 @@ pub(crate) fn decode(entry: &Entry) -> Value {
     let mut object: Value = serde_json::from_str(text).expect("stored objects are JSON");
     set_version(&mut object, entry.revision);
     object
+}
+
+/// A stored object as a value without its managedFields, and these as they are stored.
+///
+/// # Panics
+/// As [`decode`].
+pub(crate) fn decode_apart(entry: &Entry) -> (Value, Option<Box<RawValue>>) {
+    let text = std::str::from_utf8(&entry.value.bytes).expect("stored objects are text");
+    let mut record = None;
+    let apart = Apart { record: &mut record, level: 0 };
+    let mut object = apart.deserialize(&mut serde_json::Deserializer::from_str(text)).expect("stored objects are JSON");
+    set_version(&mut object, entry.revision);
+    (object, record)
+}
+
+/// Reads an object (level 0) and its metadata (level 1), and puts managedFields aside.
+struct Apart<'a> {
+    record: &'a mut Option<Box<RawValue>>,
+    level: u8,
+}
+
+impl<'de> DeserializeSeed<'de> for Apart<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Apart<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(name) = access.next_key::<String>()? {
+            let value = match (self.level, name.as_str()) {
+                (0, "metadata") => access.next_value_seed(Apart { record: self.record, level: 1 })?,
+                (1, "managedFields") => {
+                    *self.record = Some(access.next_value()?);
+                    continue;
+                }
+                _ => access.next_value()?,
+            };
+            map.insert(name, value);
+        }
+        Ok(Value::Object(map))
+    }
 }
 
 /// A stored object in the version of the request.

@@ -7,7 +7,7 @@ use super::create::text;
 use super::delete::seconds;
 use super::encode;
 use super::kind::Kind;
-use super::update::Changed;
+use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
 use crate::options::{FieldValidation, WriteOptions};
 use crate::request::Request;
@@ -95,7 +95,7 @@ impl Registry {
             force: false,
         };
         let now = seconds(self.clock.now());
-        self.modify(subject, &options, |budget| {
+        self.modify(subject, &options, Ownership::Apart, |budget| {
             refuse(budget, &name)?;
             let mut object = budget.clone();
             let allowed = object["status"]["disruptionsAllowed"].as_i64().unwrap_or(0) - 1;

@@ -43,6 +43,8 @@ pub(crate) struct Registry {
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) plugins: Vec<Arc<dyn Admission>>,
+    /// Whether there are others than this crate's among them.
+    pub(crate) has_foreign_plugins: bool,
     pub(crate) disabled_admission: BTreeSet<String>,
     pub(crate) event_ttl_seconds: u32,
     allocators: Mutex<Allocators>,
@@ -54,13 +56,14 @@ impl Registry {
         clock: Arc<dyn WallClock>,
         random: Arc<dyn Random>,
         config: &Config,
-        plugins: Vec<Arc<dyn Admission>>,
+        (built_in, foreign): (Vec<Arc<dyn Admission>>, Vec<Arc<dyn Admission>>),
     ) -> Result<Self, ApiError> {
         Ok(Self {
             store,
             clock,
             random,
-            plugins,
+            has_foreign_plugins: !foreign.is_empty(),
+            plugins: built_in.into_iter().chain(foreign).collect(),
             disabled_admission: config.disabled_admission.clone(),
             event_ttl_seconds: u32::try_from(config.event_ttl.as_secs()).unwrap_or(u32::MAX).max(1),
             allocators: Mutex::new(Allocators::new(config)?),

@@ -1,7 +1,7 @@
 //! Patch: JSON patch, merge patch, strategic merge patch, apply.
 
 use super::Registry;
-use super::update::Changed;
+use super::update::{Changed, Ownership};
 use super::write::Subject;
 use crate::codec::{self, Expected};
 use crate::options::{FieldValidation, WriteOptions};
@@ -100,6 +100,22 @@ impl Patch {
         Ok(object)
     }
 
+    /// Whether the patch may read or write managedFields: not where it merges and says nothing of them.
+    fn ownership(&self) -> Ownership {
+        let (Self::Merge(Value::Object(change)) | Self::Strategic(Value::Object(change))) = self else {
+            return Ownership::Within;
+        };
+        let silent = |fields: &Map<String, Value>| {
+            !fields.keys().any(|field| field.starts_with('$') || field == "managedFields")
+        };
+        let metadata = match change.get("metadata") {
+            None => true,
+            Some(Value::Object(metadata)) => silent(metadata),
+            Some(_) => false,
+        };
+        if metadata && silent(change) { Ownership::Apart } else { Ownership::Within }
+    }
+
     /// Takes those fields out of a patched object of which the patch says nothing: they are as they are stored, and what is
     /// stored has been checked.
     fn untouched(&self, patched: &mut Value) -> Map<String, Value> {
@@ -167,7 +183,7 @@ impl Registry {
             return self.apply(subject, configuration, options, may_create).await;
         }
         let entry = self
-            .modify(subject, options, |old| {
+            .modify(subject, options, patch.ownership(), |old| {
                 Ok(Changed { object: patch.onto(request, old, expected, options)?, tracked: false })
             })
             .await?;
@@ -203,7 +219,7 @@ impl Registry {
                 }
             }
             let applied = self
-                .modify(subject, options, |old| {
+                .modify(subject, options, Ownership::Within, |old| {
                     let object = apply::apply(Some(old), &configuration, expected.schema, writer, options.force)?;
                     Ok(Changed { object, tracked: true })
                 })

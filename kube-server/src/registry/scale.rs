@@ -1,6 +1,6 @@
 //! `scale`: the replicas of a workload as `autoscaling/v1 Scale`.
 
-use super::update::Changed;
+use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
 use super::{Registry, encode, patch::Patch};
 use crate::codec::{self, Expected};
@@ -114,7 +114,7 @@ impl Registry {
         options: &WriteOptions,
         mut change: impl FnMut(&Value) -> Result<Value, ApiError>,
     ) -> Result<Value, ApiError> {
-        let stored = self.modify(subject, options, |old| {
+        let stored = self.modify(subject, options, Ownership::Within, |old| {
             let scale = change(&of(old))?;
             let replicas = scale["spec"].get("replicas").and_then(Value::as_i64).unwrap_or(0);
             if replicas < 0 {

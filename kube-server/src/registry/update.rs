@@ -2,13 +2,14 @@
 
 use super::create::text;
 use super::write::{Commit, Part, Subject};
-use super::{Registry, encode, part};
+use super::{Registry, attributes, encode, part};
 use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::WriteOptions;
 use kubekit_core::field::{Error as FieldError, ErrorKind, Path};
 use kubekit_core::status::ApiError;
 use kubekit_core::{apply, deletion, meta};
 use kubekit_store::{Entry, Precondition};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -21,14 +22,31 @@ pub(crate) struct Changed {
     pub(crate) tracked: bool,
 }
 
+/// Whether a change reads or writes managedFields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// It may: they are part of the objects.
+    Within,
+    /// It does not: they are half of most objects, and stay encoded.
+    Apart,
+}
+
 /// What the rules made of a change.
 enum Prepared {
     /// Nothing is different.
     Unchanged,
-    /// This is to be stored.
-    Store(Value),
+    /// This is to be stored, with managedFields that are encoded already.
+    Store(Value, Option<Vec<u8>>),
     /// The change ended a deletion.
-    Remove(Value),
+    Remove(Value, Option<Vec<u8>>),
+}
+
+/// The object that a change starts from, and its managedFields where those are kept apart.
+#[derive(Clone, Copy)]
+struct Stored<'a> {
+    object: &'a Value,
+    ownership: Ownership,
+    record: Option<&'a str>,
 }
 
 impl Registry {
@@ -41,31 +59,38 @@ impl Registry {
         &self,
         subject: Subject<'_>,
         options: &WriteOptions,
+        ownership: Ownership,
         mut change: impl FnMut(&Value) -> Result<Changed, ApiError>,
     ) -> Result<Arc<Entry>, ApiError> {
         let kind = subject.kind;
         let key = subject.key();
+        // Plugins of the builder's may look at everything, and a conversion may need it.
+        let ownership = if kind.is_converted() || self.has_foreign_plugins { Ownership::Within } else { ownership };
         loop {
             let Some(entry) = self.entry(&key).await? else {
                 return Err(subject.not_found());
             };
-            let old = encode::decode(&entry);
+            let (old, record) = match ownership {
+                Ownership::Within => (encode::decode(&entry), None),
+                Ownership::Apart => encode::decode_apart(&entry),
+            };
+            let stored = Stored { object: &old, ownership, record: record.as_deref().map(RawValue::get) };
             let changed = if kind.is_converted() { change(&kind.to_served(old.clone()))? } else { change(&old)? };
-            let (new, allocation) = match self.prepare(subject, options, &old, changed).await? {
+            let (mut new, managed, allocation) = match self.prepare(subject, options, stored, changed).await? {
                 (Prepared::Unchanged, _) => return Ok(entry),
-                (Prepared::Remove(mut last), _) => {
-                    let value = encode::encode(&mut last, None);
+                (Prepared::Remove(mut last, managed), _) => {
+                    let value = encode::encode(&mut last, managed.as_deref());
                     let last = Entry::new(Arc::clone(&entry.key), value, entry.revision, entry.attributes.clone());
                     match self.remove(kind, &last, options.dry_run).await? {
                         Some(removed) => return Ok(removed),
                         None => continue,
                     }
                 }
-                (Prepared::Store(new), allocation) => (new, allocation),
+                (Prepared::Store(new, managed), allocation) => (new, managed, allocation),
             };
-            let mut new = new;
             let precondition = Precondition::Revision(entry.revision);
-            match self.commit(kind, &key, &mut new, precondition, options.dry_run).await? {
+            let encoded = (encode::encode(&mut new, managed.as_deref()), attributes::of(kind.storage, &new));
+            match self.commit_encoded(kind, &key, encoded, precondition, options.dry_run).await? {
                 Commit::Done(stored) => {
                     if !options.dry_run {
                         allocation.keep();
@@ -81,11 +106,12 @@ impl Registry {
         &self,
         subject: Subject<'_>,
         options: &WriteOptions,
-        old: &Value,
+        stored: Stored<'_>,
         changed: Changed,
     ) -> Result<(Prepared, super::services::Allocation<'_>), ApiError> {
         let Subject { request, kind, namespace, name, part: what } = subject;
         let rules = kind.storage.rules;
+        let old = stored.object;
         let none = super::services::Allocation::none(self);
         let mut object = changed.object;
         subject.check_names(&mut object)?;
@@ -123,29 +149,41 @@ impl Registry {
             rules.warnings(&new).into_iter().for_each(|warning| request.warn(warning));
         }
         let changed_beyond_ownership = !equal_but_for_ownership(&new, old);
+        let mut managed = None;
         if !changed.tracked && changed_beyond_ownership {
-            new = self.tracked(subject, options, new, old);
+            (new, managed) = self.tracked(subject, options, new, stored);
         } else if !changed_beyond_ownership && same_ownership(&new, old) {
             return Ok((Prepared::Unchanged, allocation));
         }
         let done = deletion::completes(&new) && namespace_is_final(subject, &new);
-        Ok((if done { Prepared::Remove(new) } else { Prepared::Store(new) }, allocation))
+        let prepared = if done { Prepared::Remove(new, managed) } else { Prepared::Store(new, managed) };
+        Ok((prepared, allocation))
     }
 
-    /// The object with its managedFields brought up to date, in the version of the request.
-    fn tracked(&self, subject: Subject<'_>, options: &WriteOptions, new: Value, old: &Value) -> Value {
+    /// The object with its managedFields brought up to date, in the version of the request; or these apart.
+    fn tracked(
+        &self,
+        subject: Subject<'_>,
+        options: &WriteOptions,
+        mut new: Value,
+        stored: Stored<'_>,
+    ) -> (Value, Option<Vec<u8>>) {
+        let old = stored.object;
         let kind = subject.kind;
         let api_version = kind.served.api_version();
         let writer = self.writer(&api_version, subject.part, options);
         let schema = kind.served.schema_type();
+        if stored.ownership == Ownership::Apart {
+            let managed = apply::track_apart(old, &new, stored.record, schema, writer);
+            return (new, managed);
+        }
         if kind.is_converted() {
             let mut served = kind.to_served(new);
             apply::track(Some(&kind.to_served(old.clone())), &mut served, schema, writer);
-            kind.to_storage(served)
+            (kind.to_storage(served), None)
         } else {
-            let mut new = new;
             apply::track(Some(old), &mut new, schema, writer);
-            new
+            (new, None)
         }
     }
 }

@@ -84,7 +84,8 @@ async fn a_patch_is_checked_where_it_says_something() {
         assert_eq!(patched["metadata"]["labels"]["k"], kind);
         assert_eq!(patched["spec"], before["spec"]);
     }
-    let status = h.patch(&format!("{uri}/status"), "strategic", &json!({"status": {"replicas": 3}, "spec": null})).await.ok();
+    let status =
+        h.patch(&format!("{uri}/status"), "strategic", &json!({"status": {"replicas": 3}, "spec": null})).await.ok();
     assert_eq!((&status["status"]["replicas"], &status["spec"]), (&json!(3), &before["spec"]));
 }
 
