@@ -87,3 +87,157 @@ fn a_pod_shows_what_it_asks_for() {
     assert_eq!(pod.gates, ["g"]);
     assert_eq!((pod.requests.cpu_milli, pod.assumed.cpu_milli), (0, 100));
 }
+
+#[test]
+fn tolerations_that_tolerate_nothing_are_left_out() {
+    let of = |toleration: serde_json::Value| {
+        pod(&parse(serde_json::json!({"spec": {"containers": [], "tolerations": [toleration]}}))).tolerations
+    };
+    use crate::TolerationOperator::{Equal, Exists, Gt};
+    let first = |toleration| of(toleration).first().map(|t| (t.operator.clone(), t.effect));
+    assert_eq!(first(serde_json::json!({"operator": "Exists"})), Some((Exists, None)));
+    assert_eq!(first(serde_json::json!({"key": "k"})), Some((Equal(String::new()), None)));
+    assert_eq!(
+        first(serde_json::json!({"key": "k", "operator": "Gt", "value": "5", "effect": "NoSchedule"})),
+        Some((Gt(5), Some(Effect::NoSchedule))),
+    );
+    assert_eq!(first(serde_json::json!({"key": "k", "operator": "Lt", "value": "05"})), None);
+    assert_eq!(first(serde_json::json!({"key": "k", "operator": "Near", "value": "5"})), None);
+    assert_eq!(first(serde_json::json!({"key": "k", "effect": "Strange"})), None);
+}
+
+#[test]
+fn a_pod_shows_its_volumes_claims_owner_and_group() {
+    use crate::PodResourceClaim::{Made, Named, None as Nothing, NotMade};
+    use crate::storage::{DiskKind, PodVolume};
+    let object: api::Pod = parse(serde_json::json!({
+        "metadata": {"name": "p", "namespace": "ns", "uid": "u", "ownerReferences": [
+            {"apiVersion": "v1", "kind": "Other", "name": "o", "uid": "1"},
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "2", "controller": true}]},
+        "spec": {
+            "containers": [{"name": "c", "image": "i"}],
+            "volumes": [
+                {"name": "a", "persistentVolumeClaim": {"claimName": "data"}},
+                {"name": "b", "ephemeral": {}},
+                {"name": "c", "awsElasticBlockStore": {"volumeID": "vol", "readOnly": true}},
+                {"name": "d", "rbd": {"monitors": ["m"], "image": "i"}},
+                {"name": "e", "image": {"reference": "model"}},
+                {"name": "f", "emptyDir": {}}],
+            "resourceClaims": [
+                {"name": "w", "resourceClaimName": "own"},
+                {"name": "x", "resourceClaimTemplateName": "t"},
+                {"name": "y", "resourceClaimTemplateName": "t"},
+                {"name": "z", "resourceClaimTemplateName": "t"}],
+            "schedulingGroup": {"podGroupName": "g"}},
+        "status": {
+            "resourceClaimStatuses": [{"name": "x", "resourceClaimName": "p-x"}, {"name": "y"}],
+            "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]},
+    }));
+    let pod = pod(&object);
+    let claim = |name: &str, ephemeral| PodVolume::Claim { name: name.into(), ephemeral };
+    assert_eq!(pod.volumes[..2], [claim("data", false), claim("p-b", true)]);
+    let disks = |volume: &PodVolume| match volume {
+        PodVolume::Disk(disk) => (disk.kind, disk.id.clone(), disk.read_only),
+        PodVolume::Claim { .. } => panic!("a disk"),
+    };
+    assert_eq!(disks(&pod.volumes[2]), (DiskKind::Aws, "vol".to_owned(), true));
+    assert_eq!(disks(&pod.volumes[3]), (DiskKind::Rbd, "rbd/i".to_owned(), false));
+    assert_eq!(pod.volumes.len(), 4);
+    assert_eq!((pod.images.len(), pod.containers), (2, 2));
+    assert_eq!(pod.resource_claims, [Named("own".into()), Made("p-x".into()), Nothing, NotMade]);
+    assert_eq!(pod.owner.unwrap().key(), "ReplicaSet/rs");
+    assert_eq!((pod.group.as_deref(), pod.preempted), (Some("g"), true));
+}
+
+#[test]
+fn storage_shows_what_binding_needs() {
+    use crate::storage::{AccessModes, Source};
+    let claim = claim(&parse(serde_json::json!({
+        "metadata": {"namespace": "ns", "name": "c", "uid": "u", "annotations": {
+            "pv.kubernetes.io/bind-completed": "yes", "volume.kubernetes.io/selected-node": "n"}},
+        "spec": {"storageClassName": "fast", "volumeName": "v", "accessModes": ["ReadWriteOncePod"], "volumeMode": "Block",
+            "resources": {"requests": {"storage": "1Gi"}}},
+        "status": {"phase": "Lost"},
+    })));
+    assert_eq!((&*claim.class, claim.volume.as_deref(), claim.bound, claim.lost), ("fast", Some("v"), true, true));
+    assert_eq!((claim.request_bytes, claim.access_modes, claim.block), (1 << 30, AccessModes::ONCE_POD, true));
+    assert_eq!((claim.selected_node.as_deref(), &claim.selector), (Some("n"), &None));
+    let volume_of = |phase: &str| {
+        volume(&parse(serde_json::json!({
+            "metadata": {"name": "v", "labels": {"topology.kubernetes.io/zone": "x"}},
+            "spec": {"storageClassName": "fast", "capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"],
+                "csi": {"driver": "d", "volumeHandle": "h"}, "claimRef": {"namespace": "ns", "name": "c"}},
+            "status": {"phase": phase},
+        })))
+    };
+    let volume = volume_of("Available");
+    assert_eq!(volume.source, Source::Csi { driver: "d".into(), handle: "h".into() });
+    assert!(volume.promised_to(&claim));
+    assert!(volume.available && !volume_of("Released").available);
+    let class = storage_class(&parse(serde_json::json!({
+        "metadata": {"name": "fast"}, "provisioner": "d", "volumeBindingMode": "WaitForFirstConsumer",
+        "allowedTopologies": [{"matchLabelExpressions": [{"key": "zone", "values": ["x"]}]}],
+    })));
+    assert!(class.wait_for_first_consumer);
+    assert!(class.allowed_topologies.matches(&crate::Labels::new([("zone", "x")]), "n"));
+    let node = csi_node(&parse(serde_json::json!({
+        "metadata": {"name": "n"}, "spec": {"drivers": [
+            {"name": "d", "nodeID": "i", "allocatable": {"count": 5}}, {"name": "e", "nodeID": "i"}]},
+    })));
+    assert_eq!(node.drivers, [("d".into(), Some(5)), ("e".into(), None)]);
+}
+
+#[test]
+fn budgets_services_and_groups() {
+    let budget = budget(&parse(serde_json::json!({
+        "metadata": {"namespace": "ns", "name": "b"}, "spec": {"selector": {"matchLabels": {"app": "db"}}},
+        "status": {"disruptionsAllowed": 1, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 1,
+            "disruptedPods": {"gone": "2026-01-01T00:00:00Z"}},
+    })));
+    let labels = crate::Labels::new([("app", "db")]);
+    assert_eq!(budget.disruptions_allowed, 1);
+    assert!(budget.protects("ns", "db-0", &labels) && !budget.protects("ns", "gone", &labels));
+    let headless = service(&parse(serde_json::json!({"metadata": {"name": "s"}, "spec": {}})));
+    assert_eq!(headless.selector, crate::Selector::Nothing);
+    let gang = |policy: serde_json::Value| {
+        pod_group(&parse(serde_json::json!({"metadata": {"name": "g"}, "spec": {"schedulingPolicy": policy}})))
+            .min_count
+    };
+    assert_eq!(gang(serde_json::json!({"gang": {"minCount": 4}})), Some(4));
+    assert_eq!(gang(serde_json::json!({"basic": {}})), None);
+}
+
+#[test]
+fn devices_and_claims_on_them() {
+    use crate::dra::{Attribute, DeviceAmount, NodeScope};
+    let slice = resource_slice(&parse(serde_json::json!({
+        "metadata": {"name": "s"},
+        "spec": {"driver": "gpu.example.com", "nodeName": "n", "pool": {"name": "p", "generation": 3, "resourceSliceCount": 2},
+            "devices": [{"name": "d",
+                "attributes": {"model": {"string": "x"}, "other.example.com/index": {"int": 1}},
+                "capacity": {"memory": {"value": "40Gi"}},
+                "taints": [{"key": "k", "effect": "NoSchedule"}, {"key": "k", "effect": "Strange"}]}]},
+    })));
+    assert_eq!((slice.scope, slice.generation, slice.slices_in_pool), (NodeScope::Node("n".into()), 3, 2));
+    let device = &slice.devices[0];
+    assert_eq!(device.attributes.get("gpu.example.com/model"), Some(&Attribute::Text("x".into())));
+    assert_eq!(device.attributes.get("other.example.com/index"), Some(&Attribute::Int(1)));
+    assert_eq!(device.capacity.get("gpu.example.com/memory"), Some(&(40 << 30)));
+    assert_eq!(device.taints.len(), 1);
+    let claim = resource_claim(&parse(serde_json::json!({
+        "metadata": {"namespace": "ns", "name": "c", "uid": "u"},
+        "spec": {"devices": {
+            "requests": [
+                {"name": "a", "exactly": {"deviceClassName": "gpu", "allocationMode": "All", "adminAccess": true}},
+                {"name": "b", "firstAvailable": [{"name": "x", "deviceClassName": "big", "count": 2}, {"name": "y", "deviceClassName": "gpu"}]}],
+            "constraints": [{"requests": ["a", "b"], "matchAttribute": "gpu.example.com/parent"}]}},
+        "status": {"reservedFor": [{"resource": "pods", "name": "p", "uid": "pu"}]},
+    })));
+    let [all, first] = &claim.requests[..] else { panic!("two requests") };
+    assert_eq!((all.alternatives[0].amount, all.alternatives[0].admin_access), (DeviceAmount::All, true));
+    assert_eq!(
+        first.alternatives.iter().map(|a| (&*a.name, a.amount)).collect::<Vec<_>>(),
+        [("x", DeviceAmount::Exactly(2)), ("y", DeviceAmount::Exactly(1))]
+    );
+    assert_eq!((claim.constraints.len(), claim.allocation, claim.reserved_for.len()), (1, None, 1));
+}

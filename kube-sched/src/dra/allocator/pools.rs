@@ -6,12 +6,14 @@ use crate::model::Node;
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// Driver, pool and device.
+type DeviceId = (Arc<str>, Arc<str>, Arc<str>);
+
 /// The slices of complete pools, and the devices that are in use.
 #[derive(Clone, Debug, Default)]
 pub struct Pools {
     slices: Vec<Arc<ResourceSlice>>,
-    /// By driver, pool and device.
-    in_use: Arc<HashSet<(Arc<str>, Arc<str>, Arc<str>)>>,
+    in_use: Arc<HashSet<DeviceId>>,
 }
 
 impl Pools {
