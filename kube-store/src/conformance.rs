@@ -14,7 +14,9 @@
 //! ```
 
 mod compaction;
+pub mod history;
 mod lifetimes;
+mod linearizability;
 mod limits;
 mod lists;
 mod model;
@@ -111,9 +113,11 @@ checks! {
         a_slow_watcher_misses_nothing, watches_can_come_and_go;
     compaction: older_revisions_are_gone, the_revision_itself_is_kept, watches_below_are_refused,
         the_present_is_never_lost, running_watches_go_on, a_page_of_the_past_fails_clearly,
-        compaction_takes_known_revisions_only, watches_under_churn_miss_nothing;
+        compaction_takes_known_revisions_only, watches_under_churn_miss_nothing,
+        often_under_watchers_that_come_back;
     lifetimes: a_lifetime_ends_in_a_delete, not_before_its_time, a_later_write_ends_a_lifetime,
         a_lifetime_can_be_renewed, deleting_ends_a_lifetime, many_lifetimes_end;
+    linearizability: eight_writers_and_eight_watchers;
     model: random_operations_agree_with_the_model;
 }
 

@@ -1,10 +1,13 @@
 //! Compaction.
 
 use super::{Subject, contents, delete, expect, get, keys, list, next, put, under, watch, watch_of};
-use crate::{EMPTY_REVISION, Error, ListRequest, ReadAt, Result, WatchRequest};
-use futures::future::{join, join_all};
+use crate::{EMPTY_REVISION, Error, EventKind, ListRequest, Precondition, ReadAt, Result, Revision, WatchRequest};
+use futures::StreamExt;
+use futures::future::{join, join_all, join3};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[track_caller]
 fn compacted<T>(result: Result<T>, requested: u64, oldest: u64) {
@@ -142,4 +145,116 @@ pub(super) async fn watches_under_churn_miss_nothing(store: Subject) {
         }
     };
     join(join(write, compact), join_all((0..WATCHERS).map(read))).await;
+}
+
+/// Everything but the present is forgotten every 100 ms, under 100 watchers that come back all the time, each after a pause
+/// of its own: whoever finds its place gone takes the state anew, and all know the same in the end.
+pub(super) async fn often_under_watchers_that_come_back(store: Subject) {
+    const WATCHERS: u64 = 100;
+    const WRITES: u64 = 400;
+    const STEP: Duration = Duration::from_millis(5);
+    let (told, ended) = tokio::sync::watch::channel(None);
+    let write = async {
+        for i in 0..WRITES {
+            let key = format!("/p/{}", i * 7 % 31);
+            if i % 5 == 4 {
+                drop(store.delete(&key, Precondition::None).await.expect("delete"));
+            } else {
+                put(&store, &key, &i.to_string()).await;
+            }
+            tokio::time::sleep(STEP).await;
+        }
+        told.send_replace(Some(store.revision().await.expect("revision")));
+    };
+    let compact = async {
+        while ended.borrow().is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let revision = store.revision().await.expect("revision");
+            match store.compact(revision).await {
+                Ok(()) | Err(Error::Compacted { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let read = |number: u64| {
+        let (store, ended) = (Arc::clone(&store), ended.clone());
+        async move {
+            let mut mirror = Mirror::default();
+            while ended.borrow().is_none_or(|end| mirror.through < end) {
+                mirror.follow(&store, 1 + number % 23, &ended).await;
+                tokio::time::sleep(STEP * u32::try_from(number % 40).unwrap_or(0)).await;
+            }
+            mirror
+        }
+    };
+    let ((), (), mirrors) = join3(write, compact, join_all((0..WATCHERS).map(read))).await;
+    let expected: Vec<String> = contents(list(&store, under("/p/")).await);
+    let mut relists = 0;
+    for (number, mirror) in mirrors.into_iter().enumerate() {
+        let got: Vec<String> = mirror.state.iter().map(|(key, text)| format!("{key} {text}")).collect();
+        assert_eq!(got, expected, "watcher {number}");
+        relists += mirror.relists;
+    }
+    assert!(relists > WATCHERS, "the history went past some of them: {relists}");
+}
+
+/// What a watcher knows.
+#[derive(Default)]
+struct Mirror {
+    state: BTreeMap<String, String>,
+    /// It knows everything up to here; 0 before it knows anything.
+    through: Revision,
+    relists: u64,
+}
+
+impl Mirror {
+    /// Watches for so many events, or until the end was seen.
+    async fn follow(&mut self, store: &Subject, events: u64, ended: &tokio::sync::watch::Receiver<Option<Revision>>) {
+        let mut end = ended.clone();
+        let resume = WatchRequest { after: Some(self.through), progress: true, ..watch_of("/p/") };
+        let anew = WatchRequest { initial_state: true, progress: true, ..watch_of("/p/") };
+        let opened = if self.through == 0 { store.watch(anew.clone()).await } else { store.watch(resume).await };
+        let mut stream = match opened {
+            Ok(stream) => stream,
+            Err(Error::Compacted { .. }) => {
+                (self.through, self.relists) = (0, self.relists + 1);
+                store.watch(anew).await.expect("the present can always be watched")
+            }
+            Err(error) => panic!("{error}"),
+        };
+        if self.through == 0 {
+            self.state.clear();
+        }
+        let mut left = events;
+        while left > 0 && ended.borrow().is_none_or(|end| self.through < end) {
+            let event = tokio::select! {
+                biased;
+                event = stream.next() => event.expect("a watch ends with an error"),
+                // It may have seen everything before it was said that this was the end.
+                Ok(()) = end.changed() => continue,
+            };
+            let event = match event {
+                Ok(event) => event,
+                Err(Error::Lagged { resume_after }) => return assert!(resume_after >= self.through),
+                Err(error) => panic!("{error}"),
+            };
+            let initial = self.through == 0;
+            match (event.kind, &event.entry) {
+                (EventKind::Progress | EventKind::InitialEnd, _) => self.through = self.through.max(event.revision),
+                (EventKind::Deleted, Some(entry)) => {
+                    assert!(self.state.remove(&*entry.key).is_some(), "{} was not there", entry.key);
+                }
+                (_, Some(entry)) => {
+                    let before = self.state.insert(entry.key.to_string(), super::text(entry).to_owned());
+                    assert_eq!(before.is_none(), event.kind == EventKind::Added, "{}", entry.key);
+                }
+                (kind, None) => panic!("{kind:?} carries nothing"),
+            }
+            if !initial {
+                assert!(event.revision >= self.through, "{} after {}", event.revision, self.through);
+                self.through = event.revision;
+                left -= 1;
+            }
+        }
+    }
 }

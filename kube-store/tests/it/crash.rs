@@ -1,5 +1,6 @@
 //! Crashes of the machine at every operation on the medium.
 
+use crate::observed::Observed;
 use crate::trace::{Model, Step, Trace, config, open};
 use crate::{long, seeds};
 use kubekit_store::conformance::extractor;
@@ -52,6 +53,35 @@ async fn a_crash_at_every_operation_loses_nothing() {
         }
         println!("seed {seed}: {crashes} crashes");
         assert!(crashes > steps);
+    }
+}
+
+/// A machine that stops after every operation of a trace, which itself goes on: each stop is recovered from.
+#[tokio::test(start_paused = true)]
+async fn a_stop_after_every_operation_of_a_long_trace_loses_nothing() {
+    let writes = if long() { 10_000 } else { 2000 };
+    for seed in seeds("a stop after every operation", 1) {
+        let medium = Observed::new(seed);
+        let store = Disk::open_on(medium.clone(), extractor(), config()).unwrap();
+        let mut model = Model::new();
+        let (mut stops, mut done) = (0, 0);
+        medium.stops();
+        for step in Trace::new(seed) {
+            if model.revision >= writes {
+                break;
+            }
+            let before = model.clone();
+            model.run(&store, &step).await.unwrap();
+            for stopped in medium.stops() {
+                stops += 1;
+                let place = format!("seed {seed}, stop {stops}, during {step:?}");
+                let recovered = open(&stopped).unwrap_or_else(|error| panic!("{place}: {error}"));
+                settle(&mut before.clone(), &recovered, &step, &place).await;
+                done += u64::from(recovered.revision().await.unwrap() == model.revision);
+            }
+        }
+        println!("seed {seed}: {} writes, {stops} stops; after {done} of them the write was there", model.revision);
+        assert!(stops > 2 * writes && done > writes);
     }
 }
 

@@ -49,7 +49,7 @@ struct State {
     epoch: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
     synced: usize,
@@ -147,6 +147,21 @@ impl Simulated {
         let content = state.files.get_mut(&file).expect("a name leads to a file");
         let byte = usize::try_from(bit / 8).expect("a file fits into memory");
         content.bytes[byte] ^= 1 << (bit % 8);
+    }
+
+    /// What a machine would find if this one stopped now, as a medium of its own. This one goes on.
+    #[must_use]
+    pub fn stopped(&self, seed: u64) -> Self {
+        let copy = Self::new(seed);
+        {
+            let (state, mut stopped) = (self.state.lock(), copy.state.lock());
+            stopped.files = state.files.clone();
+            stopped.names = state.names.clone();
+            stopped.durable_names = state.durable_names.clone();
+            stopped.next_file = state.next_file;
+            stopped.tear();
+        }
+        copy
     }
 
     /// A medium of its own with the same files.
