@@ -2,15 +2,15 @@
 //! and the reasons.
 
 mod committer;
-mod frame;
-mod log;
+pub(crate) mod frame;
+pub(crate) mod log;
 pub mod medium;
-mod names;
+pub(crate) mod names;
 mod queue;
-mod reader;
-mod record;
+pub(crate) mod reader;
+pub(crate) mod record;
 mod recovery;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use crate::engine::Engine;
 use crate::engine::housekeeping::{Backend, Housekeeper};
@@ -85,15 +85,15 @@ impl Disk {
     /// Those of [`Disk::open`].
     pub fn open_on(medium: impl Medium, extractor: Extractor, config: Config) -> Result<Self> {
         let medium: Arc<dyn Medium> = Arc::new(medium);
-        let lock = medium.lock().map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => Error::Locked(format!("{}: {error}", medium.describe())),
-            _ => Error::Io(format!("{}: {error}", medium.describe())),
-        })?;
+        let lock = lock(&*medium)?;
         let recovered = recovery::recover(&medium, &config)?;
         let (mode, segment_bytes) = (config.commit_mode, config.segment_bytes);
         let engine = Arc::new(Engine::new(recovered.index, recovered.expiry, extractor, config));
-        let committer =
+        let mut committer =
             Committer::new(Arc::clone(&engine), medium, recovered.log, segment_bytes, recovered.snapshot_bytes);
+        if recovered.outdated {
+            committer.upgrade();
+        }
         let stop = committer.stop();
         let queue = Arc::new(Queue::default());
         let mut threads = Vec::new();
@@ -106,6 +106,14 @@ impl Disk {
         inner.housekeeper.ensure_running(&inner);
         Ok(Self { inner, threads, stop, _lock: lock })
     }
+}
+
+/// Takes a medium for this process.
+pub(crate) fn lock(medium: &dyn Medium) -> Result<Box<dyn MediumLock>> {
+    medium.lock().map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => Error::Locked(format!("{}: {error}", medium.describe())),
+        _ => Error::Io(format!("{}: {error}", medium.describe())),
+    })
 }
 
 /// Starts the thread that commits and the one that writes snapshots, which ends when the first does.

@@ -68,6 +68,13 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Bytes of key, value and attributes: what a medium holds of this version at least.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        self.bytes() + self.attributes.bytes()
+    }
+}
+
 impl fmt::Debug for Entry {
     /// Values may be secret: only their size is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

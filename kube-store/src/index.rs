@@ -29,6 +29,7 @@ pub(crate) struct Index {
     history: History,
     secondary: Secondary,
     revision: Revision,
+    live_bytes: usize,
 }
 
 /// A key that does not exist now, but did at revisions that can still be read.
@@ -59,7 +60,13 @@ impl Index {
             history: History::new(revision),
             secondary: Secondary::new(indexed),
             revision,
+            live_bytes: 0,
         }
+    }
+
+    /// Bytes of keys, values and attributes of the present state.
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.live_bytes
     }
 
     /// The revision of the last change.
@@ -162,6 +169,8 @@ impl Index {
         debug_assert!(change.revision >= self.revision, "revisions rise");
         self.revision = change.revision;
         self.secondary.update(change.previous.as_ref(), change.entry.as_ref());
+        self.live_bytes += change.entry.as_ref().map_or(0, |entry| entry.stored_bytes());
+        self.live_bytes -= change.previous.as_ref().map_or(0, |entry| entry.stored_bytes());
         match (&change.previous, &change.entry) {
             (Some(previous), Some(entry)) => {
                 entry.older.set(Arc::clone(previous), change.revision);
@@ -191,6 +200,7 @@ impl Index {
     /// Puts a version in place that a snapshot on a medium recorded; it has no history.
     pub(crate) fn restore(&mut self, entry: Arc<Entry>) {
         self.secondary.update(None, Some(&entry));
+        self.live_bytes += entry.stored_bytes();
         self.live.insert(&Arc::clone(&entry.key), entry);
     }
 

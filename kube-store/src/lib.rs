@@ -5,6 +5,7 @@
 //! [`Attributes`], which the caller extracts.
 
 mod attributes;
+pub mod backup;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -40,6 +40,8 @@ pub(crate) struct Committer {
     snapshot_bytes: u64,
     /// Bytes of the log at which the next snapshot is due.
     snapshot_at: u64,
+    /// Bytes of the log below which none is tried again, after one has failed.
+    not_before: u64,
     /// Whether a snapshot is being written.
     writing: bool,
     /// Those who wait for a snapshot that begins after they asked.
@@ -81,7 +83,7 @@ impl Committer {
         snapshot_bytes: u64,
     ) -> Self {
         let snapshot_at = due_after(snapshot_bytes, segment_bytes);
-        let (rotate_at, writing, stop) = (segment_bytes, false, Arc::default());
+        let (rotate_at, not_before, writing, stop) = (segment_bytes, 0, false, Arc::default());
         let (waiting, served) = (Vec::new(), Vec::new());
         Self {
             engine,
@@ -91,10 +93,21 @@ impl Committer {
             rotate_at,
             snapshot_bytes,
             snapshot_at,
+            not_before,
             writing,
             waiting,
             served,
             stop,
+        }
+    }
+
+    /// Makes everything in the directory of the present version of the format: what there is goes into a snapshot, and
+    /// the log on in a new file. A machine that stops meanwhile finds both versions, which can be read together.
+    pub(crate) fn upgrade(&mut self) {
+        (self.snapshot_at, self.not_before) = (0, 0);
+        if let Some(job) = self.maintain() {
+            let written = job.run();
+            self.step(&mut VecDeque::from([written]));
         }
     }
 
@@ -118,7 +131,7 @@ impl Committer {
                 }
                 Request::Snapshot(reply) => {
                     self.waiting.push(reply);
-                    self.snapshot_at = 0;
+                    (self.snapshot_at, self.not_before) = (0, 0);
                 }
                 Request::Written(revision, written) => self.snapshot_written(revision, written),
             }
@@ -184,7 +197,7 @@ impl Committer {
         // What is dead may be most of the files by now.
         const WORTHWHILE: u64 = 64 << 10;
         if !self.writing && self.log.bytes() > self.snapshot_bytes / 2 + WORTHWHILE {
-            self.snapshot_at = 0;
+            (self.snapshot_at, self.not_before) = (0, 0);
         }
         Ok(())
     }
@@ -197,7 +210,10 @@ impl Committer {
             }
             return None;
         }
-        let due = !self.writing && self.log.bytes() >= self.snapshot_at;
+        let bytes = self.log.bytes();
+        // After much was deleted, most of the snapshot is dead, and would wait for a log of its size.
+        let wasted = bytes + self.snapshot_bytes > LIVE_SHARE * self.engine.live_bytes() + self.segment_bytes;
+        let due = !self.writing && bytes >= self.not_before && (bytes >= self.snapshot_at || wasted);
         if !due && self.log.file_bytes() < self.rotate_at {
             return None;
         }
@@ -205,7 +221,7 @@ impl Committer {
         if let Err(error) = self.log.rotate() {
             tracing::warn!(%error, "the log goes on in the same file");
             self.rotate_at = self.log.file_bytes() + self.segment_bytes / 4;
-            self.snapshot_at = self.snapshot_at.max(self.log.bytes() + self.segment_bytes / 4);
+            self.not_before = self.log.bytes() + self.segment_bytes / 4;
             for reply in self.waiting.drain(..) {
                 let _ = reply.send(Err(Error::Io(format!("no snapshot was written: {error}"))));
             }
@@ -223,7 +239,7 @@ impl Committer {
     }
 
     fn snapshot_written(&mut self, revision: Revision, written: io::Result<u64>) {
-        self.writing = false;
+        (self.writing, self.not_before) = (false, 0);
         let kept = written.and_then(|bytes| {
             self.snapshot_bytes = bytes;
             self.log.forget_before(revision)
@@ -233,17 +249,20 @@ impl Committer {
             let answer = kept.as_ref().map_err(|error| Error::Io(format!("no snapshot was written: {error}")));
             let _ = reply.send(answer.map(|()| ()));
         }
-        if !self.waiting.is_empty() {
-            self.snapshot_at = 0;
-        }
         if let Err(error) = kept {
             if !self.stop.load(Ordering::Relaxed) {
                 tracing::warn!(medium = %self.medium.describe(), %error, "no snapshot was written; the log grows on");
             }
-            self.snapshot_at = self.snapshot_at.max(self.log.bytes() + self.segment_bytes / 4);
+            self.not_before = self.log.bytes() + self.segment_bytes / 4;
+        }
+        if !self.waiting.is_empty() {
+            (self.snapshot_at, self.not_before) = (0, 0);
         }
     }
 }
+
+/// The files may be so many times the size of the state, beside one file of the log.
+const LIVE_SHARE: u64 = 3;
 
 /// Bytes of the log at which a snapshot is due: as many as the state has, or one file, so that the work of writing
 /// snapshots stays in proportion to what is written.

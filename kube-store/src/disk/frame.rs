@@ -16,8 +16,10 @@
 
 use crate::Revision;
 
-/// The version of the format that this crate writes.
-pub(crate) const VERSION: u32 = 1;
+/// The version of the format that this crate writes. Version 2 came with sealed records.
+pub(crate) const VERSION: u32 = 2;
+/// The oldest version that it reads; a directory of an older one than [`VERSION`] is upgraded in place when it is opened.
+pub(crate) const VERSION_OLDEST: u32 = 1;
 pub(crate) const FILE_HEADER: usize = 28;
 pub(crate) const FRAME_HEADER: usize = 36;
 const CHECKSUM: usize = FRAME_HEADER - 4;
@@ -31,6 +33,7 @@ pub(crate) const PAYLOAD_MAX: usize = PAYLOAD_TARGET + crate::VALUE_BYTES_MAX + 
 pub(crate) enum FileKind {
     Log,
     Snapshot,
+    Backup,
 }
 
 impl FileKind {
@@ -38,6 +41,7 @@ impl FileKind {
         match self {
             Self::Log => b"\xf5kkLOG\r\n",
             Self::Snapshot => b"\xf5kkSNP\r\n",
+            Self::Backup => b"\xf5kkBAK\r\n",
         }
     }
 }
@@ -47,7 +51,7 @@ impl FileKind {
 pub(crate) struct FileHeader {
     pub(crate) kind: FileKind,
     pub(crate) salt: u32,
-    /// Log: the revision before its first record. Snapshot: its revision.
+    /// Log: the revision before its first record. Snapshot and backup: the revision of the state.
     pub(crate) base: Revision,
 }
 
@@ -62,9 +66,14 @@ pub(crate) enum HeaderError {
 
 impl FileHeader {
     pub(crate) fn encode(&self) -> [u8; FILE_HEADER] {
+        self.encode_as(VERSION)
+    }
+
+    /// The header of a file of this version.
+    pub(crate) fn encode_as(&self, version: u32) -> [u8; FILE_HEADER] {
         let mut bytes = [0; FILE_HEADER];
         bytes[..8].copy_from_slice(self.kind.magic());
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..12].copy_from_slice(&version.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.salt.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.base.to_le_bytes());
         let checksum = crc32fast::hash(&bytes[..24]);
@@ -77,9 +86,14 @@ impl FileHeader {
             return Err(HeaderError::Damaged);
         }
         match u32_at(bytes, 8) {
-            VERSION => Ok(Self { kind, salt: u32_at(bytes, 12), base: u64_at(bytes, 16) }),
+            VERSION_OLDEST..=VERSION => Ok(Self { kind, salt: u32_at(bytes, 12), base: u64_at(bytes, 16) }),
             other => Err(HeaderError::Version(other)),
         }
+    }
+
+    /// Whether an intact header is one of an older version.
+    pub(crate) fn is_outdated(bytes: &[u8; FILE_HEADER]) -> bool {
+        u32_at(bytes, 8) < VERSION
     }
 }
 
@@ -99,14 +113,17 @@ pub(crate) enum FrameKind {
     Compacted,
     /// The last frame of a snapshot; `records` counts all of it.
     End,
+    /// The first frame of a backup: when it was taken, as milliseconds since 1970, in 8 bytes.
+    Taken,
 }
 
-const KINDS: [(FrameKind, u32); 5] = [
+const KINDS: [(FrameKind, u32); 6] = [
     (FrameKind::Records, 1),
     (FrameKind::Mark, 2),
     (FrameKind::Seal, 3),
     (FrameKind::Compacted, 4),
     (FrameKind::End, 5),
+    (FrameKind::Taken, 6),
 ];
 
 /// The start of a frame.

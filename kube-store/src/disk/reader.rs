@@ -13,6 +13,8 @@ pub(crate) struct Reader {
     pub(crate) offset: u64,
     payload: Vec<u8>,
     describe: String,
+    /// Whether the file is of an older version of the format.
+    pub(crate) outdated: bool,
 }
 
 /// What stands at a place in a file.
@@ -41,8 +43,16 @@ impl Reader {
     /// `Damaged` when the header is not what was written, or of another version.
     pub(crate) fn open(medium: &dyn Medium, name: &str, kind: FileKind) -> Result<Opened> {
         let describe = format!("{}: {name}", medium.describe());
+        let file = medium.read(name).map_err(|error| Error::Io(format!("reading {describe}: {error}")))?;
+        Self::over(file, describe, kind)
+    }
+
+    /// Reads the header of a file that is open already.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub(crate) fn over(mut file: Box<dyn Read + Send>, describe: String, kind: FileKind) -> Result<Opened> {
         let io = |error: std::io::Error| Error::Io(format!("reading {describe}: {error}"));
-        let mut file = medium.read(name).map_err(io)?;
         let mut bytes = Vec::new();
         file.by_ref().take(FILE_HEADER as u64).read_to_end(&mut bytes).map_err(io)?;
         let header = bytes
@@ -51,11 +61,13 @@ impl Reader {
         match header {
             Ok(header) => {
                 let offset = FILE_HEADER as u64;
-                Ok(Opened::Reader(Self { file, header, offset, payload: Vec::new(), describe }))
+                let outdated = bytes.first_chunk().is_some_and(FileHeader::is_outdated);
+                Ok(Opened::Reader(Self { file, header, offset, payload: Vec::new(), describe, outdated }))
             }
             Err(HeaderError::Version(version)) => Err(Error::Damaged(format!(
-                "{describe}: format version {version}; this build reads version {}. Use a build that reads it, \
-                 which upgrades the directory in place",
+                "{describe}: format version {version}; this build reads versions {} to {}. Use a build that \
+                 reads it, which upgrades the directory in place",
+                frame::VERSION_OLDEST,
                 frame::VERSION
             ))),
             Err(HeaderError::Damaged) => {
@@ -64,9 +76,13 @@ impl Reader {
                 if file.read(&mut beyond).map_err(io)? == 0 {
                     return Ok(Opened::NeverUsed);
                 }
-                Err(Error::Damaged(format!(
-                    "{describe}: the header is damaged, or this is no file of a store. Restore the directory from a backup"
-                )))
+                let what = match kind {
+                    FileKind::Backup => "this is no backup, or its header is damaged",
+                    FileKind::Log | FileKind::Snapshot => {
+                        "the header is damaged, or this is no file of a store. Restore the directory from a backup"
+                    }
+                };
+                Err(Error::Damaged(format!("{describe}: {what}")))
             }
         }
     }
@@ -107,9 +123,15 @@ impl Reader {
     /// An error that says what is damaged here, and what to do.
     pub(crate) fn damaged(&self, what: &str) -> Error {
         Error::Damaged(format!(
-            "{}, byte {}: {what}. Acknowledged writes would be lost, so the store does not start; restore the \
-             directory from a backup",
-            self.describe, self.offset
+            "{}, byte {}: {what}. {}",
+            self.describe,
+            self.offset,
+            match self.header.kind {
+                FileKind::Backup => "Use another backup",
+                FileKind::Log | FileKind::Snapshot => {
+                    "Acknowledged writes would be lost, so the store does not start; restore the directory from a backup"
+                }
+            }
         ))
     }
 }

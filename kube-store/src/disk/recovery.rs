@@ -27,6 +27,8 @@ pub(crate) struct Recovered {
     pub(crate) log: Log,
     /// Bytes of the snapshot, if there is one.
     pub(crate) snapshot_bytes: u64,
+    /// Whether something in the directory is of an older version of the format.
+    pub(crate) outdated: bool,
 }
 
 /// The state while it is read.
@@ -36,6 +38,7 @@ struct Replay<'a> {
     present: Present,
     index: Index,
     expiry: Expiry,
+    outdated: bool,
 }
 
 /// What was found in one log file.
@@ -57,6 +60,7 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
         present: Present { instant: Instant::now(), wall: config.wall_clock.now() },
         index: Index::new(store::EMPTY_REVISION, &config.indexed),
         expiry: Expiry::default(),
+        outdated: false,
     };
     let snapshot_bytes = match found.snapshot {
         Some(revision) => replay.snapshot(revision)?,
@@ -91,14 +95,16 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
             sealed.push(Sealed { base, bytes: file.bytes });
         }
     }
-    let Replay { index, expiry, .. } = replay;
+    let Replay { index, expiry, outdated, .. } = replay;
     // What was removed may not come back after the next write.
     medium.sync_dir().map_err(|error| failed(&**medium, "syncing the directory", &error))?;
     let log = match open {
+        // Nothing is lost with a file that has no records, and a new one is of the present version.
+        Some(end) if outdated && end.base == index.revision() => Log::create(Arc::clone(medium), end.base, sealed)?,
         Some(end) => Log::resume(Arc::clone(medium), end, index.revision(), sealed)?,
         None => Log::create(Arc::clone(medium), index.revision(), sealed)?,
     };
-    Ok(Recovered { index, expiry, log, snapshot_bytes })
+    Ok(Recovered { index, expiry, log, snapshot_bytes, outdated })
 }
 
 /// The files of a directory.
@@ -144,7 +150,7 @@ fn missing(medium: &dyn Medium, what: &str) -> Error {
 impl Replay<'_> {
     fn snapshot(&mut self, revision: Revision) -> Result<u64> {
         let (index, expiry) = (&mut self.index, &mut self.expiry);
-        let bytes = snapshot::read(self.medium, revision, self.present, &self.config.encryption, |entry: Entry| {
+        let found = snapshot::read(self.medium, revision, self.present, &self.config.encryption, |entry: Entry| {
             let entry = Arc::new(entry);
             if let Some(lifetime) = entry.lifetime {
                 expiry.restore(lifetime.deadline, entry.revision, &entry.key);
@@ -152,7 +158,8 @@ impl Replay<'_> {
             index.restore(entry);
         })?;
         self.index.begin_at(revision);
-        Ok(bytes)
+        self.outdated |= found.outdated;
+        Ok(found.bytes)
     }
 
     /// The log files that say something of what comes after `start`; those that do not are removed.
@@ -183,6 +190,7 @@ impl Replay<'_> {
         if reader.header.base != base {
             return Err(reader.damaged("the header is that of another log file"));
         }
+        self.outdated |= reader.outdated;
         let before = self.index.revision();
         let continues = first || base == before;
         let mut revision = base;
@@ -217,7 +225,9 @@ impl Replay<'_> {
                     return Ok(File { open: None, used, bytes, revision });
                 }
                 FrameKind::Compacted => while self.index.compact_step(header.revision).is_some() {},
-                FrameKind::End => return Err(reader.damaged("a frame of a snapshot stands in the log")),
+                FrameKind::End | FrameKind::Taken => {
+                    return Err(reader.damaged("a frame of another kind of file stands in the log"));
+                }
                 FrameKind::Records => {
                     let mut rest = payload;
                     for _ in 0..header.records {

@@ -21,6 +21,11 @@ impl Engine {
         self.index.read().revision()
     }
 
+    /// Bytes of the present state.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.index.read().live_bytes() as u64
+    }
+
     /// The state of this moment, or of a revision.
     pub(crate) fn snapshot(&self, at: ReadAt) -> Result<Snapshot> {
         self.index.read().snapshot(at, &Selector::default())

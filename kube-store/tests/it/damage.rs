@@ -163,7 +163,7 @@ async fn another_version_is_refused_with_words() {
     bytes[24..28].copy_from_slice(&checksum.to_le_bytes());
     medium.set_contents(&name, bytes.clone());
     let error = open(&medium).unwrap_err().to_string();
-    assert!(error.contains("format version 7; this build reads version 1"), "{error}");
+    assert!(error.contains("format version 7; this build reads versions 1 to 2"), "{error}");
     assert_eq!(medium.contents(&name), Some(bytes), "nothing was changed");
 }
 

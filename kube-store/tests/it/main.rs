@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests stop at what they do not expect, and print seeds")]
 
+mod backup;
 mod conformance;
 mod crash;
 mod damage;
 mod encryption;
 mod etcd;
 mod faults;
+mod linearizability;
+mod observed;
 mod trace;
 
 /// Seeds for a test: from `KUBEKIT_STORE_SEED` on, `KUBEKIT_STORE_SEEDS` of them (or `count`). They are printed, so that

@@ -1,8 +1,8 @@
 //! Headers and frames: there and back, and every bit counts.
 
 use super::{
-    Candidate, FILE_HEADER, FRAME_HEADER, FileHeader, FileKind, FrameHeader, FrameKind, HeaderError, begin, finish,
-    proves_durable,
+    Candidate, FILE_HEADER, FRAME_HEADER, FileHeader, FileKind, FrameHeader, FrameKind, HeaderError, VERSION,
+    VERSION_OLDEST, begin, finish, proves_durable,
 };
 
 const SALT: u32 = 0xdead_beef;
@@ -42,11 +42,17 @@ fn every_bit_of_a_file_header_counts() {
 
 #[test]
 fn another_version_is_told_from_damage() {
-    let mut bytes = FileHeader { kind: FileKind::Log, salt: SALT, base: 9 }.encode();
-    bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
-    let checksum = crc32fast::hash(&bytes[..24]);
-    bytes[24..].copy_from_slice(&checksum.to_le_bytes());
-    assert_eq!(FileHeader::decode(FileKind::Log, &bytes), Err(HeaderError::Version(2)));
+    let header = FileHeader { kind: FileKind::Log, salt: SALT, base: 9 };
+    for version in 0..5u32 {
+        let mut bytes = header.encode();
+        bytes[8..12].copy_from_slice(&version.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[..24]);
+        bytes[24..].copy_from_slice(&checksum.to_le_bytes());
+        let readable = (VERSION_OLDEST..=VERSION).contains(&version);
+        let expected = if readable { Ok(header) } else { Err(HeaderError::Version(version)) };
+        assert_eq!(FileHeader::decode(FileKind::Log, &bytes), expected);
+        assert_eq!(FileHeader::is_outdated(&bytes), version < VERSION);
+    }
 }
 
 #[test]
