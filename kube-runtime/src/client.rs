@@ -179,6 +179,26 @@ impl Client {
         }
     }
 
+    /// Sends a request and gives the pieces of the answer as they arrive, as a backup is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] for every answer that is not a success; see [`Error`]. The stream's errors are those of the
+    /// connection; it ends after one.
+    pub async fn request_stream(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + use<>, Error> {
+        let timeout = self.inner.timeout;
+        let operation = operation(&request);
+        let answer = match tokio::time::timeout(timeout, self.send(request)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(Error::Timeout { operation, timeout }),
+        };
+        let pieces = answer.into_body().into_data_stream();
+        Ok(pieces.map(move |piece| piece.map_err(|source| Error::Service { operation: operation.clone(), source })))
+    }
+
     /// Sends a request and gives the lines of the answer as they arrive, as a watch or a log is read.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
-//! Paths that name no resource: health, version, the issuer of tokens, OpenAPI.
+//! Paths that name no resource: health, version, the issuer of tokens, OpenAPI, backups.
 
+mod backup;
 mod health;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,15 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
     let first = path.split('/').nth(1).unwrap_or_default();
     if !matches!(
         first,
-        "" | "version" | "metrics" | "healthz" | "livez" | "readyz" | "openid" | ".well-known" | "openapi"
+        "" | "version"
+            | "metrics"
+            | "healthz"
+            | "livez"
+            | "readyz"
+            | "openid"
+            | ".well-known"
+            | "openapi"
+            | "backup"
     ) {
         return None;
     }
@@ -38,6 +47,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         "healthz" | "livez" | "readyz" => Some(health::answer(server, request, path).await),
         "openid" | ".well-known" => issuer(server, path).map(Ok),
         "openapi" => openapi::serve(request, path),
+        "backup" if path == "/backup" => Some(backup::answer(server).await),
         _ => None,
     }
 }

@@ -1,10 +1,10 @@
 //! A whole Kubernetes cluster from one command.
 
 use anyhow::bail;
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use kubekit_cluster::{Builder, Cluster, Error, Storage, Watching, kubeconfig};
 use kubekit_examples::storage::StorageArguments;
-use kubekit_examples::{data, process};
+use kubekit_examples::{backup, data, process};
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,10 @@ const LINE_PERIOD: Duration = Duration::from_millis(500);
 
 /// Runs a whole Kubernetes cluster in this process: API server, controllers, scheduler and nodes.
 #[derive(Parser)]
-#[command(name = "cluster", version)]
+#[command(name = "cluster", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where the API server listens; port 0 picks one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6443")]
     listen: SocketAddr,
@@ -50,6 +52,30 @@ struct Arguments {
     quiet: bool,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Writes the state of a running cluster into a file, while the cluster goes on.
+    Backup {
+        /// The file. It holds every Secret in plain text: keep it as safe as the cluster.
+        file: PathBuf,
+        /// The kubeconfig of an administrator. [default: that of the data directory]
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+        /// The data directory of the cluster, for its kubeconfig. [default: kubekit in the user's data directory]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Makes a data directory of a backup, for a cluster to be started on. Revisions go on past any that the cluster which
+    /// was backed up can have served, so that every client takes the state anew.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Where to. There must be no store in it, running or not.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Runtime {
     /// Containers that are nothing but a state.
@@ -59,8 +85,32 @@ enum Runtime {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    process::run(|shutdown| run(arguments, shutdown))
+    let mut arguments = Arguments::parse();
+    match arguments.command.take() {
+        Some(command) => process::run(|_| carry_out(command)),
+        None => process::run(|shutdown| run(arguments, shutdown)),
+    }
+}
+
+async fn carry_out(command: Command) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    match command {
+        Command::Backup { file, kubeconfig, data_dir } => {
+            let kubeconfig = match (kubeconfig, data_dir) {
+                (Some(kubeconfig), _) => kubeconfig,
+                (None, Some(directory)) => directory.join("kubeconfig"),
+                (None, None) => data::directory()?.join("kubeconfig"),
+            };
+            let contents = backup::take(&kubeconfig, &file).await?;
+            writeln!(out, "{}: {} objects at revision {}", file.display(), contents.entries, contents.revision)?;
+        }
+        Command::Restore { file, data_dir } => {
+            let (contents, revision) = backup::restore(&file, &data_dir)?;
+            let (objects, of) = (contents.entries, contents.revision);
+            writeln!(out, "{}: {objects} objects of revision {of}, from revision {revision} on", data_dir.display())?;
+        }
+    }
+    Ok(())
 }
 
 async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -7,63 +7,99 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 const CLIENTS: usize = 8;
-const CREATES: usize = 10_000;
+/// More than any round gets to.
+const CREATES: usize = 100_000;
 
-fn client(cluster: &Cluster) -> Client {
+pub(crate) fn client(cluster: &Cluster) -> Client {
     Client::from_kubeconfig(&Kubeconfig::from_file(&cluster.kubeconfig()).expect("the cluster wrote it"))
         .expect("complete")
 }
 
-fn config_map(name: &str) -> ConfigMap {
+pub(crate) fn config_map(name: &str) -> ConfigMap {
     let mut object = ConfigMap::default();
     object.metadata.name = Some(name.to_owned());
     object.data = Some([("payload".to_owned(), format!("{name}:").repeat(40))].into());
     object
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_in_the_middle_of_creates_loses_nothing_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
-    let cluster = Cluster::start_in(dir.path(), &["--nodes", "0"]);
-    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
-    let count = Arc::new(AtomicUsize::new(0));
-    let mut writers = tokio::task::JoinSet::new();
+/// Names of objects that were acknowledged, and of those whose answer was lost.
+#[derive(Default)]
+struct Told {
+    acknowledged: BTreeSet<String>,
+    unknown: BTreeSet<String>,
+}
+
+/// Starts clients that create until the cluster is gone.
+fn writers(cluster: &Cluster, round: usize, told: &Arc<Mutex<Told>>, count: &Arc<AtomicUsize>) -> JoinSet<()> {
+    let mut writers = JoinSet::new();
     for writer in 0..CLIENTS {
-        let api: Api<ConfigMap> = Api::namespaced(client(&cluster), "default");
-        let (acknowledged, count) = (acknowledged.clone(), count.clone());
+        let api: Api<ConfigMap> = Api::namespaced(client(cluster), "default");
+        let (told, count) = (Arc::clone(told), Arc::clone(count));
         writers.spawn(async move {
-            for i in 0..CREATES / CLIENTS {
-                let name = format!("c-{writer}-{i}");
-                if api.create(&config_map(&name)).await.is_err() {
+            for i in 0..CREATES {
+                let name = format!("c-{round}-{writer}-{i}");
+                let created = api.create(&config_map(&name)).await.is_ok();
+                let mut told = told.lock().unwrap();
+                if !created {
+                    told.unknown.insert(name);
                     return;
                 }
-                acknowledged.lock().unwrap().insert(name);
+                told.acknowledged.insert(name);
                 count.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
-    while count.load(Ordering::Relaxed) < CREATES / 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    tokio::task::spawn_blocking(move || cluster.kill()).await.unwrap();
-    writers.shutdown().await;
-    let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap());
-    assert!(acknowledged.len() >= CREATES / 2 && acknowledged.len() < CREATES, "{}", acknowledged.len());
+    writers
+}
 
-    let cluster = Cluster::start_in(dir.path(), &["--nodes", "0"]);
-    let api: Api<ConfigMap> = Api::namespaced(client(&cluster), "default");
-    let found = api.list(&ListParams::default()).await.unwrap().items;
-    for object in &found {
-        let name = object.metadata.name.as_deref().unwrap();
+/// Checks what a cluster has found again: everything acknowledged, nothing that nobody wrote, nothing torn.
+async fn check_found(cluster: &Cluster, told: &Told, place: &str) {
+    let api: Api<ConfigMap> = Api::namespaced(client(cluster), "default");
+    let mut names = BTreeSet::new();
+    for object in api.list(&ListParams::default()).await.unwrap().items {
+        let name = object.metadata.name.clone().unwrap();
         if name.starts_with("c-") {
-            assert_eq!(object.data, config_map(name).data, "{name} is torn");
+            assert_eq!(object.data, config_map(&name).data, "{place}: {name} is torn");
+            assert!(told.acknowledged.contains(&name) || told.unknown.contains(&name), "{place}: {name} comes from nowhere");
+            names.insert(name);
         }
     }
-    let names: BTreeSet<String> = found.into_iter().filter_map(|object| object.metadata.name).collect();
-    let lost: Vec<&String> = acknowledged.difference(&names).collect();
-    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    let lost: Vec<&String> = told.acknowledged.difference(&names).collect();
+    assert!(lost.is_empty(), "{place}: acknowledged and lost: {lost:?}");
+}
+
+/// The same directory again and again: each cluster is killed in the middle of its creates, and the next one starts on what
+/// it left. `KUBEKIT_LONG=1` kills a thousand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_in_the_middle_of_creates_loses_nothing_acknowledged() {
+    let (rounds, creates) = if std::env::var_os("KUBEKIT_LONG").is_some() { (1000, 200) } else { (3, 1500) };
+    let dir = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Told::default()));
+    for round in 0..rounds {
+        let cluster = Cluster::start_in(dir.path(), &["--nodes", "0"]);
+        let before = std::mem::take(&mut *told.lock().unwrap());
+        check_found(&cluster, &before, &format!("round {round}")).await;
+        *told.lock().unwrap() = before;
+        let count = Arc::new(AtomicUsize::new(0));
+        let mut writers = writers(&cluster, round, &told, &count);
+        // Not at the same place each time.
+        while count.load(Ordering::Relaxed) < creates / 2 + round * 37 % (creates / 2) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        tokio::task::spawn_blocking(move || cluster.kill()).await.unwrap();
+        while let Some(ended) = writers.join_next().await {
+            ended.unwrap();
+        }
+    }
+    let cluster = Cluster::start_in(dir.path(), &["--nodes", "0"]);
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    check_found(&cluster, &told, "at the end").await;
+    let (acknowledged, unknown) = (told.acknowledged.len(), told.unknown.len());
+    println!("{rounds} kills, {acknowledged} acknowledged creates, {unknown} whose answer was lost");
+    assert!(acknowledged >= rounds * creates / 2);
 }
 
 #[test]

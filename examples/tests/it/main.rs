@@ -3,6 +3,7 @@
 //! A test that cannot find what it needs says so and passes; under `CI=true` it fails instead.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says when it is skipped")]
 
+mod backup;
 mod bad_input;
 mod cluster;
 mod connections;

@@ -83,3 +83,24 @@ async fn head_has_the_headers_of_get_and_no_body() {
     assert_eq!(head.headers()["content-length"], get.body().len().to_string());
     assert_eq!(head.headers()["content-type"], get.headers()["content-type"]);
 }
+
+#[tokio::test]
+async fn a_backup_is_for_administrators() {
+    for user in [
+        UserInfo::new("alice", ["system:authenticated"]),
+        UserInfo::new("system:anonymous", ["system:unauthenticated"]),
+        UserInfo::new("system:kube-controller-manager", ["system:authenticated"]),
+        UserInfo::new("system:node:a", ["system:nodes", "system:authenticated"]),
+    ] {
+        let name = user.name.clone();
+        let response = send_as(user, "GET", "/backup", &[]).await;
+        assert_eq!(response.status(), 403, "{name}");
+    }
+    let admin = || UserInfo::new("admin", ["system:masters", "system:authenticated"]);
+    let response = send_as(admin(), "GET", "/backup", &[]).await;
+    assert_eq!(response.status(), 200);
+    let contents = kubekit_store::backup::verify(std::io::Cursor::new(response.into_body()), "the answer").unwrap();
+    assert!(contents.entries > 50, "the default roles are in it: {contents:?}");
+    assert_eq!(send_as(admin(), "GET", "/backup/more", &[]).await.status(), 404);
+    assert_eq!(send_as(admin(), "POST", "/backup", &[]).await.status(), 405);
+}
