@@ -38,6 +38,9 @@ pub(crate) struct Committer {
     rotate_at: u64,
     /// Bytes of the last snapshot.
     snapshot_bytes: u64,
+    /// Bytes of the state that it has, and that of the one that is being written.
+    snapshot_live: u64,
+    writing_live: u64,
     /// Bytes of the log at which the next snapshot is due.
     snapshot_at: u64,
     /// Bytes of the log below which none is tried again, after one has failed.
@@ -80,7 +83,7 @@ impl Committer {
         medium: Arc<dyn Medium>,
         log: Log,
         segment_bytes: u64,
-        snapshot_bytes: u64,
+        (snapshot_bytes, snapshot_live): (u64, u64),
     ) -> Self {
         let snapshot_at = due_after(snapshot_bytes, segment_bytes);
         let (rotate_at, not_before, writing, stop) = (segment_bytes, 0, false, Arc::default());
@@ -92,6 +95,8 @@ impl Committer {
             segment_bytes,
             rotate_at,
             snapshot_bytes,
+            snapshot_live,
+            writing_live: 0,
             snapshot_at,
             not_before,
             writing,
@@ -211,8 +216,9 @@ impl Committer {
             return None;
         }
         let bytes = self.log.bytes();
-        // After much was deleted, most of the snapshot is dead, and would wait for a log of its size.
-        let wasted = bytes + self.snapshot_bytes > LIVE_SHARE * self.engine.live_bytes() + self.segment_bytes;
+        // After much was deleted, most of a large snapshot is dead, and would wait for a log of its size.
+        let wasted =
+            self.snapshot_bytes > self.segment_bytes && self.engine.live_bytes() < self.snapshot_live / 2;
         let due = !self.writing && bytes >= self.not_before && (bytes >= self.snapshot_at || wasted);
         if !due && self.log.file_bytes() < self.rotate_at {
             return None;
@@ -233,6 +239,7 @@ impl Committer {
         }
         let snapshot = self.engine.snapshot(ReadAt::Latest).ok()?;
         self.writing = true;
+        self.writing_live = self.engine.live_bytes();
         self.served = std::mem::take(&mut self.waiting);
         let encryption = self.engine.config().encryption.clone();
         Some(SnapshotJob { medium: Arc::clone(&self.medium), snapshot, encryption, stop: Arc::clone(&self.stop) })
@@ -241,7 +248,7 @@ impl Committer {
     fn snapshot_written(&mut self, revision: Revision, written: io::Result<u64>) {
         (self.writing, self.not_before) = (false, 0);
         let kept = written.and_then(|bytes| {
-            self.snapshot_bytes = bytes;
+            (self.snapshot_bytes, self.snapshot_live) = (bytes, self.writing_live);
             self.log.forget_before(revision)
         });
         self.snapshot_at = due_after(self.snapshot_bytes, self.segment_bytes);
@@ -260,9 +267,6 @@ impl Committer {
         }
     }
 }
-
-/// The files may be so many times the size of the state, beside one file of the log.
-const LIVE_SHARE: u64 = 3;
 
 /// Bytes of the log at which a snapshot is due: as many as the state has, or one file, so that the work of writing
 /// snapshots stays in proportion to what is written.

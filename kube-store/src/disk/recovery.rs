@@ -25,8 +25,8 @@ pub(crate) struct Recovered {
     pub(crate) index: Index,
     pub(crate) expiry: Expiry,
     pub(crate) log: Log,
-    /// Bytes of the snapshot, if there is one.
-    pub(crate) snapshot_bytes: u64,
+    /// Bytes of the snapshot, if there is one, and of the state in it.
+    pub(crate) snapshot_bytes: (u64, u64),
     /// Whether something in the directory is of an older version of the format.
     pub(crate) outdated: bool,
 }
@@ -63,8 +63,8 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
         outdated: false,
     };
     let snapshot_bytes = match found.snapshot {
-        Some(revision) => replay.snapshot(revision)?,
-        None => 0,
+        Some(revision) => (replay.snapshot(revision)?, replay.index.live_bytes() as u64),
+        None => (0, 0),
     };
     let start = replay.index.revision();
     let logs = replay.relevant(&found, start)?;
