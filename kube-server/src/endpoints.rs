@@ -24,15 +24,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
     let first = path.split('/').nth(1).unwrap_or_default();
     if !matches!(
         first,
-        "" | "version"
-            | "metrics"
-            | "healthz"
-            | "livez"
-            | "readyz"
-            | "openid"
-            | ".well-known"
-            | "openapi"
-            | "backup"
+        "" | "version" | "metrics" | "healthz" | "livez" | "readyz" | "openid" | ".well-known" | "openapi" | "backup"
     ) {
         return None;
     }

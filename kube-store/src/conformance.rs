@@ -16,8 +16,8 @@
 mod compaction;
 pub mod history;
 mod lifetimes;
-mod linearizability;
 mod limits;
+mod linearizability;
 mod lists;
 mod model;
 mod watches;

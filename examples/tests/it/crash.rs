@@ -63,7 +63,10 @@ async fn check_found(cluster: &Cluster, told: &Told, place: &str) {
         let name = object.metadata.name.clone().unwrap();
         if name.starts_with("c-") {
             assert_eq!(object.data, config_map(&name).data, "{place}: {name} is torn");
-            assert!(told.acknowledged.contains(&name) || told.unknown.contains(&name), "{place}: {name} comes from nowhere");
+            assert!(
+                told.acknowledged.contains(&name) || told.unknown.contains(&name),
+                "{place}: {name} comes from nowhere"
+            );
             names.insert(name);
         }
     }

@@ -225,7 +225,9 @@ impl Journal {
         while at < end {
             let event = events.next().await.ok_or(Error::Closed)??;
             at = event.revision;
-            if let (EventKind::Added | EventKind::Modified | EventKind::Deleted, Some(entry)) = (event.kind, &event.entry) {
+            if let (EventKind::Added | EventKind::Modified | EventKind::Deleted, Some(entry)) =
+                (event.kind, &event.entry)
+            {
                 let text = (event.kind != EventKind::Deleted).then(|| super::text(entry).to_owned());
                 changes.push((event.revision, Logged { key: entry.key.to_string(), text }));
             }

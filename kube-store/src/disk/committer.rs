@@ -217,8 +217,7 @@ impl Committer {
         }
         let bytes = self.log.bytes();
         // After much was deleted, most of a large snapshot is dead, and would wait for a log of its size.
-        let wasted =
-            self.snapshot_bytes > self.segment_bytes && self.engine.live_bytes() < self.snapshot_live / 2;
+        let wasted = self.snapshot_bytes > self.segment_bytes && self.engine.live_bytes() < self.snapshot_live / 2;
         let due = !self.writing && bytes >= self.not_before && (bytes >= self.snapshot_at || wasted);
         if !due && self.log.file_bytes() < self.rotate_at {
             return None;

@@ -159,7 +159,8 @@ fn bookmarkable(watched: &Watched, journal: &Journal) -> Result<(), String> {
     for event in &watched.events {
         match event.kind {
             EventKind::Progress => {
-                let missing = watched.due(journal).find(|due| due.revision > delivered && due.revision <= event.revision);
+                let missing =
+                    watched.due(journal).find(|due| due.revision > delivered && due.revision <= event.revision);
                 if let Some(due) = missing {
                     return Err(format!("{event:?} comes before revision {} of {}", due.revision, due.key));
                 }
