@@ -20,9 +20,13 @@ impl Rules for Ingress {
         let path = Path::new("spec");
         let spec = &object["spec"];
         for (index, tls) in list(spec, "tls").iter().enumerate() {
-            let hosts = path.child("tls").index(index).child("hosts");
+            let path = path.child("tls").index(index);
             for (index, host) in texts(tls, "hosts").enumerate() {
-                check_host(&mut errors, &hosts.index(index), host);
+                check_host(&mut errors, &path.child("hosts").index(index), host);
+            }
+            let secret = text(tls, "secretName");
+            if !secret.is_empty() {
+                format::check_subdomain(&mut errors, &path.child("secretName"), secret);
             }
         }
         match get(spec, "defaultBackend") {
@@ -67,17 +71,17 @@ impl Rules for IngressClass {
         if controller.len() > 250 {
             errors.push(Error::too_long(&path.child("controller"), 250));
         }
-        if let Some((domain, rest)) = controller.split_once('/')
-            && syntax::dns1123_subdomain(domain).is_empty()
-            && !rest.is_empty()
-        {
-            return errors;
-        }
+        let prefixed = controller
+            .split_once('/')
+            .is_some_and(|(domain, rest)| syntax::dns1123_subdomain(domain).is_empty() && !rest.is_empty());
         if controller.is_empty() {
             errors.push(Error::required(&path.child("controller"), ""));
-        } else {
+        } else if !prefixed {
             let text = "must be a domain-prefixed path (such as \"acme.io/foo\")";
             errors.push(Error::invalid(&path.child("controller"), &controller.into(), text));
+        }
+        if let Some(parameters) = get(&object["spec"], "parameters") {
+            check_parameters(&mut errors, &path.child("parameters"), parameters);
         }
         errors
     }
@@ -122,7 +126,10 @@ fn check_rule(errors: &mut ErrorList, path: &Path, rule: &Value) {
 fn check_path(errors: &mut ErrorList, path: &Path, entry: &Value) {
     let value = text(entry, "path");
     match text(entry, "pathType") {
-        "" => errors.push(Error::required(&path.child("pathType"), "pathType must be specified")),
+        "" => {
+            errors.push(Error::required(&path.child("pathType"), "pathType must be specified"));
+            return;
+        }
         "Exact" | "Prefix" => {
             if !value.starts_with('/') {
                 errors.push(Error::invalid(&path.child("path"), &value.into(), "must be an absolute path"));
@@ -158,27 +165,53 @@ fn check_backend(errors: &mut ErrorList, path: &Path, backend: &Value) {
         (Some(_), Some(_)) => {
             errors.push(Error::invalid(path, &"".into(), "cannot set both resource and service backends"));
         }
-        (None, None) => errors.push(Error::required(path, "port name or number is required")),
-        (None, Some(resource)) => {
-            format::check_present(errors, &path.child("resource"), resource, "kind");
-            format::check_present(errors, &path.child("resource"), resource, "name");
-        }
+        (None, None) => errors.push(Error::invalid(path, &"".into(), "resource or service backend is required")),
+        (None, Some(resource)) => check_reference(errors, &path.child("resource"), resource),
         (Some(service), None) => {
-            let path = path.child("service");
+            let field = path.child("service");
             match text(service, "name") {
-                "" => errors.push(Error::required(&path.child("name"), "")),
-                name => format::invalid(errors, &path.child("name"), name, syntax::dns1035_label(name)),
+                "" => errors.push(Error::required(&field.child("name"), "")),
+                name => format::invalid(errors, &field.child("name"), name, syntax::dns1035_label(name)),
             }
             let port = &service["port"];
             match (text(port, "name"), int(port, "number").unwrap_or(0)) {
-                ("", 0) => errors.push(Error::required(&path.child("port"), "port name or number is required")),
-                ("", number) => format::check_port(errors, &path.child("port").child("number"), number),
+                ("", 0) => errors.push(Error::required(path, "port name or number is required")),
+                ("", number) => format::check_port(errors, &field.child("port").child("number"), number),
                 (name, 0) => {
-                    let path = path.child("port").child("name");
-                    format::invalid(errors, &path, name, syntax::port_name(name));
+                    let field = field.child("port").child("name");
+                    format::invalid(errors, &field, name, syntax::port_name(name));
                 }
-                _ => errors.push(Error::invalid(&path, &service["port"], "cannot set both port name & port number")),
+                _ => errors.push(Error::invalid(path, &"".into(), "cannot set both port name & port number")),
             }
+        }
+    }
+}
+
+/// An object of some kind: a backend, or the parameters of a class.
+fn check_reference(errors: &mut ErrorList, path: &Path, reference: &Value) {
+    if get(reference, "apiGroup").is_some() {
+        format::check_subdomain(errors, &path.child("apiGroup"), text(reference, "apiGroup"));
+    }
+    for (field, missing) in [("kind", "kind is required"), ("name", "name is required")] {
+        match text(reference, field) {
+            "" => errors.push(Error::required(&path.child(field), missing)),
+            value => format::invalid(errors, &path.child(field), value, syntax::path_segment_name(value)),
+        }
+    }
+}
+
+fn check_parameters(errors: &mut ErrorList, path: &Path, parameters: &Value) {
+    check_reference(errors, path, parameters);
+    let namespace = path.child("namespace");
+    match (text(parameters, "scope"), get(parameters, "namespace").and_then(Value::as_str)) {
+        ("Namespace", None) => {
+            errors.push(Error::required(&namespace, "`parameters.scope` is set to 'Namespace'"));
+        }
+        ("Namespace", Some(name)) => format::check_label(errors, &namespace, name),
+        ("Cluster", Some(_)) => errors.push(Error::forbidden(&namespace, "`parameters.scope` is set to 'Cluster'")),
+        ("Cluster", None) => {}
+        (other, _) => {
+            errors.push(Error::not_supported(&path.child("scope"), &other.into(), &["Cluster", "Namespace"]));
         }
     }
 }

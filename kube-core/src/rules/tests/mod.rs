@@ -3,6 +3,7 @@
 mod defaults;
 mod examples;
 mod kinds;
+mod networking;
 mod pod;
 mod pod_placement;
 mod service;
