@@ -131,9 +131,10 @@ impl NodeAuthorizer {
                     Err(format!("can only list/watch pods with spec.nodeName field selector, spec.nodeName={node}"))
                 }
             }
-            ("", "pods", "" | "status" | "eviction") if verb != "create" || !info.subresource.is_empty() => {
-                related(self.is_own_pod(node, &info.namespace, &info.name))
-            }
+            ("", "pods", "") if verb == "get" => related(self.is_own_pod(node, &info.namespace, &info.name)),
+            ("", "pods", "eviction") => related(self.is_own_pod(node, &info.namespace, &info.name)),
+            // Whose pod is deleted or reported on is for admission to judge, which has the pod before it: one that is gone
+            // is answered with 404.
             _ => Ok(()),
         }
     }

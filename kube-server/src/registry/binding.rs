@@ -50,7 +50,8 @@ impl Registry {
                 }
             }
             set_condition(&mut object, "PodScheduled", "True", now);
-            Ok(Changed { object, tracked: false })
+            // As in Kubernetes, a binding makes nobody the owner of the fields that it sets.
+            Ok(Changed { object, tracked: true })
         })
         .await
         .map(drop)

@@ -55,7 +55,7 @@ async fn scale_is_autoscaling_v1() {
 #[tokio::test]
 async fn bindings_give_pods_to_nodes_once() {
     let h = Harness::new().await;
-    h.made(PODS, pod("x")).await;
+    let made = h.made(PODS, pod("x")).await;
     let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "x"},
         "target": {"apiVersion": "v1", "kind": "Node", "name": "y"}});
     let uri = &format!("{PODS}/x/binding");
@@ -63,6 +63,8 @@ async fn bindings_give_pods_to_nodes_once() {
     assert_eq!((&bound["kind"], &bound["status"]), (&json!("Status"), &json!("Success")));
     let stored = h.get(&format!("{PODS}/x")).await.ok();
     assert_eq!(stored["spec"]["nodeName"], "y");
+    let owners = |pod: &Value| pod["metadata"]["managedFields"].clone();
+    assert_eq!(owners(&stored), owners(&made), "a binding owns no fields");
     let scheduled = stored["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "PodScheduled");
     assert_eq!(scheduled.unwrap()["status"], "True");
     h.post(uri, &binding).await.refused(
@@ -191,4 +193,23 @@ async fn autoscalers_of_both_versions_are_one() {
     assert_eq!(v2["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 70);
     let v1 = h.get("/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/a").await.ok();
     assert_eq!(v1["spec"]["targetCPUUtilizationPercentage"], 70);
+}
+
+#[tokio::test]
+async fn a_node_deletes_and_reports_on_its_own_pods_only() {
+    let h = Harness::new().await;
+    let mut bound = pod("x");
+    bound["spec"]["nodeName"] = json!("n1");
+    h.made(PODS, bound).await;
+    let node = |name: &str| {
+        h.as_user(kubekit_server::identity::UserInfo::new(format!("system:node:{name}"), ["system:nodes"]))
+    };
+    let report = json!({"status": {"message": "m"}});
+    let (x, gone) = (&format!("{PODS}/x"), &format!("{PODS}/gone"));
+    assert_eq!(node("n2").delete(x).await.code, 403);
+    assert_eq!(node("n2").patch(&format!("{x}/status"), "merge", &report).await.code, 403);
+    assert_eq!(node("n1").patch(&format!("{x}/status"), "merge", &report).await.code, 200);
+    assert_eq!(node("n1").delete(gone).await.code, 404, "what is gone is not forbidden");
+    assert_eq!(node("n1").patch(&format!("{gone}/status"), "merge", &report).await.code, 404);
+    assert_eq!(node("n1").delete(x).await.code, 200);
 }

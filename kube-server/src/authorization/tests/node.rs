@@ -89,8 +89,6 @@ async fn a_node_handles_its_own_pods() {
     let authorizer = authorizer().await;
     for (request, own) in [
         ("GET /api/v1/namespaces/a/pods/p", true),
-        ("PATCH /api/v1/namespaces/a/pods/p/status", true),
-        ("DELETE /api/v1/namespaces/a/pods/p", true),
         ("POST /api/v1/namespaces/a/pods/p/eviction", true),
         ("PATCH /api/v1/namespaces/a/pods/p", false),
         ("POST /api/v1/namespaces/a/pods/p/binding", false),
@@ -98,6 +96,10 @@ async fn a_node_handles_its_own_pods() {
         check(&authorizer, "n1", request, own);
         check(&authorizer, "n2", request, false);
     }
+    for request in ["PATCH /api/v1/namespaces/a/pods/gone/status", "DELETE /api/v1/namespaces/a/pods/gone"] {
+        check(&authorizer, "n1", request, true);
+    }
+    check(&authorizer, "n1", "GET /api/v1/namespaces/a/pods/gone", false);
     check(&authorizer, "n1", "GET /api/v1/pods?watch=1&fieldSelector=spec.nodeName%3Dn1", true);
     check(&authorizer, "n1", "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dn2", false);
     check(&authorizer, "n1", "GET /api/v1/pods", false);
