@@ -5,6 +5,7 @@ mod child;
 mod process;
 mod report;
 mod scale;
+mod sched;
 mod server;
 mod start;
 mod store;
@@ -44,6 +45,8 @@ enum Area {
     Start,
     /// Many nodes and many pods in one cluster.
     Scale,
+    /// The scheduling engine alone.
+    Sched,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -65,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         Area::Store => store::measure(&mut report, arguments.smoke)?,
         Area::Server => runtime.block_on(server::measure(&mut report, arguments.smoke))?,
         Area::Start => runtime.block_on(start::measure(&mut report, arguments.smoke))?,
+        Area::Sched => sched::measure(&mut report, arguments.smoke)?,
         Area::Scale => runtime.block_on(scale::measure(&mut report, arguments.smoke))?,
     }
     report.print();
