@@ -21,6 +21,8 @@
 mod cluster;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod dra;
 #[cfg(feature = "driver")]
 pub mod driver;

@@ -48,9 +48,9 @@ pub(super) fn cluster(nodes: usize) -> Cluster {
 /// The `i`-th pod: classes differ in what they request.
 pub(super) fn pod(kind: Kind, i: usize, classes: usize) -> Pod {
     let class = i % classes;
-    let size = i64::try_from(class).unwrap_or(0);
+    let (cpu, memory) = (i64::try_from(class % 16).unwrap_or(0), i64::try_from(class).unwrap_or(0));
     let app = format!("app-{class}");
-    let requests = Resources::new(100 + 10 * size, (128 + 16 * size) << 20, 0);
+    let requests = Resources::new(100 + 10 * cpu, (64 + memory) << 20, 0);
     let mut pod = Pod::new(&pod_name(i)).label("app", &app).request(requests);
     let selector = Selector::labels([("app", app.as_str())]);
     let term = |key: &str| PodAffinityTerm {

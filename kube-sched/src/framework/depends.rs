@@ -6,8 +6,7 @@ use crate::plugins::DefaultConstraints;
 /// selectors, tolerations, terms, priority, namespace and labels; never its name, uid and times).
 ///
 /// A declaration may be too cautious and must not be too bold: [`Depends::Anything`], the default, is always right and
-/// makes the engine ask anew for every decision. A wrong declaration is caught by `conformance::check_profile` (feature
-/// `conformance`).
+/// makes the engine ask anew for every decision. A wrong declaration is caught by `conformance::Checked` (feature `conformance`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Depends {
