@@ -78,6 +78,37 @@ async fn pods_get_an_account_and_its_token() {
     );
 }
 
+#[tokio::test]
+async fn an_account_speaks_for_its_pods_unless_they_speak_for_themselves() {
+    let h = Harness::new().await;
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    for (name, fields) in [
+        ("quiet", json!({})),
+        ("shy", json!({"automountServiceAccountToken": false})),
+        ("puller", json!({"imagePullSecrets": [{"name": "s"}]})),
+    ] {
+        let mut account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
+        account.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        h.made(accounts, account).await;
+    }
+    let run_as = async |name: &str, account: &str, fields: Value| {
+        let mut pod = pod(name);
+        pod["spec"]["serviceAccountName"] = json!(account);
+        pod["spec"].as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        h.made(PODS, pod).await
+    };
+    assert!(volume(&run_as("a", "quiet", json!({})).await).is_some());
+    assert!(volume(&run_as("b", "shy", json!({})).await).is_none());
+    assert!(volume(&run_as("c", "shy", json!({"automountServiceAccountToken": true})).await).is_some());
+    let pulling = run_as("d", "puller", json!({})).await;
+    assert_eq!(pulling["spec"]["imagePullSecrets"], json!([{"name": "s"}]));
+    let own = run_as("e", "puller", json!({"imagePullSecrets": [{"name": "t"}]})).await;
+    assert_eq!(own["spec"]["imagePullSecrets"], json!([{"name": "t"}]));
+    // What an account says later holds for the pods after that.
+    h.patch(&format!("{accounts}/quiet"), "merge", &json!({"automountServiceAccountToken": false})).await.ok();
+    assert!(volume(&run_as("f", "quiet", json!({})).await).is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pod_waits_a_moment_for_the_account_of_a_new_namespace() {
     let h = Harness::new().await;

@@ -1,7 +1,7 @@
 //! The four patches.
 
 use crate::harness::{CONFIG_MAPS, Harness, config_map, deployment};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 
@@ -74,7 +74,7 @@ async fn a_patch_is_checked_where_it_says_something() {
     let before = h.get(uri).await.ok();
     for kind in ["merge", "strategic"] {
         let wrong = h.patch(uri, kind, &json!({"spec": {"replicas": "three"}})).await;
-        assert_eq!(wrong.code, 400, "{}", wrong.text);
+        assert_eq!(wrong.code, 422, "{}", wrong.text);
         assert!(wrong.text.contains("DeploymentSpec.spec.replicas of type int32"), "{}", wrong.text);
         let strict = h.patch(&format!("{uri}?fieldValidation=Strict"), kind, &json!({"spec": {"nope": 1}})).await;
         assert!(strict.text.contains(r#"unknown field \"spec.nope\""#), "{}", strict.text);
@@ -121,6 +121,47 @@ async fn a_patch_that_makes_no_such_object() {
         assert_eq!(answer.body["details"]["causes"][0]["field"], "patch");
     }
     assert_eq!(h.get(uri).await.ok(), made, "nothing has changed");
+}
+
+/// The managers of an object, each with its subresource and its fields as text.
+fn owners(object: &Value) -> Vec<(String, String)> {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let owner = |entry: &Value| {
+        format!("{}/{}", entry["manager"].as_str().unwrap(), entry["subresource"].as_str().unwrap_or_default())
+    };
+    let mut owners: Vec<(String, String)> =
+        entries.map(|entry| (owner(entry), entry["fieldsV1"].to_string())).collect();
+    owners.sort();
+    owners
+}
+
+/// Ownership is the same whether a patch says nothing of it, and it stays encoded, or a JSON patch might change it.
+#[tokio::test]
+async fn patches_of_every_kind_own_what_they_change() {
+    let mut found = Vec::new();
+    for kind in ["merge", "strategic", "json"] {
+        let h = Harness::new().await;
+        h.made(DEPLOYMENTS, deployment("d")).await;
+        let uri = &format!("{DEPLOYMENTS}/d");
+        let add = |path: &str, value: Value| json!([{"op": "add", "path": path, "value": value}]);
+        let (labels, replicas) = match kind {
+            "json" => (add("/metadata/labels", json!({"x": "y"})), add("/spec/replicas", json!(7))),
+            _ => (json!({"metadata": {"labels": {"x": "y"}}}), json!({"spec": {"replicas": 7}})),
+        };
+        h.patch(&format!("{uri}?fieldManager=one"), kind, &labels).await.ok();
+        h.patch(&format!("{uri}?fieldManager=two"), kind, &replicas).await.ok();
+        let status = json!({"status": {"replicas": 1}});
+        h.patch(&format!("{uri}/status?fieldManager=three"), "merge", &status).await.ok();
+        let object = h.get(uri).await.ok();
+        let names: Vec<String> = owners(&object).into_iter().map(|(owner, _)| owner).collect();
+        assert!(["one/", "two/", "three/status"].iter().all(|owner| names.contains(&(*owner).to_owned())), "{names:?}");
+        found.push(owners(&object));
+        // A second time nothing changes, and nothing is written.
+        let again = h.patch(&format!("{uri}?fieldManager=two"), kind, &replicas).await.ok();
+        assert_eq!(again, object);
+    }
+    assert_eq!(found[0], found[1]);
+    assert_eq!(found[1], found[2]);
 }
 
 #[tokio::test]
