@@ -6,6 +6,7 @@ mod process;
 mod report;
 mod scale;
 mod sched;
+mod sched_suite;
 mod server;
 mod start;
 mod store;
@@ -45,7 +46,7 @@ enum Area {
     Start,
     /// Many nodes and many pods in one cluster.
     Scale,
-    /// The scheduling engine alone.
+    /// The scheduling engine alone; and the workloads of kube-scheduler's own suite, through API server, driver and watcher.
     Sched,
 }
 
@@ -68,7 +69,10 @@ fn main() -> anyhow::Result<()> {
         Area::Store => store::measure(&mut report, arguments.smoke)?,
         Area::Server => runtime.block_on(server::measure(&mut report, arguments.smoke))?,
         Area::Start => runtime.block_on(start::measure(&mut report, arguments.smoke))?,
-        Area::Sched => sched::measure(&mut report, arguments.smoke)?,
+        Area::Sched => {
+            sched::measure(&mut report, arguments.smoke)?;
+            runtime.block_on(sched_suite::measure(&mut report, arguments.smoke))?;
+        }
         Area::Scale => runtime.block_on(scale::measure(&mut report, arguments.smoke))?,
     }
     report.print();
