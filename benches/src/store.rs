@@ -4,6 +4,9 @@
 //! one of those has an index. They lie in 20 namespaces. Puts in memory go to 10,000 of them without a visible order, and
 //! in a second row to 100,000.
 
+mod etcd;
+mod growth;
+
 use crate::report::Report;
 use anyhow::{Context, bail};
 use futures::StreamExt;
@@ -13,11 +16,24 @@ use kubekit_store::{
 };
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::runtime::Runtime;
 
 const PUT_MEMORY: &str = "store.put.memory.w1";
 const PUT_MEMORY_100K: &str = "store.put.memory.w1_100k";
 const PUT_DISK: &str = "store.put.disk.w64";
+const PUT_REDB: &str = "store.put.redb.w64";
+const PUT_ETCD: &str = "store.put.etcd.w64";
+const GET_MEMORY: &str = "store.get.memory";
+const GET_MEMORY_10K: &str = "store.get.memory_10k";
+const BYTES: &str = "store.bytes_per_object";
+const BYTES_10K: &str = "store.bytes_per_object_10k";
+const BYTES_WATCHER: &str = "store.bytes_per_watcher";
+const OPEN: &str = "store.open_1m";
+const OPEN_10K: &str = "store.open_10k";
 const FAN_OUT: &str = "store.watch.fanout";
+const FAN_OUT_1: &str = "store.watch.fanout_1";
+const FAN_OUT_100: &str = "store.watch.fanout_100";
+const FAN_OUT_10K: &str = "store.watch.fanout_10k";
 const LIST: &str = "store.list_100k";
 
 const VALUE_BYTES: usize = 2048;
@@ -36,18 +52,60 @@ pub(crate) fn measure(report: &mut Report, smoke: bool) -> anyhow::Result<()> {
         let puts = runtime.block_on(put_memory(2_000_000 / scale, OBJECTS / scale))?;
         report.add(PUT_MEMORY_100K, puts, "puts/s");
     }
-    if report.wants(PUT_DISK) {
-        let directory = tempfile::tempdir_in(".").context("a directory on the disk to be measured")?;
-        let puts = runtime.block_on(put_disk(directory.path(), 1_000_000 / scale))?;
-        let rival = put_redb(directory.path(), 200_000 / scale)?;
-        report.add_beside(PUT_DISK, puts, "puts/s", "redb, 64 records a transaction", rival);
+    if report.wants(PUT_DISK) || report.wants(PUT_REDB) || report.wants(PUT_ETCD) {
+        durable(report, &runtime, scale)?;
     }
-    if report.wants(FAN_OUT) {
-        report.add(FAN_OUT, runtime.block_on(fan_out(100_000 / scale))?, "events/s");
+    for (key, puts, watchers) in [
+        (FAN_OUT_1, 1_000_000, 1),
+        (FAN_OUT_100, 100_000, 100),
+        (FAN_OUT_10K, 1000, 10_000),
+        // The key of before.
+        (FAN_OUT, 100_000, 100),
+    ] {
+        if report.wants(key) {
+            report.add(key, runtime.block_on(fan_out(puts / scale, watchers / scale.min(watchers)))?, "events/s");
+        }
     }
     if report.wants(LIST) {
         report.add(LIST, runtime.block_on(list(OBJECTS / scale))?, "ms");
     }
+    if report.wants(BYTES_WATCHER) {
+        report.add(BYTES_WATCHER, runtime.block_on(growth::idle_watchers(100_000 / scale))?, "bytes");
+    }
+    grown(report, &runtime, [GET_MEMORY_10K, BYTES_10K, OPEN_10K], OBJECTS / 10 / scale)?;
+    grown(report, &runtime, [GET_MEMORY, BYTES, OPEN], OBJECTS * 10 / scale)
+}
+
+/// Puts that are durable before their answer, on one disk: ours, redb's, etcd's.
+fn durable(report: &mut Report, runtime: &Runtime, scale: usize) -> anyhow::Result<()> {
+    let directory = tempfile::tempdir_in(".").context("a directory on the disk to be measured")?;
+    let path = directory.path();
+    let ours = Arc::new(Disk::open(path.join("store"), Extractor::none(), config())?);
+    let puts = runtime.block_on(put_by_64(ours, 1_000_000 / scale))?;
+    let redb = put_redb(path, 200_000 / scale)?;
+    report.add_beside(PUT_DISK, puts, "puts/s", "redb, 64 records a transaction", redb);
+    report.add_beside(PUT_REDB, redb, "puts/s", "ours", puts);
+    if let Some((_member, address)) = etcd::start(path)? {
+        let etcd = runtime.block_on(async {
+            let store = Arc::new(etcd::store(&address).await?);
+            put_by_64(store, 50_000 / scale).await
+        })?;
+        report.add_beside(PUT_ETCD, etcd, "puts/s", "ours", puts);
+    }
+    Ok(())
+}
+
+/// What depends on the number of objects: gets, memory, the time to open a directory.
+fn grown(report: &mut Report, runtime: &Runtime, keys: [&'static str; 3], objects: usize) -> anyhow::Result<()> {
+    if !keys.iter().any(|key| report.wants(key)) {
+        return Ok(());
+    }
+    let directory = tempfile::tempdir_in(".").context("a directory on the disk to be measured")?;
+    let growth = runtime.block_on(growth::measure(directory.path(), objects))?;
+    let [gets, bytes, open] = keys;
+    report.add(gets, growth.gets, "gets/s");
+    report.add(bytes, growth.bytes_per_object, "bytes");
+    report.add(open, growth.open, "s");
     Ok(())
 }
 
@@ -119,9 +177,8 @@ async fn put_memory(puts: usize, objects: usize) -> anyhow::Result<f64> {
     Ok(rate(puts, start))
 }
 
-async fn put_disk(directory: &std::path::Path, puts: usize) -> anyhow::Result<f64> {
+async fn put_by_64(store: Arc<dyn Store>, puts: usize) -> anyhow::Result<f64> {
     const WRITERS: usize = 64;
-    let store = Arc::new(Disk::open(directory.join("store"), Extractor::none(), config())?);
     let start = Instant::now();
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
@@ -165,12 +222,11 @@ fn put_redb(directory: &std::path::Path, puts: usize) -> anyhow::Result<f64> {
     Ok(rate(puts.div_ceil(GROUP) * GROUP, start))
 }
 
-async fn fan_out(puts: usize) -> anyhow::Result<f64> {
-    const WATCHERS: usize = 100;
+async fn fan_out(puts: usize, watching: usize) -> anyhow::Result<f64> {
     const KEYS: usize = 1000;
     let store = Arc::new(Memory::new(Extractor::none(), config()));
     let mut watchers = Vec::new();
-    for _ in 0..WATCHERS {
+    for _ in 0..watching {
         let request = WatchRequest { prefix: "/registry/pods/".to_owned(), ..WatchRequest::default() };
         let mut events = store.watch(request).await?;
         watchers.push(tokio::spawn(async move {
@@ -198,7 +254,7 @@ async fn fan_out(puts: usize) -> anyhow::Result<f64> {
         watcher.await??;
     }
     drop(store);
-    Ok(rate(puts * WATCHERS, start))
+    Ok(rate(puts * watching, start))
 }
 
 async fn list(objects: usize) -> anyhow::Result<f64> {

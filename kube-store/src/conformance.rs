@@ -14,6 +14,7 @@
 //! ```
 
 mod compaction;
+pub mod decoders;
 pub mod history;
 mod lifetimes;
 mod limits;
