@@ -35,6 +35,9 @@ pub struct Config {
     pub mutating_in_flight_max: usize,
     /// Requests that change nothing and are served at the same time; watches and streams are exempt.
     pub read_only_in_flight_max: usize,
+    /// Requests of each of the two sorts that wait for their turn; further ones are refused with 429. A priority level of
+    /// kube-apiserver has 64 queues of 50.
+    pub queued_max: usize,
     /// How long history is kept for watches and pages of lists.
     pub history: Duration,
     /// Whether requests without credentials are served as `system:anonymous`, as far as authorization lets them.
@@ -54,6 +57,7 @@ impl Default for Config {
             body_bytes_max: 3 * 1024 * 1024,
             mutating_in_flight_max: 200,
             read_only_in_flight_max: 400,
+            queued_max: 64 * 50,
             history: Duration::from_secs(300),
             anonymous: false,
             disabled_admission: BTreeSet::new(),

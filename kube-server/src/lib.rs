@@ -19,6 +19,7 @@ mod endpoints;
 mod environment;
 pub mod identity;
 mod impersonation;
+mod in_flight;
 pub mod keys;
 mod maintenance;
 mod metrics;

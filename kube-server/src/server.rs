@@ -5,6 +5,7 @@ use crate::authorization::{Authorizer, Decision, Rbac};
 use crate::body::{self, Body, BoxError};
 use crate::builder::{Builder, Config};
 use crate::identity::UserInfo;
+use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::node::NodeConnector;
 use crate::registry::Registry;
@@ -23,7 +24,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::SemaphorePermit;
 
 /// The Kubernetes API server: a [`tower::Service`] for HTTP requests with any body. Clones share one server.
 ///
@@ -153,8 +154,8 @@ pub(crate) struct Server {
     pub(crate) connector: Option<Arc<dyn NodeConnector>>,
     pub(crate) streams: streaming::Streams,
     pub(crate) metrics: Metrics,
-    mutating: Semaphore,
-    read_only: Semaphore,
+    mutating: InFlight,
+    read_only: InFlight,
 }
 
 fn serve(server: Arc<Server>, request: http::Request<Body>) -> BoxFuture<'static, Result<Response, Infallible>> {
@@ -180,8 +181,9 @@ impl Server {
         connector: Option<Arc<dyn NodeConnector>>,
     ) -> Self {
         let Access { authenticators, authorizers, rbac, service_accounts } = access;
-        let mutating = Semaphore::new(config.mutating_in_flight_max);
-        let read_only = Semaphore::new(config.read_only_in_flight_max);
+        let in_flight = |max| InFlight::new(max, config.queued_max, config.request_timeout / 4);
+        let (mutating, read_only) =
+            (in_flight(config.mutating_in_flight_max), in_flight(config.read_only_in_flight_max));
         let metrics = Metrics::new(registry.clock.now());
         Self {
             config,
@@ -224,8 +226,8 @@ impl Server {
     pub(crate) fn in_flight(&self) -> [(&'static str, usize); 2] {
         let (mutating, read_only) = (self.config.mutating_in_flight_max, self.config.read_only_in_flight_max);
         [
-            ("mutating", mutating.saturating_sub(self.mutating.available_permits())),
-            ("readOnly", read_only.saturating_sub(self.read_only.available_permits())),
+            ("mutating", mutating.saturating_sub(self.mutating.free())),
+            ("readOnly", read_only.saturating_sub(self.read_only.free())),
         ]
     }
 
@@ -235,7 +237,7 @@ impl Server {
         body: Body,
         long_running: bool,
     ) -> Result<Response, ApiError> {
-        let _permit = self.permit(request, long_running)?;
+        let _permit = self.permit(request, long_running).await?;
         self.authorize(&request.user, &request.info)?;
         if long_running {
             return dispatch::stream(self, request, body).await;
@@ -300,20 +302,17 @@ impl Server {
         Decision::NoOpinion(reasons.join(", "))
     }
 
-    fn permit(&self, request: &Request, long_running: bool) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
+    async fn permit(
+        &self,
+        request: &Request,
+        long_running: bool,
+    ) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
         if long_running || request.user.groups.iter().any(|group| group == "system:masters") {
             return Ok(None);
         }
         let read_only = matches!(request.info.verb.as_str(), "get" | "list" | "watch" | "head" | "options");
-        let semaphore = if read_only { &self.read_only } else { &self.mutating };
-        match semaphore.try_acquire() {
-            Ok(permit) => Ok(Some(permit)),
-            Err(_) => {
-                let mut error = ApiError::new(Reason::TooManyRequests, "Too many requests, please try again later.");
-                error.details.retry_after_seconds = 1;
-                Err(error)
-            }
-        }
+        let in_flight = if read_only { &self.read_only } else { &self.mutating };
+        in_flight.enter().await.map(Some)
     }
 
     async fn read_body(&self, mut body: Body) -> Result<Bytes, ApiError> {
