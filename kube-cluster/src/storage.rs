@@ -48,9 +48,7 @@ impl Storage {
     /// The store. Reads what is there, which for a large cluster takes a while.
     pub(crate) async fn open(&self, clock: &Arc<dyn kubekit_core::environment::WallClock>) -> Result<Arc<dyn Store>> {
         let clock = Arc::clone(clock);
-        // Agents of nodes and the drain of a node ask for the pods of one node.
-        let config = kubekit_store::Config::default()
-            .indexed("field:spec.nodeName")
+        let config = kubekit_server::store_config()
             .wall_clock(kubekit_store::WallClock::new(move || clock.now().into()));
         match self {
             Self::Memory => Ok(Arc::new(kubekit_store::Memory::new(kubekit_server::extractor(), config))),

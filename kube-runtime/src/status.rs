@@ -1,115 +1,22 @@
 //! Failed answers, read into the error type of the object model.
 
-use kubekit_core::status::{ApiError, Cause, Details, Reason};
-use serde::Deserialize;
-
-/// The fields of a `v1 Status` that matter here; all may be absent.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Status {
-    kind: String,
-    message: String,
-    reason: String,
-    code: u16,
-    details: Option<StatusDetails>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct StatusDetails {
-    name: String,
-    group: String,
-    kind: String,
-    uid: String,
-    causes: Option<Vec<StatusCause>>,
-    retry_after_seconds: u32,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct StatusCause {
-    reason: String,
-    message: String,
-    field: String,
-}
+use kubekit_core::status::{ApiError, Reason};
+use serde_json::Value;
 
 /// The body of an answer with this HTTP code. Whatever it is, it becomes an error: a proxy in between may answer in text.
 pub(crate) fn parse(code: u16, body: &[u8]) -> ApiError {
-    match serde_json::from_slice::<Status>(body) {
-        Ok(status) if status.kind == "Status" => status.into_error(code),
-        _ => {
-            let text = String::from_utf8_lossy(&body[..body.len().min(1024)]);
-            let message = match text.trim() {
-                "" => format!("the server answered with HTTP status {code} and no text"),
-                text => format!("the server answered with HTTP status {code}: {text}"),
-            };
-            ApiError::new(reason_of_code(code), message)
-        }
+    let mut status: Value = serde_json::from_slice(body).unwrap_or_default();
+    if let Value::Object(fields) = &mut status {
+        fields.entry("code").or_insert(code.into());
     }
-}
-
-impl Status {
-    fn into_error(self, code: u16) -> ApiError {
-        let code = if self.code == 0 { code } else { self.code };
-        let details = self.details.unwrap_or_default();
-        ApiError {
-            reason: reason_of_text(&self.reason).unwrap_or_else(|| reason_of_code(code)),
-            message: self.message,
-            details: Box::new(Details {
-                name: details.name,
-                group: details.group,
-                kind: details.kind,
-                uid: details.uid,
-                causes: details
-                    .causes
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|c| Cause { reason: c.reason, message: c.message, field: c.field })
-                    .collect(),
-                retry_after_seconds: details.retry_after_seconds,
-            }),
-        }
-    }
-}
-
-/// Every reason there is.
-const REASONS: [Reason; 19] = [
-    Reason::BadRequest,
-    Reason::Unauthorized,
-    Reason::Forbidden,
-    Reason::NotFound,
-    Reason::MethodNotAllowed,
-    Reason::NotAcceptable,
-    Reason::AlreadyExists,
-    Reason::Conflict,
-    Reason::Gone,
-    Reason::Expired,
-    Reason::RequestEntityTooLarge,
-    Reason::UnsupportedMediaType,
-    Reason::Invalid,
-    Reason::TooManyRequests,
-    Reason::InternalError,
-    Reason::ServiceUnavailable,
-    Reason::Timeout,
-    Reason::ServerTimeout,
-    Reason::InsufficientStorage,
-];
-
-fn reason_of_text(text: &str) -> Option<Reason> {
-    REASONS.into_iter().find(|reason| reason.as_str() == text)
-}
-
-/// For answers without a reason that is known: the most general one of the code.
-fn reason_of_code(code: u16) -> Reason {
-    match code {
-        409 => Reason::Conflict,
-        410 => Reason::Gone,
-        400..=499 => REASONS.into_iter().find(|reason| reason.code() == code).unwrap_or(Reason::BadRequest),
-        503 => Reason::ServiceUnavailable,
-        504 => Reason::Timeout,
-        507 => Reason::InsufficientStorage,
-        _ => Reason::InternalError,
-    }
+    ApiError::from_status(&status).unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(&body[..body.len().min(1024)]);
+        let message = match text.trim() {
+            "" => format!("the server answered with HTTP status {code} and no text"),
+            text => format!("the server answered with HTTP status {code}: {text}"),
+        };
+        ApiError::new(Reason::of_code(code), message)
+    })
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kubekit_controllers::{Config, SHARED_INFORMERS, run_all};
 use kubekit_core::environment::WallClock;
-use kubekit_runtime::environment::{Environment, SeededRandom};
+use kubekit_runtime::environment::{Environment, SeededRandom, TokioClock};
 use kubekit_runtime::{
     Api, Change, Client, DeleteParams, Informers, ListParams, Object as _, Patch, PatchParams, TypedObject,
 };
@@ -18,33 +18,19 @@ use kubekit_server::{ApiServer, extractor};
 use kubekit_store::Memory;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// A wall clock that moves with the paused time of the test.
-#[derive(Debug)]
-pub(crate) struct TestClock {
-    started: Instant,
-}
-
-impl WallClock for TestClock {
-    fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap();
-        Timestamp::from_second(1_800_000_000).unwrap() + elapsed
-    }
-}
 
 /// A control plane whose controllers run or do not.
 pub(crate) struct Cluster {
     server: ApiServer,
-    clock: Arc<TestClock>,
+    clock: Arc<TokioClock>,
     running: Option<(CancellationToken, JoinSet<()>)>,
 }
 
 impl Cluster {
     /// An API server alone.
     pub(crate) async fn stopped() -> Self {
-        let clock = Arc::new(TestClock { started: Instant::now() });
+        let clock = Arc::new(TokioClock::starting_at(Timestamp::from_second(1_800_000_000).unwrap()));
         let store = Arc::new(Memory::new(extractor(), kubekit_store::Config::default()));
         let server = ApiServer::builder(store).clock(Arc::clone(&clock) as _).build().await.unwrap();
         Self { server, clock, running: None }
@@ -179,7 +165,7 @@ pub(crate) fn ready_node(name: &str, now: Timestamp) -> Value {
 }
 
 /// What is left of an agent: every pod with a node runs at once, and ends at once when it is deleted.
-async fn agent(client: Client, clock: Arc<TestClock>, shutdown: CancellationToken) {
+async fn agent(client: Client, clock: Arc<TokioClock>, shutdown: CancellationToken) {
     let informers = Informers::new(client.clone());
     let pods = informers.informer::<Pod>();
     let mut changes = pods.subscribe();

@@ -6,11 +6,11 @@ use std::time::Duration;
 use kubekit_node::runtime::conformance::{self, Fixture};
 use kubekit_node::runtime::simulated::{Config, Simulated};
 use kubekit_node::runtime::{ContainerRuntime, Filter, SandboxConfig};
-
-use crate::clock::TokioClock;
+use kubekit_runtime::environment::TokioClock;
 
 async fn runtime() -> Simulated {
-    let runtime = Simulated::new(Config { node_name: "n1".into(), ..Config::default() }, Arc::new(TokioClock::new()));
+    let clock = TokioClock::starting_at("2026-01-01T00:00:00Z".parse().expect("a time"));
+    let runtime = Simulated::new(Config { node_name: "n1".into(), ..Config::default() }, Arc::new(clock));
     runtime.set_pod_cidr("10.9.8.0/29").await.expect("a range");
     runtime
 }
