@@ -159,6 +159,17 @@ impl<K: Object> Api<K> {
         self.object(body_request(Method::POST, &path, K::ACCEPT, object)?).await
     }
 
+    /// As [`Api::create`], but reads from the answer only what `O` has: [`PartialObject`](crate::PartialObject) for the
+    /// metadata, `serde::de::IgnoredAny` for nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::create`].
+    pub async fn create_as<O: DeserializeOwned>(&self, object: &K) -> Result<O, Error> {
+        let path = self.resource.path(self.namespace_of(object));
+        self.client.request(body_request(Method::POST, &path, JSON, object)?).await
+    }
+
     /// Replaces an object. If it has a resourceVersion, only the object of that version.
     ///
     /// # Errors

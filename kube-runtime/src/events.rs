@@ -13,9 +13,13 @@ use crate::error::Error;
 use crate::object::Object as _;
 use crate::params::PatchParams;
 use crate::patch::Patch;
-use correlator::{Correlator, Decision, Occurrence};
+use correlator::{Correlator, Decision, Identity, Occurrence};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use kubekit_core::environment::WallClock;
+use serde::de::IgnoredAny;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How many events may wait to be sent. client-go's `maxQueuedEvents`.
 const QUEUE_MAX: usize = 1000;
+
+/// How many events are on their way at a time, all of different things.
+const IN_FLIGHT_MAX: usize = 16;
 
 /// How often an event is sent while no answer comes, and how long between. client-go's `maxTriesPerEvent` and
 /// `defaultSleepDuration`.
@@ -122,59 +129,83 @@ pub struct EventWriter {
 
 impl EventWriter {
     /// Sends until `shutdown` or until every recorder is dropped.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { mut queue, api, mut correlator } = self;
+        let mut sending = FuturesUnordered::new();
+        let mut keys = HashSet::new();
+        // What is counted together with something that is on its way, and so must wait for it.
+        let mut next: Option<(Occurrence, Identity)> = None;
         loop {
-            let occurrence = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                occurrence = self.queue.recv() => occurrence,
-            };
-            let Some(occurrence) = occurrence else { return };
+            let blocked = next.as_ref().is_some_and(|(_, identity)| keys.contains(&identity.key));
+            if !blocked && let Some((occurrence, identity)) = next.take() {
+                keys.insert(identity.key);
+                let (api, decision) = (&api, correlator.decide(occurrence, identity));
+                // On the heap: there are as many writers as nodes, and most have nothing to send.
+                sending.push(Box::pin(async move { (identity, write(api, decision).await) }));
+            }
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                () = self.write(occurrence) => {}
-            }
-        }
-    }
-
-    async fn write(&mut self, occurrence: Occurrence) {
-        let (key, decision) = self.correlator.correlate(occurrence);
-        for attempt in 1..=TRIES_MAX {
-            match self.send(&decision).await {
-                Ok(Some(written)) => return self.correlator.written(key, &written),
-                Ok(None) => return,
-                // Only what got no answer may go better the next time.
-                Err(error) if error.status().is_none() && attempt < TRIES_MAX => {
-                    tracing::debug!(error = %error.chain(), "cannot send an event; trying again");
-                    tokio::time::sleep(TRY_AGAIN_AFTER).await;
+                Some((identity, written)) = sending.next() => {
+                    keys.remove(&identity.key);
+                    if let Some(event) = written {
+                        correlator.written(identity, &event);
+                    }
                 }
-                Err(error) if error.is_namespace_terminating() || error.is_already_exists() => return,
-                Err(error) => {
-                    tracing::warn!(error = %error.chain(), "an event was not recorded");
-                    return;
+                occurrence = queue.recv(), if next.is_none() && sending.len() < IN_FLIGHT_MAX => {
+                    let Some(occurrence) = occurrence else { break };
+                    let identity = correlator.identify(&occurrence);
+                    next = Some((occurrence, identity));
                 }
             }
         }
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            () = sending.for_each(|_| async {}) => {}
+        }
     }
+}
 
-    async fn send(&self, decision: &Decision) -> Result<Option<Event>, Error> {
-        match decision {
-            Decision::HoldBack => Ok(None),
-            Decision::Create(event) => self.create(event).await.map(Some),
-            Decision::Count(event) => {
-                let patch = Patch::Strategic(correlator::count_patch(event));
-                let api = self.api.within(event.namespace());
-                match api.patch(event.name(), &PatchParams::default(), &patch).await {
-                    // It has been deleted since, by its time to live.
-                    Err(error) if error.is_not_found() => self.create(event).await.map(Some),
-                    written => written.map(Some),
-                }
+/// Sends one event, again where no answer comes; gives it as it was sent.
+async fn write(api: &Api<Event>, decision: Decision) -> Option<Box<Event>> {
+    for attempt in 1..=TRIES_MAX {
+        let sent = match &decision {
+            Decision::HoldBack => return None,
+            Decision::Create(event) => create(api, event).await,
+            Decision::Count(event) => count(api, event).await,
+        };
+        match sent {
+            Ok(()) => break,
+            // Only what got no answer may go better the next time.
+            Err(error) if error.status().is_none() && attempt < TRIES_MAX => {
+                tracing::debug!(error = %error.chain(), "cannot send an event; trying again");
+                tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            }
+            Err(error) if error.is_namespace_terminating() || error.is_already_exists() => return None,
+            Err(error) => {
+                tracing::warn!(error = %error.chain(), "an event was not recorded");
+                return None;
             }
         }
     }
+    match decision {
+        Decision::HoldBack => None,
+        Decision::Create(event) | Decision::Count(event) => Some(event),
+    }
+}
 
-    async fn create(&self, event: &Event) -> Result<Event, Error> {
-        self.api.create(event).await
+/// The answer says nothing that is not known.
+async fn create(api: &Api<Event>, event: &Event) -> Result<(), Error> {
+    api.create_as::<IgnoredAny>(event).await.map(drop)
+}
+
+async fn count(api: &Api<Event>, event: &Event) -> Result<(), Error> {
+    let patch = Patch::Strategic(correlator::count_patch(event));
+    let api = api.within(event.namespace());
+    match api.patch_subresource::<_, IgnoredAny>(event.name(), "", &PatchParams::default(), &patch).await {
+        // It has been deleted since, by its time to live.
+        Err(error) if error.is_not_found() => create(&api, event).await,
+        counted => counted.map(drop),
     }
 }

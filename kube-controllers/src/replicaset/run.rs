@@ -6,8 +6,8 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kubekit_runtime::{
-    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object as _, ObjectKey, Reader,
-    TypedObject, controller_of, controller_reference, object_reference,
+    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object as _, ObjectKey, PartialObject,
+    Reader, TypedObject, controller_of, controller_reference, object_reference,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -209,7 +209,9 @@ impl<K: Replicated + TypedObject> Shell<K> {
     async fn create_one(&self, object: &Arc<K>, pod: &Pod) -> Result<(), Error> {
         let reference = object_reference(&**object);
         let recorder = &self.context.recorder;
-        match Api::<Pod>::namespaced(self.context.client.clone(), object.namespace()).create(pod).await {
+        let api = Api::<Pod>::namespaced(self.context.client.clone(), object.namespace());
+        // The watch brings the pod; its name is all that is said of it here.
+        match api.create_as::<PartialObject>(pod).await {
             Ok(created) => {
                 let message = format!("Created pod: {}", created.name());
                 recorder.event(&reference, EventType::Normal, "SuccessfulCreate", message);

@@ -7,6 +7,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{Node, NodeStatus, NodeSystemInfo};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use kubekit_runtime::{Api, Error, Patch, PatchParams};
+use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -198,7 +199,8 @@ impl Heart {
             addresses.insert(0, json!({"$patch": "replace"}));
         }
         let patch = Patch::Strategic(json!({"status": value}));
-        self.nodes().patch_status(&self.shared.config.node_name, &params(), &patch).await?;
+        let name = &self.shared.config.node_name;
+        self.nodes().patch_subresource::<_, IgnoredAny>(name, "status", &params(), &patch).await?;
         self.reported = Some((status.clone(), Instant::now()));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What an agent remembers of a pod beyond what the runtime shows. It is lost with the agent, and may be.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodStatus;
@@ -32,7 +33,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// The status written last, or read at the start.
-    pub status: PodStatus,
+    pub status: Arc<PodStatus>,
     /// Back-off by container.
     pub crashes: BTreeMap<String, Backoff>,
     /// Back-off by image, with the time of the last failure.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kubekit_runtime::{EventType, ObjectKey, Patch, PatchParams};
 use parking_lot::Mutex;
+use serde::de::IgnoredAny;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +73,7 @@ impl Worker {
     /// Works until the pod is gone from the node, or until `shutdown`, which leaves its containers running.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut mind = Mind { stale: true, ..Mind::default() };
-        mind.memory.status = self.updates.borrow().pod.status.clone().unwrap_or_default();
+        mind.memory.status = Arc::clone(&self.published.lock());
         loop {
             let round = tokio::select! {
                 biased;
@@ -208,13 +209,9 @@ impl Worker {
             tokio::pin!(work);
             let reporting = async {
                 tokio::time::sleep(PATIENCE).await;
-                if let Some((patch, status)) = deferred {
-                    self.send(&update.pod, patch).await;
-                    *self.published.lock() = Arc::new(status.clone());
-                    Some(status)
-                } else {
-                    None
-                }
+                let (old, new) = deferred?;
+                self.send(&update.pod, &old, &new).await;
+                Some(self.publish(new))
             };
             tokio::pin!(reporting);
             let mut told = false;
@@ -262,38 +259,53 @@ impl Worker {
         )
     }
 
-    /// The status to report if the work takes long; only before anything runs is that of interest.
-    fn deferred_status(&self, mind: &Mind, update: &Update, ending: bool) -> Option<(serde_json::Value, PodStatus)> {
+    /// The status to report if the work takes long, after the one that was reported last; only before anything runs is that
+    /// of interest.
+    fn deferred_status(&self, mind: &Mind, update: &Update, ending: bool) -> Option<(Arc<PodStatus>, PodStatus)> {
         if update.gone {
             return None;
         }
         let new = self.current_status(mind, &update.pod, ending);
-        Some((report::patch(&update.pod, &mind.memory.status, &new)?, new))
+        (new != *mind.memory.status).then(|| (Arc::clone(&mind.memory.status), new))
     }
 
     /// Reports the status where it has changed.
     async fn report(&self, mind: &mut Mind, update: &Update, ending: bool) {
         let new = self.current_status(mind, &update.pod, ending);
-        if !update.gone
-            && let Some(patch) = report::patch(&update.pod, &mind.memory.status, &new)
-            && !self.send(&update.pod, patch).await
-        {
+        if new == *mind.memory.status {
+            return;
+        }
+        if !update.gone && !self.send(&update.pod, &mind.memory.status, &new).await {
             // What the API server does not know yet is tried again at the next round.
             mind.stale = true;
             self.changed.notify_one();
             tokio::time::sleep(RETRY).await;
             return;
         }
-        mind.memory.status = new.clone();
-        *self.published.lock() = Arc::new(new);
+        mind.memory.status = self.publish(new);
     }
 
-    /// Sends a patch; whether it was accepted, or never will be.
-    async fn send(&self, pod: &Pod, patch: serde_json::Value) -> bool {
+    /// Makes a status the one that others of this agent see.
+    fn publish(&self, status: PodStatus) -> Arc<PodStatus> {
+        let status = Arc::new(status);
+        self.published.lock().clone_from(&status);
+        status
+    }
+
+    /// Sends what has changed; whether it was accepted, or never will be.
+    async fn send(&self, pod: &Pod, old: &PodStatus, new: &PodStatus) -> bool {
+        let Some(patch) = report::patch(pod, old, new) else { return true };
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         let params = PatchParams { field_manager: "kubelet".into(), ..PatchParams::default() };
-        match self.shared.pod_api(namespace).patch_status(name, &params, &Patch::Strategic(patch)).await {
+        // The watch brings the answer too.
+        let sent = self.shared.pod_api(namespace).patch_subresource::<_, IgnoredAny>(
+            name,
+            "status",
+            &params,
+            &Patch::Strategic(patch),
+        );
+        match sent.await {
             Ok(_) => true,
             Err(error) if error.is_not_found() || error.is_conflict() => true,
             Err(error) => {

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kubekit_core::environment::Random;
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 /// How many objects, reasons and events are remembered each.
@@ -44,31 +45,19 @@ pub(super) enum Decision {
     Count(Box<Event>),
 }
 
-/// Of whom an event is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ObjectId {
-    api_version: Option<String>,
-    kind: Option<String>,
-    namespace: Option<String>,
-    name: Option<String>,
-    uid: Option<String>,
-}
+/// Stands for what events have in common: a keyed hash, because to keep the texts of thousands of events to compare with
+/// would cost megabytes. That two of 4096 meet is as likely as 1 in 2^41.
+type Fingerprint = u64;
 
-/// Which events are similar: all but the message.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct SimilarKey {
-    object: ObjectId,
-    field_path: Option<String>,
-    kind: EventType,
-    reason: String,
-}
-
-/// Which events are the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct EventKey {
-    similar: SimilarKey,
-    /// None for the combined event.
-    message: Option<String>,
+/// How an occurrence is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Of whom it is.
+    object: Fingerprint,
+    /// Under what it is counted: itself, or all that are similar.
+    pub(super) key: Fingerprint,
+    /// Whether it is counted with those that are similar.
+    combined: bool,
 }
 
 /// An event that has been written.
@@ -81,7 +70,7 @@ struct Written {
 
 #[derive(Debug)]
 struct Similar {
-    messages: HashSet<String>,
+    messages: HashSet<Fingerprint>,
     last: jiff::Timestamp,
 }
 
@@ -97,15 +86,18 @@ pub(super) struct Correlator {
     random: Arc<dyn Random>,
     /// The time in the name of the newest event, in nanoseconds.
     stamp: u64,
-    buckets: Lru<ObjectId, Bucket>,
-    similar: Lru<SimilarKey, Similar>,
-    written: Lru<EventKey, Option<Written>>,
+    /// Keeps who names objects from choosing two that have one fingerprint.
+    secret: u64,
+    buckets: Lru<Fingerprint, Bucket>,
+    similar: Lru<Fingerprint, Similar>,
+    written: Lru<Fingerprint, Option<Written>>,
 }
 
 impl Correlator {
     pub(super) fn new(source: EventSource, random: Arc<dyn Random>) -> Self {
         Self {
             source,
+            secret: random.next_u64(),
             random,
             stamp: 0,
             buckets: Lru::new(REMEMBERED_MAX),
@@ -114,14 +106,40 @@ impl Correlator {
         }
     }
 
-    pub(super) fn correlate(&mut self, mut occurrence: Occurrence) -> (EventKey, Decision) {
-        let key = self.key(&occurrence);
-        if key.message.is_none() {
+    /// Under what the occurrence is counted. Occurrences of one key are to be decided on one after the other, each when the
+    /// one before has been written.
+    pub(super) fn identify(&mut self, occurrence: &Occurrence) -> Identity {
+        let mut hasher = DefaultHasher::new();
+        self.secret.hash(&mut hasher);
+        let ObjectReference { api_version, kind, namespace, name, uid, field_path, resource_version: _ } =
+            &occurrence.object;
+        (api_version, kind, namespace, name, uid).hash(&mut hasher);
+        let object = hasher.finish();
+        (field_path, occurrence.kind, &occurrence.reason).hash(&mut hasher);
+        let similar_key = hasher.finish();
+        occurrence.message.hash(&mut hasher);
+        let message = hasher.finish();
+        let at = occurrence.at;
+        let similar = self.similar.entry(similar_key, || Similar { messages: HashSet::new(), last: at });
+        if at.as_second() - similar.last.as_second() > SIMILAR_SECONDS {
+            similar.messages.clear();
+        }
+        similar.last = at;
+        // One more message than may stand alone is remembered, no further: the set is bounded.
+        if similar.messages.len() < SIMILAR_MAX {
+            similar.messages.insert(message);
+        }
+        let combined = similar.messages.len() >= SIMILAR_MAX;
+        Identity { object, key: if combined { similar_key } else { message }, combined }
+    }
+
+    pub(super) fn decide(&mut self, mut occurrence: Occurrence, identity: Identity) -> Decision {
+        if identity.combined {
             occurrence.message.insert_str(0, COMBINED);
         }
-        let before = self.written.entry(&key, || None).clone();
-        let held_back = !self.take_token(&key.similar.object, occurrence.at);
-        let decision = match before {
+        let before = self.written.entry(identity.key, || None).clone();
+        let held_back = !self.take_token(identity.object, occurrence.at);
+        match before {
             _ if held_back => Decision::HoldBack,
             None => Decision::Create(Box::new(self.event(occurrence))),
             Some(before) => {
@@ -131,49 +149,19 @@ impl Correlator {
                 event.count = Some(before.count.saturating_add(1));
                 Decision::Count(Box::new(event))
             }
-        };
-        (key, decision)
+        }
     }
 
-    /// The event of this key was written like this.
-    pub(super) fn written(&mut self, key: EventKey, event: &Event) {
-        *self.written.entry(&key, || None) = Some(Written {
+    /// What was decided on for this identity was written as this event.
+    pub(super) fn written(&mut self, identity: Identity, event: &Event) {
+        *self.written.entry(identity.key, || None) = Some(Written {
             name: event.metadata.name.clone().unwrap_or_default(),
             count: event.count.unwrap_or(1),
             first: event.first_timestamp.clone(),
         });
     }
 
-    /// Under which key the occurrence is counted: its own, or that of all that are similar.
-    fn key(&mut self, occurrence: &Occurrence) -> EventKey {
-        let object = &occurrence.object;
-        let similar_key = SimilarKey {
-            object: ObjectId {
-                api_version: object.api_version.clone(),
-                kind: object.kind.clone(),
-                namespace: object.namespace.clone(),
-                name: object.name.clone(),
-                uid: object.uid.clone(),
-            },
-            field_path: object.field_path.clone(),
-            kind: occurrence.kind,
-            reason: occurrence.reason.clone(),
-        };
-        let at = occurrence.at;
-        let similar = self.similar.entry(&similar_key, || Similar { messages: HashSet::new(), last: at });
-        if at.as_second() - similar.last.as_second() > SIMILAR_SECONDS {
-            similar.messages.clear();
-        }
-        similar.last = at;
-        // One more message than may stand alone is remembered, no further: the set is bounded.
-        if similar.messages.len() < SIMILAR_MAX {
-            similar.messages.insert(occurrence.message.clone());
-        }
-        let alone = similar.messages.len() < SIMILAR_MAX;
-        EventKey { similar: similar_key, message: alone.then(|| occurrence.message.clone()) }
-    }
-
-    fn take_token(&mut self, object: &ObjectId, at: jiff::Timestamp) -> bool {
+    fn take_token(&mut self, object: Fingerprint, at: jiff::Timestamp) -> bool {
         let bucket = self.buckets.entry(object, || Bucket { tokens: BURST, at });
         let elapsed = at.duration_since(bucket.at).as_secs_f64().max(0.0);
         bucket.tokens = (bucket.tokens + elapsed / REFILL_SECONDS).min(BURST);

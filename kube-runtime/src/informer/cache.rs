@@ -25,6 +25,20 @@ impl<K: Object> Index<K> {
         }
     }
 
+    /// Most changes of an object leave it where it is filed.
+    fn replace(&mut self, key: &ObjectKey, old: &K, new: &Arc<K>) {
+        let values = (self.values)(new);
+        if values != (self.values)(old) {
+            self.remove(key, old);
+            return self.insert(key, new);
+        }
+        for value in values {
+            if let Some(filed) = self.filed.get_mut(&value).and_then(|objects| objects.get_mut(key)) {
+                filed.clone_from(new);
+            }
+        }
+    }
+
     fn remove(&mut self, key: &ObjectKey, object: &K) {
         for value in (self.values)(object) {
             if let Some(objects) = self.filed.get_mut(&value) {
@@ -94,12 +108,12 @@ impl<K: Object> Cache<K> {
                 self.objects.insert(key, Arc::clone(old));
                 return;
             }
-            for index in self.indexes.values_mut() {
-                index.remove(&key, old);
-            }
         }
         for index in self.indexes.values_mut() {
-            index.insert(&key, &new);
+            match &old {
+                Some(old) => index.replace(&key, old, &new),
+                None => index.insert(&key, &new),
+            }
         }
         match old {
             Some(old) if old.uid() != new.uid() => {

@@ -11,6 +11,7 @@ use kubekit_runtime::{
     Api, Client, DeleteParams, Error, EventType, ObjectKey, Patch, PatchParams, Preconditions, Reader, Recorder,
     object_reference,
 };
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ impl Writer {
                 ..api::ObjectReference::default()
             },
         };
-        let sent: Result<Value, Error> = self.api(&pod).create_subresource(&pod.name, "binding", &binding).await;
+        let sent: Result<IgnoredAny, Error> = self.api(&pod).create_subresource(&pod.name, "binding", &binding).await;
         match sent {
             Ok(_) => {
                 let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);

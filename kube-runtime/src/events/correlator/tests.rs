@@ -31,15 +31,15 @@ impl Bench {
     /// Something happens to `object`, and is written. What was decided, as text.
     fn happens(&mut self, object: &str, message: &str) -> String {
         let occurrence = self.occurrence(object, message);
-        let (key, decision) = self.correlator.correlate(occurrence);
-        match decision {
+        let identity = self.correlator.identify(&occurrence);
+        match self.correlator.decide(occurrence, identity) {
             Decision::HoldBack => "held back".to_owned(),
             Decision::Create(event) => {
-                self.correlator.written(key, &event);
+                self.correlator.written(identity, &event);
                 format!("new {:?}", event.message.unwrap())
             }
             Decision::Count(event) => {
-                self.correlator.written(key, &event);
+                self.correlator.written(identity, &event);
                 format!("{} x {:?}", event.count.unwrap(), event.message.unwrap())
             }
         }
@@ -53,14 +53,16 @@ fn names_are_in_the_order_of_what_happened() {
     for (second, message) in [(5, "a"), (5, "b"), (5, "c"), (4, "the clock was set back"), (6, "d")] {
         bench.seconds = second;
         let occurrence = bench.occurrence("pod", message);
-        let (_, Decision::Create(event)) = bench.correlator.correlate(occurrence) else { panic!("a new event") };
+        let identity = bench.correlator.identify(&occurrence);
+        let Decision::Create(event) = bench.correlator.decide(occurrence, identity) else { panic!("a new event") };
         names.push(event.metadata.name.unwrap());
     }
     assert!(names.is_sorted(), "{names:?}");
     let other = Bench::new().occurrence("pod", "a");
     let mut elsewhere =
         Bench { correlator: Correlator::new(EventSource::default(), Arc::new(SeededRandom::new(2))), seconds: 5 };
-    let (_, Decision::Create(event)) = elsewhere.correlator.correlate(other) else { panic!("a new event") };
+    let identity = elsewhere.correlator.identify(&other);
+    let Decision::Create(event) = elsewhere.correlator.decide(other, identity) else { panic!("a new event") };
     assert!(!names.contains(&event.metadata.name.unwrap()), "another recorder at the same time");
 }
 
@@ -117,10 +119,38 @@ fn an_event_says_who_what_and_when() {
         message: "it did".into(),
         at: jiff::Timestamp::UNIX_EPOCH,
     };
-    let (_, Decision::Create(event)) = bench.correlator.correlate(occurrence) else { panic!("not new") };
+    let identity = bench.correlator.identify(&occurrence);
+    let Decision::Create(event) = bench.correlator.decide(occurrence, identity) else { panic!("not new") };
     assert_eq!(event.metadata.namespace.as_deref(), Some("default"), "of an object of cluster scope");
     assert!(event.metadata.name.as_deref().is_some_and(|name| name.starts_with("n1.")));
     assert_eq!((event.type_.as_deref(), event.count), (Some("Warning"), Some(1)));
     assert_eq!(event.reporting_component.as_deref(), Some("test"));
     assert_eq!(event.first_timestamp, event.last_timestamp);
+}
+
+#[test]
+fn whatever_tells_occurrences_apart_tells_their_identities_apart() {
+    let object = |name: &str, uid: &str| ObjectReference {
+        name: Some(name.into()),
+        uid: Some(uid.into()),
+        ..ObjectReference::default()
+    };
+    let path = ObjectReference { field_path: Some("spec.containers{c}".into()), ..object("a", "") };
+    let rows = [
+        (object("a", ""), EventType::Normal, "R", "m"),
+        (object("", "a"), EventType::Normal, "R", "m"),
+        (object("a", ""), EventType::Warning, "R", "m"),
+        (object("a", ""), EventType::Normal, "Rm", ""),
+        (object("a", ""), EventType::Normal, "R", "m2"),
+        (path, EventType::Normal, "R", "m"),
+    ];
+    let mut correlator = Bench::new().correlator;
+    let mut keys = HashSet::new();
+    for (object, kind, reason, message) in rows {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let occurrence = Occurrence { object, kind, reason: reason.into(), message: message.into(), at };
+        let identity = correlator.identify(&occurrence);
+        assert_eq!(identity, correlator.identify(&occurrence));
+        assert!(keys.insert(identity.key), "{occurrence:?}");
+    }
 }
