@@ -61,7 +61,8 @@ impl EventType {
 /// the queue.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<Occurrence>,
+    /// Boxed, because a queue has room for 32 from the start, and a simulation a queue for each of its nodes.
+    queue: mpsc::Sender<Box<Occurrence>>,
     clock: Arc<dyn WallClock>,
     dropped: Arc<AtomicU64>,
 }
@@ -97,13 +98,13 @@ impl Recorder {
 
     /// Records that something happened to `object`. `reason` is a CamelCase word, `message` a sentence.
     pub fn event(&self, object: &ObjectReference, kind: EventType, reason: &str, message: impl Into<String>) {
-        let occurrence = Occurrence {
+        let occurrence = Box::new(Occurrence {
             object: object.clone(),
             kind,
             reason: reason.to_owned(),
             message: message.into(),
             at: self.clock.now(),
-        };
+        });
         if self.queue.try_send(occurrence).is_err() {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             if dropped.is_power_of_two() {
@@ -122,7 +123,7 @@ impl Recorder {
 /// that has too many is held back, as by client-go's event correlator.
 #[derive(Debug)]
 pub struct EventWriter {
-    queue: mpsc::Receiver<Occurrence>,
+    queue: mpsc::Receiver<Box<Occurrence>>,
     api: Api<Event>,
     correlator: Correlator,
 }
@@ -134,12 +135,12 @@ impl EventWriter {
         let mut sending = FuturesUnordered::new();
         let mut keys = HashSet::new();
         // What is counted together with something that is on its way, and so must wait for it.
-        let mut next: Option<(Occurrence, Identity)> = None;
+        let mut next: Option<(Box<Occurrence>, Identity)> = None;
         loop {
             let blocked = next.as_ref().is_some_and(|(_, identity)| keys.contains(&identity.key));
             if !blocked && let Some((occurrence, identity)) = next.take() {
                 keys.insert(identity.key);
-                let (api, decision) = (&api, correlator.decide(occurrence, identity));
+                let (api, decision) = (&api, correlator.decide(*occurrence, identity));
                 // On the heap: there are as many writers as nodes, and most have nothing to send.
                 sending.push(Box::pin(async move { (identity, write(api, decision).await) }));
             }

@@ -4,7 +4,7 @@ use crate::{Attributes, Revision};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// What a writer hands in: an encoded object without a revision, and the place where readers splice it in.
@@ -31,7 +31,7 @@ pub struct Entry {
     /// The version before this one, while the history keeps it.
     pub(crate) older: Older,
     /// Forms that readers derive from this version; most versions are never read, so that the slots are made on demand.
-    derived: OnceLock<Box<[OnceLock<Bytes>; Entry::DERIVED_SLOTS]>>,
+    derived: Mutex<Option<Box<[Option<Bytes>; Entry::DERIVED_SLOTS]>>>,
 }
 
 /// The end of a version that was written with a time to live.
@@ -51,15 +51,22 @@ impl Entry {
 
     /// A version of an object, with nothing derived from it yet.
     pub fn new(key: Arc<str>, value: Value, revision: Revision, attributes: Attributes) -> Self {
-        Self { key, value, revision, attributes, lifetime: None, older: Older::default(), derived: OnceLock::new() }
+        Self { key, value, revision, attributes, lifetime: None, older: Older::default(), derived: Mutex::default() }
     }
 
-    /// The derived form in `slot`, made by `make` when nobody made it before; the caller gives the slots a meaning.
+    /// The derived form in `slot`, made by `make` when nobody made it before; the caller gives the slots a meaning. It is
+    /// kept with the version until [`Entry::forget_derived`].
     ///
     /// # Panics
     /// When `slot` is not below [`Entry::DERIVED_SLOTS`].
-    pub fn derived(&self, slot: usize, make: impl FnOnce(&Self) -> Bytes) -> &Bytes {
-        self.derived.get_or_init(Box::default)[slot].get_or_init(|| make(self))
+    pub fn derived(&self, slot: usize, make: impl FnOnce(&Self) -> Bytes) -> Bytes {
+        self.derived.lock().get_or_insert_default()[slot].get_or_insert_with(|| make(self)).clone()
+    }
+
+    /// Forgets all derived forms: whoever asks for one makes it again. Versions live as long as the history goes back, and
+    /// what is derived from them is worth keeping for a moment only.
+    pub fn forget_derived(&self) {
+        *self.derived.lock() = None;
     }
 
     /// Bytes of key and value: what this version costs, near enough to bound histories and buffers by.

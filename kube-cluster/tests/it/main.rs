@@ -3,6 +3,7 @@
 mod disk;
 mod in_memory;
 mod kube_rs;
+mod requests;
 mod socket;
 mod workloads;
 

@@ -11,6 +11,7 @@ pub(crate) mod delete;
 pub(crate) mod encode;
 pub(crate) mod eviction;
 pub(crate) mod failure;
+mod frames;
 pub(crate) mod kind;
 mod list;
 mod part;
@@ -47,6 +48,8 @@ pub(crate) struct Registry {
     pub(crate) has_foreign_plugins: bool,
     pub(crate) disabled_admission: BTreeSet<String>,
     pub(crate) event_ttl_seconds: u32,
+    /// Frames of watch events, which watchers share.
+    frames: Arc<frames::Frames>,
     allocators: Mutex<Allocators>,
 }
 
@@ -66,6 +69,7 @@ impl Registry {
             plugins: built_in.into_iter().chain(foreign).collect(),
             disabled_admission: config.disabled_admission.clone(),
             event_ttl_seconds: u32::try_from(config.event_ttl.as_secs()).unwrap_or(u32::MAX).max(1),
+            frames: Arc::default(),
             allocators: Mutex::new(Allocators::new(config)?),
         })
     }

@@ -1,6 +1,7 @@
 //! Watches: one JSON document a line, framed once per event and shared by everyone who watches the objects as they are.
 
 use super::failure;
+use super::frames::Frames;
 use super::kind::Kind;
 use super::view::{Include, Viewer};
 use super::{Registry, encode, selector};
@@ -20,6 +21,7 @@ use kubekit_store::{Entry, Error as StoreError, Event, EventKind, Requirement, R
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -75,6 +77,7 @@ impl Registry {
                 include: Include::parse(request.query.get("includeObject")),
                 now: self.clock.now(),
             },
+            frames: Arc::clone(&self.frames),
             initial: initial_state,
             announces_end: options.initial_events == Some(true) && options.bookmarks,
             has_columns: false,
@@ -110,6 +113,7 @@ fn life(options: &ListOptions, random: &dyn Random) -> Duration {
 #[derive(Debug)]
 struct Framer {
     viewer: Viewer,
+    frames: Arc<Frames>,
     /// Whether the initial state is still being delivered.
     initial: bool,
     /// Whether the end of the initial state is told.
@@ -140,7 +144,7 @@ impl Framer {
             // Nobody shares these: keeping them would double what the store holds.
             return Some(plain_frame(name, entry, revision));
         }
-        Some(entry.derived(slot, |entry| plain_frame(name, entry, revision)).clone())
+        Some(self.frames.shared(entry, slot, |entry| plain_frame(name, entry, revision)))
     }
 
     fn view_frame(&mut self, name: &str, entry: &Entry, revision: Revision) -> Bytes {

@@ -179,11 +179,13 @@ pub(super) async fn increments_are_not_lost(store: Subject) {
 pub(super) async fn derived_forms_are_made_once(store: Subject) {
     put(&store, "a", "one").await;
     let first = store.get("a", ReadAt::Latest).await.expect("get").expect("present");
-    let made = first.derived(1, |entry| entry.value.bytes.slice(1..)).clone();
+    let made = first.derived(1, |entry| entry.value.bytes.slice(1..));
     let second = list(&store, under("")).await.entries.next().expect("present");
     let found = second.derived(1, |_| panic!("it was made before"));
     assert_eq!(made, found);
     put(&store, "a", "two").await;
     let third = store.get("a", ReadAt::Latest).await.expect("get").expect("present");
     assert_eq!(third.derived(1, |entry| entry.value.bytes.clone()), "two", "a new version has forms of its own");
+    first.forget_derived();
+    assert_eq!(second.derived(1, |entry| entry.value.bytes.slice(..1)), "o", "what is forgotten is made again");
 }
