@@ -298,14 +298,9 @@ impl Worker {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         let params = PatchParams { field_manager: "kubelet".into(), ..PatchParams::default() };
-        // The watch brings the answer too.
-        let sent = self.shared.pod_api(namespace).patch_subresource::<_, IgnoredAny>(
-            name,
-            "status",
-            &params,
-            &Patch::Strategic(patch),
-        );
-        match sent.await {
+        let (api, patch) = (self.shared.pod_api(namespace), Patch::Strategic(patch));
+        // The watch brings what the answer has.
+        match api.patch_subresource::<_, IgnoredAny>(name, "status", &params, &patch).await {
             Ok(_) => true,
             Err(error) if error.is_not_found() || error.is_conflict() => true,
             Err(error) => {
