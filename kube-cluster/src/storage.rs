@@ -48,8 +48,8 @@ impl Storage {
     /// The store. Reads what is there, which for a large cluster takes a while.
     pub(crate) async fn open(&self, clock: &Arc<dyn kubekit_core::environment::WallClock>) -> Result<Arc<dyn Store>> {
         let clock = Arc::clone(clock);
-        let config = kubekit_server::store_config()
-            .wall_clock(kubekit_store::WallClock::new(move || clock.now().into()));
+        let config =
+            kubekit_server::store_config().wall_clock(kubekit_store::WallClock::new(move || clock.now().into()));
         match self {
             Self::Memory => Ok(Arc::new(kubekit_store::Memory::new(kubekit_server::extractor(), config))),
             Self::Directory(directory) => {

@@ -302,11 +302,7 @@ impl Server {
         Decision::NoOpinion(reasons.join(", "))
     }
 
-    async fn permit(
-        &self,
-        request: &Request,
-        long_running: bool,
-    ) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
+    async fn permit(&self, request: &Request, long_running: bool) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
         if long_running || request.user.groups.iter().any(|group| group == "system:masters") {
             return Ok(None);
         }

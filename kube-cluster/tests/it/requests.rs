@@ -79,7 +79,8 @@ impl Parts {
 fn counting(server: &ApiServer, counts: &Arc<Mutex<Counts>>, who: &'static str) -> Client {
     let counts = Arc::clone(counts);
     let count = move |request: Request<Body>| {
-        *counts.lock().entry(format!("{who} {} {}", request.method(), resource(request.uri().path()))).or_default() += 1;
+        *counts.lock().entry(format!("{who} {} {}", request.method(), resource(request.uri().path()))).or_default() +=
+            1;
         request
     };
     Client::new(ServiceBuilder::new().map_request(count).service(server.as_user(UserInfo::admin())))

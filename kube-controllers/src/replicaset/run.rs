@@ -6,8 +6,8 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kubekit_runtime::{
-    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object as _, ObjectKey, PartialObject,
-    Reader, TypedObject, controller_of, controller_reference, object_reference,
+    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object as _, ObjectKey,
+    PartialObject, Reader, TypedObject, controller_of, controller_reference, object_reference,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -167,7 +167,9 @@ impl<K: Replicated + TypedObject> Shell<K> {
         set: &ReplicaSet,
         active: &[Arc<Pod>],
     ) -> Result<(), (&'static str, Error)> {
-        match decide::manage(set, active, &self.related(object, active), self.context.now()) {
+        // Only who goes first depends on other sets' pods.
+        let related = if active.len() > decide::wanted(set) { self.related(object, active) } else { Vec::new() };
+        match decide::manage(set, active, &related, self.context.now()) {
             Scale::Keep => Ok(()),
             Scale::Create(count) => self.create(object, set, count).await.map_err(|e| ("FailedCreate", e)),
             Scale::Delete(pods) => self.delete(object, pods).await.map_err(|e| ("FailedDelete", e)),

@@ -203,7 +203,7 @@ fn deadlines_end_a_pod() {
     let mut pod = simple("Always");
     pod.spec.as_mut().expect("spec").active_deadline_seconds = Some(10);
     let status = PodStatus { start_time: Some(Time(at(0))), ..PodStatus::default() };
-    let mut memory = Memory { status, ..Memory::default() };
+    let mut memory = Memory { status: status.into(), ..Memory::default() };
     let plan = decide(&pod, &observed(&["a +"]), &mut memory, false, at(9));
     assert_eq!((short(&plan).as_str(), plan.wake), ("", Some(at(10))));
     let plan = decide(&pod, &observed(&["a +"]), &mut memory, false, at(10));
@@ -220,7 +220,7 @@ fn what_has_ended_stays_ended_without_the_runtime() {
         ..ApiStatus::default()
     };
     let status = PodStatus { container_statuses: Some(vec![known]), ..PodStatus::default() };
-    let mut memory = Memory { status, ..Memory::default() };
+    let mut memory = Memory { status: status.into(), ..Memory::default() };
     assert_eq!(short(&decide(&simple("OnFailure"), &Observed::default(), &mut memory, false, at(3))), "");
     // With the policy Always it is a restart, counted on.
     let plan = decide(&simple("Always"), &observed(&[]), &mut memory, false, at(3));

@@ -131,7 +131,7 @@ fn conditions_of_others_and_times_of_change_are_kept() {
     for condition in earlier.conditions.iter_mut().flatten() {
         condition.last_transition_time = Some(time(at(7)));
     }
-    let memory = Memory { status: earlier, ..Memory::default() };
+    let memory = Memory { status: earlier.into(), ..Memory::default() };
     let second = of(&pod, &observed(&["a +"]), &memory, false);
     assert_eq!(condition(&second, "example.com/lb"), &foreign);
     assert_eq!(condition(&second, "Ready").status, "True");
@@ -147,8 +147,8 @@ fn a_verdict_fails_the_pod_and_ends_are_final() {
     let status = of(&pod, &observed(&["a +"]), &memory, true);
     assert_eq!((status.phase.as_deref(), status.reason.as_deref()), (Some("Failed"), Some("DeadlineExceeded")));
     assert_eq!(condition(&status, "Ready").reason.as_deref(), Some("PodFailed"));
-    let memory =
-        Memory { status: PodStatus { phase: Some("Succeeded".into()), ..PodStatus::default() }, ..Memory::default() };
+    let succeeded = PodStatus { phase: Some("Succeeded".into()), ..PodStatus::default() };
+    let memory = Memory { status: succeeded.into(), ..Memory::default() };
     assert_eq!(of(&pod, &observed(&["a +"]), &memory, true).phase.as_deref(), Some("Succeeded"));
 }
 
@@ -159,7 +159,7 @@ fn an_ended_pod_keeps_its_address() {
     let mut after = observed(&["a 0"]);
     after.sandboxes[0].state = SandboxState::NotReady;
     after.sandboxes[0].ips.clear();
-    let status = of(&pod, &after, &Memory { status: before, ..Memory::default() }, true);
+    let status = of(&pod, &after, &Memory { status: before.into(), ..Memory::default() }, true);
     assert_eq!(status.pod_ip.as_deref(), Some("10.0.0.2"));
     assert_eq!(condition(&status, "PodReadyToStartContainers").status, "False");
     assert_eq!(condition(&status, "ContainersReady").reason.as_deref(), Some("PodCompleted"));
@@ -169,7 +169,7 @@ fn an_ended_pod_keeps_its_address() {
 fn a_container_that_vanished_while_running_counts_as_lost() {
     let pod = pod("Always", vec![], vec![container("a")]);
     let before = of(&pod, &observed(&["a/1 +"]), &Memory::default(), false);
-    let status = of(&pod, &Observed::default(), &Memory { status: before, ..Memory::default() }, false);
+    let status = of(&pod, &Observed::default(), &Memory { status: before.into(), ..Memory::default() }, false);
     let seen = &status.container_statuses.as_ref().expect("statuses")[0];
     assert_eq!(seen.restart_count, 2);
     let last = seen.last_state.as_ref().and_then(|state| state.terminated.as_ref()).expect("an end");
