@@ -5,7 +5,7 @@ use crate::authentication::{Authenticator, ServiceAccountTokens, Union};
 use crate::authorization::{Authorizer, Escalation, NodeAuthorizer, NodeRestriction, Rbac};
 use crate::bootstrap;
 use crate::node::NodeConnector;
-use crate::registry::Registry;
+use crate::registry::{Plugins, Registry};
 use crate::server::{Access, ApiServer, Server, ServiceAccounts};
 use crate::tokens::Issuer;
 use ipnet::IpNet;
@@ -158,7 +158,7 @@ impl Builder {
         let access = self.access();
         let built_in: Vec<Arc<dyn Admission>> =
             vec![Arc::new(NodeRestriction), Arc::new(Escalation::new(Arc::clone(&access.rbac)))];
-        let plugins = (built_in, self.admission);
+        let plugins = Plugins { built_in, foreign: self.admission };
         let registry = Registry::new(self.store, self.clock, self.random, &self.config, plugins)?;
         let server = Arc::new(Server::new(self.config, registry, access, self.connector));
         bootstrap::run(&server).await?;

@@ -53,20 +53,29 @@ pub(crate) struct Registry {
     allocators: Mutex<Allocators>,
 }
 
+/// Admission plugins behind the trait, in the order in which they run.
+#[derive(Debug)]
+pub(crate) struct Plugins {
+    /// This crate's.
+    pub(crate) built_in: Vec<Arc<dyn Admission>>,
+    /// Those handed to the builder.
+    pub(crate) foreign: Vec<Arc<dyn Admission>>,
+}
+
 impl Registry {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn WallClock>,
         random: Arc<dyn Random>,
         config: &Config,
-        (built_in, foreign): (Vec<Arc<dyn Admission>>, Vec<Arc<dyn Admission>>),
+        plugins: Plugins,
     ) -> Result<Self, ApiError> {
         Ok(Self {
             store,
             clock,
             random,
-            has_foreign_plugins: !foreign.is_empty(),
-            plugins: built_in.into_iter().chain(foreign).collect(),
+            has_foreign_plugins: !plugins.foreign.is_empty(),
+            plugins: plugins.built_in.into_iter().chain(plugins.foreign).collect(),
             disabled_admission: config.disabled_admission.clone(),
             event_ttl_seconds: u32::try_from(config.event_ttl.as_secs()).unwrap_or(u32::MAX).max(1),
             frames: Arc::default(),
