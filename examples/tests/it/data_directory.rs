@@ -64,7 +64,7 @@ fn a_directory_of_another_version_is_refused_and_left_as_it_is() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.starts_with("error: "), "{text}");
-        assert!(text.contains("format version 9; this build reads version 1"), "{text}");
+        assert!(text.contains("format version 9; this build reads version"), "{text}");
         assert!(text.contains(logs[0].file_name().unwrap().to_str().unwrap()), "{text}");
         assert_eq!(contents(dir.path()), before, "nothing was changed");
     }

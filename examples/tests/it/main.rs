@@ -17,6 +17,7 @@ mod etcd;
 mod kubectl;
 mod manifests;
 mod node_failure;
+mod printed;
 mod rollout;
 mod streams;
 mod structure;

@@ -154,6 +154,9 @@ impl Registry {
             (new, managed) = self.tracked(subject, options, new, stored);
         } else if !changed_beyond_ownership && same_ownership(&new, old) {
             return Ok((Prepared::Unchanged, allocation));
+        } else if stored.ownership == Ownership::Apart {
+            // They stay what they are, and were not part of the object.
+            managed = stored.record.map(|record| record.as_bytes().to_vec());
         }
         let done = deletion::completes(&new) && namespace_is_final(subject, &new);
         let prepared = if done { Prepared::Remove(new, managed) } else { Prepared::Store(new, managed) };
