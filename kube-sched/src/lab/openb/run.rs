@@ -59,6 +59,9 @@ impl OpenbTrace {
     }
 
     /// Runs a policy under a seed. `progress` is told after every pod how many of how many have come.
+    ///
+    /// # Panics
+    /// Never: a node that was chosen is in the cluster, and every arrival has a uid of its own.
     pub fn run(&self, policy: Policy, seed: u64, mut progress: impl FnMut(usize, usize)) -> OpenbRun {
         let arrivals = self.arrivals(seed);
         let scheduler = policy.scheduler(self.pods.iter().map(|row| &row.pod), &self.nodes, seed);

@@ -84,9 +84,9 @@ fn headlines(html: &mut String, comparison: &Comparison) {
         let Some(winner) = best(comparison, i, metric).filter(|_| !all_equal(comparison, i)) else { continue };
         let index = comparison.contenders.iter().position(|contender| contender.name == winner.name).unwrap_or(0);
         let figure = winner.figures[i];
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<div class=\"card\"><h3>{}</h3><p class=\"value\">{}<small> ± {} {}</small></p><p><span class=\"swatch c{}\"></span>{} {}</p></div>\n",
+            "<div class=\"card\"><h3>{}</h3><p class=\"value\">{}<small> ± {} {}</small></p><p><span class=\"swatch c{}\"></span>{} {}</p></div>",
             escape(metric.title),
             short(figure.mean),
             short(figure.confidence()),
@@ -113,9 +113,9 @@ fn figure(html: &mut String, comparison: &Comparison, index: usize, metric: &Met
         })
         .collect();
     let better = if metric.more_is_better { "more is better" } else { "less is better" };
-    let _ = write!(
+    let _ = writeln!(
         html,
-        "<figure><figcaption>{}<small>{}; {better}</small></figcaption>{}</figure>\n",
+        "<figure><figcaption>{}<small>{}; {better}</small></figcaption>{}</figure>",
         escape(metric.title),
         escape(metric.unit),
         dots(metric.title, &rows)
@@ -142,9 +142,9 @@ fn over_time(html: &mut String, comparison: &Comparison) {
                     .collect(),
             })
             .collect();
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<figure><figcaption>{}</figcaption>{}</figure>\n",
+            "<figure><figcaption>{}</figcaption>{}</figure>",
             escape(title),
             lines(title, "hours", &drawn)
         );
@@ -174,9 +174,9 @@ fn waits(html: &mut String, comparison: &Comparison) {
                 .collect(),
         })
         .collect();
-    let _ = write!(
+    let _ = writeln!(
         html,
-        "<div class=\"plots\"><figure><figcaption>Pending time, minutes</figcaption>{}</figure></div></section>\n",
+        "<div class=\"plots\"><figure><figcaption>Pending time, minutes</figcaption>{}</figure></div></section>",
         lines("Pending time by share of pods", "percent of the pods", &drawn)
     );
 }
