@@ -10,10 +10,13 @@ use std::sync::Arc;
 /// With more entries a piece, the map is cut into twice as many.
 const ENTRIES_MAX: usize = 512;
 
+/// One piece of a map.
+type Piece<K, V> = Arc<HashTable<(K, V)>>;
+
 /// A map whose clone is cheap and whose writes copy, where a clone lives, a piece of a few hundred entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Shards<K, V> {
-    shards: Arc<Vec<Arc<HashTable<(K, V)>>>>,
+    shards: Arc<Vec<Piece<K, V>>>,
     hasher: DefaultHashBuilder,
     len: usize,
 }
@@ -25,7 +28,6 @@ impl<K, V> Default for Shards<K, V> {
 }
 
 /// The piece is chosen by bits that the table inside makes no use of: it takes the low ones and the seven highest.
-#[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
 fn shard(hash: u64, shards: usize) -> usize {
     (hash >> 24) as usize & (shards - 1)
 }
