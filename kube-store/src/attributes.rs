@@ -73,7 +73,7 @@ impl Attributes {
             // Text orders as its bytes do; only what is found has to be known as text.
             let (found, value) = self.pair_bytes(middle);
             match found.cmp(name.as_bytes()) {
-                Ordering::Equal => return Some(std::str::from_utf8(value).expect("text went in")),
+                Ordering::Equal => return std::str::from_utf8(value).ok(),
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
             }

@@ -253,7 +253,7 @@ impl Committer {
         self.snapshot_at = due_after(self.snapshot_bytes, self.segment_bytes);
         for reply in self.served.drain(..) {
             let answer = kept.as_ref().map_err(|error| Error::Io(format!("no snapshot was written: {error}")));
-            let _ = reply.send(answer.map(|()| ()));
+            let _ = reply.send(answer.copied());
         }
         if let Err(error) = kept {
             if !self.stop.load(Ordering::Relaxed) {

@@ -115,12 +115,12 @@ async fn watch_and_return(
             1 => crate::conformance::requirement("color", crate::Operator::NotIn, &["0", "2"]),
             _ => Selector::default(),
         };
-        let prefix = if number % 3 == 0 { "/1/" } else { "/" };
+        let prefix = if number.is_multiple_of(3) { "/1/" } else { "/" };
         let request = WatchRequest {
             prefix: prefix.to_owned(),
             after: Some(after),
             selector: selector.clone(),
-            progress: number % 2 == 0,
+            progress: number.is_multiple_of(2),
             initial_state: false,
         };
         let mut watched = Watched { prefix: prefix.to_owned(), selector, after, events: Vec::new() };

@@ -94,7 +94,7 @@ impl Watched {
     }
 
     /// Whether the key was in the set before and after the change of a revision, and its version before.
-    fn due_at(&self, journal: &Journal, revision: Revision) -> Option<(bool, bool, Option<(Revision, String)>)> {
+    fn due_at(&self, journal: &Journal, revision: Revision) -> Option<Membership> {
         let change = journal.changes.get(&revision)?;
         let before = journal.before(&change.key, revision).filter(|(_, text)| self.selects(&change.key, text));
         let after = change.text.as_deref().is_some_and(|text| self.selects(&change.key, text));
@@ -107,6 +107,9 @@ impl Watched {
             .filter(|event| matches!(event.kind, EventKind::Added | EventKind::Modified | EventKind::Deleted))
     }
 }
+
+/// Whether a key was in the set before and after a change, and its version before.
+type Membership = (bool, bool, Option<super::Version>);
 
 struct Due<'a> {
     revision: Revision,
