@@ -1,7 +1,7 @@
 //! Where objects are kept, as the flags of `kube-apiserver` say it.
 
 use clap::Args;
-use kubekit_cluster::Storage;
+use kubekit_cluster::{EncryptionAtRest, Storage};
 use kubekit_store::etcd::{EtcdConfig, TlsFiles};
 use std::path::PathBuf;
 
@@ -24,12 +24,21 @@ pub struct StorageArguments {
     /// What the keys of all objects in etcd begin with.
     #[arg(long, value_name = "PREFIX", default_value = "/registry")]
     etcd_prefix: String,
+    /// What is encrypted before it is stored: an EncryptionConfiguration. It is read again when it changes.
+    /// [default: encryption-config.yaml in the data directory]
+    #[arg(long, value_name = "FILE")]
+    encryption_provider_config: Option<PathBuf>,
 }
 
 impl StorageArguments {
     /// Whether objects are in etcd.
     pub fn is_etcd(&self) -> bool {
         !self.etcd_servers.is_empty()
+    }
+
+    /// What is encrypted; `otherwise` where no file is named.
+    pub fn encryption(&self, otherwise: EncryptionAtRest) -> EncryptionAtRest {
+        self.encryption_provider_config.clone().map_or(otherwise, EncryptionAtRest::File)
     }
 
     /// Where objects and certificates are, with this data directory.

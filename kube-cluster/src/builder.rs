@@ -1,6 +1,7 @@
 //! What a cluster is made of.
 
 use crate::cluster::Cluster;
+use crate::encryption::EncryptionAtRest;
 use crate::error::Result;
 use crate::nodes::{self, NodeSpec};
 use crate::storage::Storage;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 #[must_use]
 pub struct Builder {
     pub(crate) storage: Storage,
+    pub(crate) encryption: EncryptionAtRest,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) server: kubekit_server::Config,
     pub(crate) controllers: Option<kubekit_controllers::Config>,
@@ -29,6 +31,7 @@ impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             storage: Storage::Memory,
+            encryption: EncryptionAtRest::default(),
             listen: None,
             server: kubekit_server::Config::default(),
             controllers: Some(kubekit_controllers::Config::default()),
@@ -42,6 +45,12 @@ impl Builder {
     /// Where objects and certificates are kept; in memory unless told.
     pub fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
+        self
+    }
+
+    /// What is encrypted before it is stored: what `encryption-config.yaml` in the data directory says, unless told.
+    pub fn encryption(mut self, encryption: EncryptionAtRest) -> Self {
+        self.encryption = encryption;
         self
     }
 

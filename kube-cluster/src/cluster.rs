@@ -1,6 +1,7 @@
 //! A running cluster.
 
 use crate::builder::Builder;
+use crate::encryption::Watched;
 use crate::error::{Error, Result};
 use crate::gate::Gate;
 use crate::nodes::Nodes;
@@ -70,14 +71,17 @@ impl Cluster {
     }
 
     pub(crate) async fn start(builder: Builder) -> Result<Self> {
-        let Builder { storage, listen, mut server, controllers, scheduler, nodes, nftables, environment } = builder;
+        let Builder { storage, encryption, listen, mut server, controllers, scheduler, nodes, nftables, environment } = builder;
         // First, because it is what fails most often, and nothing has been written then.
         let listener = match listen {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let store = storage.open(&environment.clock).await?;
+        storage.prepare()?;
+        let encryption = encryption.open(storage.directory())?;
+        let rules = encryption.as_ref().map(Watched::encryption).unwrap_or_default();
+        let store = storage.open(&environment.clock, rules).await?;
         if storage.compacts_itself() {
             // Where several servers share a store, one of them forgets history for all.
             server.history = Duration::MAX;
@@ -94,6 +98,9 @@ impl Cluster {
         let server = build_server(store, server, &pki, agents, &environment).await?;
 
         let mut serving = Supervisor::new();
+        if let Some(watched) = encryption {
+            serving.start("encryption configuration", move |shutdown| watched.follow(shutdown));
+        }
         let maintained = server.clone();
         serving.start("API server", move |shutdown| async move { maintained.run(shutdown).await });
         if let Some(listener) = listener {

@@ -30,6 +30,14 @@ pub enum Error {
         #[source]
         source: kubekit_store::Error,
     },
+    /// The configuration of encryption at rest cannot be used.
+    #[error("cannot use {path}: {detail}", path = path.display())]
+    Encryption {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A certificate cannot be made, read or kept.
     #[error("cannot set up the certificates")]
     Certificates(#[source] kubekit_server::pki::Error),

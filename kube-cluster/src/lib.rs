@@ -24,6 +24,7 @@ mod builder;
 mod cluster;
 #[cfg(unix)]
 pub mod cri;
+mod encryption;
 mod error;
 mod gate;
 pub mod identity;
@@ -35,6 +36,7 @@ mod supervisor;
 
 pub use builder::Builder;
 pub use cluster::Cluster;
+pub use encryption::EncryptionAtRest;
 pub use error::{Error, Result};
 pub use storage::Storage;
 pub use summary::{Summary, Watching};

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use kubekit_server::pki::{Pki, ServingNames};
-use kubekit_store::Store;
+use kubekit_store::{Encryption, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,6 +36,11 @@ impl Storage {
         }
     }
 
+    /// Makes the directory, where there is to be one: nobody but its owner can read it.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        self.directory().map_or(Ok(()), create)
+    }
+
     /// Whether the store forgets history by itself, in agreement with others who share it.
     pub(crate) fn compacts_itself(&self) -> bool {
         match self {
@@ -46,21 +51,24 @@ impl Storage {
     }
 
     /// The store. Reads what is there, which for a large cluster takes a while.
-    pub(crate) async fn open(&self, clock: &Arc<dyn kubekit_core::environment::WallClock>) -> Result<Arc<dyn Store>> {
+    pub(crate) async fn open(
+        &self,
+        clock: &Arc<dyn kubekit_core::environment::WallClock>,
+        encryption: Encryption,
+    ) -> Result<Arc<dyn Store>> {
         let clock = Arc::clone(clock);
-        let config =
-            kubekit_server::store_config().wall_clock(kubekit_store::WallClock::new(move || clock.now().into()));
+        let config = kubekit_server::store_config()
+            .encryption(encryption)
+            .wall_clock(kubekit_store::WallClock::new(move || clock.now().into()));
         match self {
             Self::Memory => Ok(Arc::new(kubekit_store::Memory::new(kubekit_server::extractor(), config))),
             Self::Directory(directory) => {
-                create(directory)?;
                 let path = directory.join("store");
                 let opened = kubekit_store::Disk::open(&path, kubekit_server::extractor(), config);
                 Ok(Arc::new(opened.map_err(|source| Error::Store { path, source })?))
             }
             #[cfg(feature = "etcd")]
-            Self::Etcd { directory, etcd } => {
-                create(directory)?;
+            Self::Etcd { etcd, .. } => {
                 let endpoints = etcd.endpoints.join(",");
                 let connected =
                     kubekit_store::Etcd::connect((**etcd).clone(), kubekit_server::extractor(), config).await;

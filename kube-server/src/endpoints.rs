@@ -2,6 +2,7 @@
 
 mod backup;
 mod health;
+mod reencrypt;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -21,6 +22,9 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         "" => "/",
         path => path,
     };
+    if path == "/reencrypt" {
+        return Some(reencrypt::answer(server, request).await);
+    }
     let first = path.split('/').nth(1).unwrap_or_default();
     if !matches!(
         first,

@@ -118,6 +118,14 @@ impl fmt::Debug for Encryption {
     }
 }
 
+/// Who reads a value, and what of it.
+struct Reader<'a> {
+    provider: Arc<dyn Provider>,
+    sealed: &'a [u8],
+    /// Whether it is also who writes.
+    writes: bool,
+}
+
 impl Encryption {
     /// With these rules.
     pub fn new(rules: Vec<Rule>) -> Self {
@@ -163,9 +171,9 @@ impl Encryption {
     /// # Errors
     /// `Damaged`, with what to do, when no provider can decrypt it.
     pub(crate) fn open(&self, key: &str, stored: &[u8]) -> Result<Option<Opened>> {
-        let Some((provider, sealed, first)) = self.reader(key, stored)? else { return Ok(None) };
-        let opened = provider.open(sealed, key).map_err(|why| unreadable(key, &why))?;
-        Ok(Some(Opened { stale: opened.stale || !first, ..opened }))
+        let Some(reader) = self.reader(key, stored)? else { return Ok(None) };
+        let opened = reader.provider.open(reader.sealed, key).map_err(|why| unreadable(key, &why))?;
+        Ok(Some(Opened { stale: opened.stale || !reader.writes, ..opened }))
     }
 
     /// The prefixes of keys that rules are about.
@@ -180,14 +188,12 @@ impl Encryption {
     /// `Damaged`, with what to do, when no provider can decrypt it.
     #[cfg(feature = "etcd")]
     pub(crate) async fn prepare(&self, key: &str, stored: &[u8]) -> Result<()> {
-        let Some((provider, sealed, _)) = self.reader(key, stored)? else { return Ok(()) };
-        provider.prepare(sealed).await.map_err(|why| unreadable(key, &why))
+        let Some(reader) = self.reader(key, stored)? else { return Ok(()) };
+        reader.provider.prepare(reader.sealed).await.map_err(|why| unreadable(key, &why))
     }
 
-    /// Who reads this value, what of it they read, and whether they are also who writes; `None` for plain text that no
-    /// rule is about.
-    #[expect(clippy::type_complexity, reason = "it has one caller each for reading and for fetching")]
-    fn reader<'a>(&self, key: &str, stored: &'a [u8]) -> Result<Option<(Arc<dyn Provider>, &'a [u8], bool)>> {
+    /// Who reads this value; `None` for plain text that no rule is about.
+    fn reader<'a>(&self, key: &str, stored: &'a [u8]) -> Result<Option<Reader<'a>>> {
         let encrypted = stored.starts_with(ENCRYPTED);
         let Some(providers) = self.providers(key) else {
             return if encrypted { Err(unreadable(key, &no_provider(stored))) } else { Ok(None) };
@@ -196,10 +202,10 @@ impl Encryption {
             let prefix = provider.prefix().as_bytes();
             if prefix.is_empty() {
                 if !encrypted {
-                    return Ok(Some((provider, stored, place == 0)));
+                    return Ok(Some(Reader { provider, sealed: stored, writes: place == 0 }));
                 }
             } else if let Some(sealed) = stored.strip_prefix(prefix) {
-                return Ok(Some((provider, sealed, place == 0)));
+                return Ok(Some(Reader { provider, sealed, writes: place == 0 }));
             }
         }
         Err(unreadable(key, &no_provider(stored)))

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use kubekit_cluster::{Cluster, kubeconfig};
+use kubekit_cluster::{Cluster, EncryptionAtRest, kubeconfig};
 use kubekit_examples::storage::StorageArguments;
 use kubekit_examples::{data, process};
 use kubekit_server::pki::Subject;
@@ -48,6 +48,7 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     let kubeconfigs = arguments.kubeconfig_dir.unwrap_or_else(|| directory.join("kubeconfigs"));
     let cluster = Cluster::builder()
         .storage(arguments.storage.storage(directory))
+        .encryption(arguments.storage.encryption(EncryptionAtRest::AsFound))
         .listen(arguments.listen)
         .without_controllers()
         .without_scheduler()

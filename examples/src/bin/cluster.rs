@@ -2,9 +2,9 @@
 
 use anyhow::bail;
 use clap::{Parser, Subcommand, ValueEnum};
-use kubekit_cluster::{Builder, Cluster, Error, Storage, Watching, kubeconfig};
+use kubekit_cluster::{Builder, Cluster, EncryptionAtRest, Error, Storage, Watching, kubeconfig};
 use kubekit_examples::storage::StorageArguments;
-use kubekit_examples::{backup, data, process};
+use kubekit_examples::{backup, data, process, reencrypt};
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,16 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         data_dir: PathBuf,
     },
+    /// Has a running cluster write anew, under the first key of its encryption configuration, every object that is stored
+    /// under another one or in plain text. Afterwards the other keys can be removed from the configuration.
+    Reencrypt {
+        /// The kubeconfig of an administrator. [default: that of the data directory]
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+        /// The data directory of the cluster, for its kubeconfig. [default: kubekit in the user's data directory]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,17 +102,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// The kubeconfig of an administrator: the one that is named, or that of a data directory.
+fn administrator(kubeconfig: Option<PathBuf>, data_dir: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    Ok(match (kubeconfig, data_dir) {
+        (Some(kubeconfig), _) => kubeconfig,
+        (None, Some(directory)) => directory.join("kubeconfig"),
+        (None, None) => data::directory()?.join("kubeconfig"),
+    })
+}
+
 async fn carry_out(command: Command) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     match command {
         Command::Backup { file, kubeconfig, data_dir } => {
-            let kubeconfig = match (kubeconfig, data_dir) {
-                (Some(kubeconfig), _) => kubeconfig,
-                (None, Some(directory)) => directory.join("kubeconfig"),
-                (None, None) => data::directory()?.join("kubeconfig"),
-            };
+            let kubeconfig = administrator(kubeconfig, data_dir)?;
             let contents = backup::take(&kubeconfig, &file).await?;
             writeln!(out, "{}: {} objects at revision {}", file.display(), contents.entries, contents.revision)?;
+        }
+        Command::Reencrypt { kubeconfig, data_dir } => {
+            writeln!(out, "{}", reencrypt::ask(&administrator(kubeconfig, data_dir)?).await?)?;
         }
         Command::Restore { file, data_dir } => {
             let (contents, revision) = backup::restore(&file, &data_dir)?;
@@ -117,7 +135,11 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     let storage = storage(&arguments)?;
     let kubeconfig = kubeconfig_path(&arguments, &storage)?;
     kubeconfig::check(&kubeconfig)?;
-    let builder = nodes(Cluster::builder().storage(storage.clone()).listen(arguments.listen), &arguments, &storage)?;
+    let builder = Cluster::builder()
+        .storage(storage.clone())
+        .encryption(arguments.storage.encryption(EncryptionAtRest::Secrets))
+        .listen(arguments.listen);
+    let builder = nodes(builder, &arguments, &storage)?;
     let cluster = builder.start().await.map_err(explain)?;
     cluster.write_kubeconfig(&kubeconfig)?;
     if arguments.quiet {

@@ -13,6 +13,7 @@ mod crash;
 mod data_directory;
 #[cfg(target_os = "linux")]
 mod disk_full;
+mod encryption;
 mod etcd;
 mod kubectl;
 mod manifests;

@@ -104,3 +104,15 @@ async fn a_backup_is_for_administrators() {
     assert_eq!(send_as(admin(), "GET", "/backup/more", &[]).await.status(), 404);
     assert_eq!(send_as(admin(), "POST", "/backup", &[]).await.status(), 405);
 }
+
+#[tokio::test]
+async fn reencrypting_is_for_administrators() {
+    let stranger = send_as(UserInfo::new("alice", ["system:authenticated"]), "POST", "/reencrypt", &[]).await;
+    assert_eq!(stranger.status(), 403);
+    let admin = || UserInfo::new("admin", ["system:masters", "system:authenticated"]);
+    assert_eq!(send_as(admin(), "GET", "/reencrypt", &[]).await.status(), 405);
+    let done = send_as(admin(), "POST", "/reencrypt", &[]).await;
+    assert_eq!(done.status(), 200);
+    let status: Value = serde_json::from_slice(done.body()).unwrap();
+    assert_eq!((&status["status"], &status["details"]["count"]), (&"Success".into(), &0.into()));
+}

@@ -19,11 +19,11 @@ const NONCE: usize = 12;
 pub struct AesGcm {
     prefix: String,
     name: String,
-    cipher: Sized,
+    cipher: BySize,
 }
 
 /// The cipher for the length of the key.
-enum Sized {
+enum BySize {
     Aes128(Box<Aes128Gcm>),
     Aes192(Box<Aes192Gcm>),
     Aes256(Box<Aes256Gcm>),
@@ -46,17 +46,17 @@ impl AesGcm {
     }
 }
 
-fn cipher(secret: &[u8]) -> Result<Sized, String> {
+fn cipher(secret: &[u8]) -> Result<BySize, String> {
     let wrong = |_| "the key is not usable".to_owned();
     Ok(match secret.len() {
-        16 => Sized::Aes128(Box::new(Aes128Gcm::new_from_slice(secret).map_err(wrong)?)),
-        24 => Sized::Aes192(Box::new(Aes192Gcm::new_from_slice(secret).map_err(wrong)?)),
-        32 => Sized::Aes256(Box::new(Aes256Gcm::new_from_slice(secret).map_err(wrong)?)),
+        16 => BySize::Aes128(Box::new(Aes128Gcm::new_from_slice(secret).map_err(wrong)?)),
+        24 => BySize::Aes192(Box::new(Aes192Gcm::new_from_slice(secret).map_err(wrong)?)),
+        32 => BySize::Aes256(Box::new(Aes256Gcm::new_from_slice(secret).map_err(wrong)?)),
         other => return Err(format!("an AES key has 16, 24 or 32 bytes, not {other}")),
     })
 }
 
-impl Sized {
+impl BySize {
     fn encrypt(&self, nonce: [u8; NONCE], message: Payload<'_, '_>) -> Option<Vec<u8>> {
         let nonce = &Array(nonce);
         match self {

@@ -21,12 +21,21 @@ pub(crate) fn available() -> bool {
 /// Members that make up one cluster.
 pub(crate) struct Cluster {
     members: Vec<Member>,
+    network: Option<Network>,
     _directory: TempDir,
+}
+
+/// Where a member is.
+struct Place {
+    client: String,
+    peer: String,
+    namespace: Option<String>,
 }
 
 struct Member {
     arguments: Vec<String>,
     address: String,
+    namespace: Option<String>,
     directory: PathBuf,
     log: PathBuf,
     child: Option<Child>,
@@ -52,43 +61,94 @@ impl Cluster {
 
     /// Starts members with further arguments, whose clients speak `scheme`.
     pub(crate) fn start_with(count: usize, scheme: &str, arguments: &[&str]) -> Self {
-        let hosts = vec!["127.0.0.1".to_owned(); count];
         let ports = free_ports(2 * count);
-        let directory = directory();
-        let peers: Vec<String> = (0..count).map(|i| format!("m{i}=http://{}:{}", hosts[i], ports[count + i])).collect();
-        let members = (0..count)
-            .map(|i| {
-                let own = directory.path().join(format!("m{i}"));
-                let client = format!("{scheme}://{}:{}", hosts[i], ports[i]);
-                let peer = format!("http://{}:{}", hosts[i], ports[count + i]);
-                let mut all: Vec<String> = [
-                    ("--name", format!("m{i}")),
-                    ("--data-dir", own.display().to_string()),
-                    ("--listen-client-urls", client.clone()),
-                    ("--advertise-client-urls", client.clone()),
-                    ("--listen-peer-urls", peer.clone()),
-                    ("--initial-advertise-peer-urls", peer),
-                    ("--initial-cluster", peers.join(",")),
-                    ("--initial-cluster-token", directory.path().display().to_string()),
-                    ("--heartbeat-interval", "20".to_owned()),
-                    ("--election-timeout", "200".to_owned()),
-                    // The suite writes the largest values that the contract has.
-                    ("--max-request-bytes", (8 << 20).to_string()),
-                    ("--log-level", "error".to_owned()),
-                ]
-                .into_iter()
-                .flat_map(|(name, value)| [name.to_owned(), value])
-                .collect();
-                all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-                let log = directory.path().join(format!("m{i}.log"));
-                Member { arguments: all, address: client, directory: own, log, child: None }
+        let members: Vec<_> = (0..count)
+            .map(|i| Place {
+                client: format!("{scheme}://127.0.0.1:{}", ports[i]),
+                peer: format!("http://127.0.0.1:{}", ports[count + i]),
+                namespace: None,
             })
             .collect();
-        let mut cluster = Self { members, _directory: directory };
-        for member in 0..count {
+        Self::start_at(members, None, arguments)
+    }
+
+    /// Starts members in network namespaces of their own, whose links can be cut.
+    pub(crate) fn start_apart(count: usize) -> Self {
+        let network = Network::new(count);
+        let members: Vec<_> = (0..count)
+            .map(|i| Place {
+                client: format!("http://{}:2379", network.address(i)),
+                peer: format!("http://{}:2380", network.address(i)),
+                namespace: Some(network.namespace(i)),
+            })
+            .collect();
+        Self::start_at(members, Some(network), &[])
+    }
+
+    fn start_at(places: Vec<Place>, network: Option<Network>, arguments: &[&str]) -> Self {
+        let directory = directory();
+        let peers: Vec<String> = places.iter().enumerate().map(|(i, place)| format!("m{i}={}", place.peer)).collect();
+        let token = directory.path().display().to_string();
+        let members = places.into_iter().enumerate().map(|(i, place)| {
+            let own = directory.path().join(format!("m{i}"));
+            let mut all: Vec<String> = [
+                ("--name", format!("m{i}")),
+                ("--data-dir", own.display().to_string()),
+                ("--listen-client-urls", place.client.clone()),
+                ("--advertise-client-urls", place.client.clone()),
+                ("--listen-peer-urls", place.peer.clone()),
+                ("--initial-advertise-peer-urls", place.peer),
+                ("--initial-cluster", peers.join(",")),
+                ("--initial-cluster-token", token.clone()),
+                ("--heartbeat-interval", "20".to_owned()),
+                ("--election-timeout", "200".to_owned()),
+                // The suite writes the largest values that the contract has.
+                ("--max-request-bytes", (8 << 20).to_string()),
+                ("--log-level", "error".to_owned()),
+            ]
+            .into_iter()
+            .flat_map(|(name, value)| [name.to_owned(), value])
+            .collect();
+            all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+            let log = directory.path().join(format!("m{i}.log"));
+            let (address, namespace) = (place.client, place.namespace);
+            Member { arguments: all, address, namespace, directory: own, log, child: None }
+        });
+        let mut cluster = Self { members: members.collect(), network, _directory: directory };
+        for member in 0..cluster.members.len() {
             cluster.restart(member);
         }
         cluster
+    }
+
+    /// Sends a signal to a member: `STOP`, `CONT`.
+    pub(crate) fn signal(&self, member: usize, signal: &str) {
+        let child = self.members[member].child.as_ref().expect("it runs");
+        run("kill", &[&format!("-{signal}"), &child.id().to_string()]);
+    }
+
+    fn network(&self) -> &Network {
+        self.network.as_ref().expect("the members have links of their own")
+    }
+
+    /// Cuts a member off from everybody.
+    pub(crate) fn cut(&self, member: usize) {
+        self.network().link(member, "down");
+    }
+
+    /// Mends what was cut.
+    pub(crate) fn mend(&self, member: usize) {
+        self.network().link(member, "up");
+    }
+
+    /// Cuts a member off from the other members, but not from its clients.
+    pub(crate) fn separate(&self, member: usize) {
+        self.network().routes(member, self.members.len(), "add");
+    }
+
+    /// Mends that.
+    pub(crate) fn join(&self, member: usize) {
+        self.network().routes(member, self.members.len(), "del");
     }
 
     /// The members' addresses for clients.
@@ -100,7 +160,15 @@ impl Cluster {
     pub(crate) fn restart(&mut self, member: usize) {
         let member = &mut self.members[member];
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&member.log).expect("a log");
-        let mut command = Command::new("etcd");
+        let mut command = match &member.namespace {
+            None => Command::new("etcd"),
+            Some(namespace) => {
+                // `ip netns exec` becomes the program that it starts.
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, "etcd"]);
+                command
+            }
+        };
         command.args(&member.arguments).stdin(Stdio::null()).stdout(log.try_clone().expect("a handle")).stderr(log);
         // The settings are those above, whatever surrounds the tests.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ETCD")) {
@@ -143,4 +211,100 @@ impl Drop for Cluster {
             self.kill(member);
         }
     }
+}
+
+/// Whether network namespaces can be made; says so where they cannot.
+pub(crate) fn namespaces() -> bool {
+    let name = format!("kk-try-{}", std::process::id());
+    let made = Command::new("ip").args(["netns", "add", &name]).stderr(Stdio::null()).status();
+    if made.is_ok_and(|status| status.success()) {
+        run("ip", &["netns", "del", &name]);
+        return true;
+    }
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "under CI=true nothing may be skipped: this takes root and ip"
+    );
+    println!("skipped: network namespaces take root and ip");
+    false
+}
+
+/// A bridge, and a namespace with a link to it for each member. It goes when it is dropped.
+struct Network {
+    /// Tells apart what several processes make at the same time.
+    id: u32,
+    count: usize,
+}
+
+impl Network {
+    fn new(count: usize) -> Self {
+        let network = Self { id: std::process::id(), count };
+        let bridge = network.bridge();
+        run("ip", &["link", "add", &bridge, "type", "bridge"]);
+        run("ip", &["address", "add", &format!("{}.254/24", network.subnet()), "dev", &bridge]);
+        run("ip", &["link", "set", &bridge, "up"]);
+        for member in 0..count {
+            let (namespace, outer) = (network.namespace(member), network.outer(member));
+            run("ip", &["netns", "add", &namespace]);
+            run("ip", &["link", "add", &outer, "type", "veth", "peer", "name", "eth0", "netns", &namespace]);
+            run("ip", &["link", "set", &outer, "master", &bridge]);
+            run("ip", &["link", "set", &outer, "up"]);
+            let inside = |args: &[&str]| run("ip", &[&["-n", &*namespace], args].concat());
+            inside(&["address", "add", &format!("{}/24", network.address(member)), "dev", "eth0"]);
+            inside(&["link", "set", "eth0", "up"]);
+            inside(&["link", "set", "lo", "up"]);
+        }
+        network
+    }
+
+    fn bridge(&self) -> String {
+        format!("kkb{}", self.id)
+    }
+
+    /// A part of the range that is reserved for measurements of networks (RFC 2544).
+    fn subnet(&self) -> String {
+        format!("198.{}.{}", 18 + self.id / 256 % 2, self.id % 256)
+    }
+
+    fn address(&self, member: usize) -> String {
+        format!("{}.{}", self.subnet(), member + 1)
+    }
+
+    fn namespace(&self, member: usize) -> String {
+        format!("kk-{}-{member}", self.id)
+    }
+
+    fn outer(&self, member: usize) -> String {
+        format!("kkv{}-{member}", self.id)
+    }
+
+    fn link(&self, member: usize, state: &str) {
+        run("ip", &["link", "set", &self.outer(member), state]);
+    }
+
+    /// Adds or deletes routes that lead what is sent to the other members nowhere.
+    fn routes(&self, member: usize, count: usize, verb: &str) {
+        for other in (0..count).filter(|other| *other != member) {
+            let to = format!("{}/32", self.address(other));
+            run("ip", &["-n", &self.namespace(member), "route", verb, "blackhole", &to]);
+        }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let remove = |args: &[&str]| {
+            let _ = Command::new("ip").args(args).stderr(Stdio::null()).status();
+        };
+        for member in 0..self.count {
+            remove(&["netns", "del", &self.namespace(member)]);
+        }
+        remove(&["link", "del", &self.bridge()]);
+    }
+}
+
+#[track_caller]
+fn run(program: &str, args: &[&str]) {
+    let output = Command::new(program).args(args).output().expect("the program is there");
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

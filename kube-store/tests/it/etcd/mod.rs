@@ -3,6 +3,8 @@
 
 mod cluster;
 mod conformance;
+mod faults;
+mod security;
 mod sharing;
 
 use cluster::Cluster;
