@@ -71,7 +71,8 @@ impl Cluster {
     }
 
     pub(crate) async fn start(builder: Builder) -> Result<Self> {
-        let Builder { storage, encryption, listen, mut server, controllers, scheduler, nodes, nftables, environment } = builder;
+        let Builder { storage, encryption, listen, mut server, controllers, scheduler, nodes, nftables, environment } =
+            builder;
         // First, because it is what fails most often, and nothing has been written then.
         let listener = match listen {
             Some(address) => Some(bind(address).await?),

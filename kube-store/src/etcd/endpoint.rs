@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tonic::transport::Channel;
 
@@ -32,7 +33,14 @@ pub(super) struct Endpoint {
     port: u16,
     tls: Option<Arc<ClientConfig>>,
     connect_timeout: Duration,
-    channel: tokio::sync::Mutex<Option<Channel>>,
+    slot: tokio::sync::Mutex<Slot>,
+}
+
+/// The connection, or when and why the last attempt to make one failed.
+#[derive(Default)]
+struct Slot {
+    channel: Option<Channel>,
+    failed: Option<(Instant, String)>,
 }
 
 impl fmt::Debug for Endpoint {
@@ -66,7 +74,7 @@ impl Endpoint {
             port,
             tls: if secure { tls.clone() } else { None },
             connect_timeout: config.connect_timeout,
-            channel: tokio::sync::Mutex::default(),
+            slot: tokio::sync::Mutex::default(),
         })
     }
 
@@ -75,30 +83,44 @@ impl Endpoint {
     /// # Errors
     /// Why it could not be made.
     pub(super) async fn channel(&self) -> Result<Channel, String> {
-        let mut slot = self.channel.lock().await;
-        if let Some(channel) = &*slot {
+        let asked = Instant::now();
+        let mut slot = self.slot.lock().await;
+        if let Some(channel) = &slot.channel {
             return Ok(channel.clone());
         }
-        let connected = tokio::time::timeout(self.connect_timeout, self.connect()).await;
-        let channel = match connected {
-            Err(_) => return Err(format!("{}: no connection within {:?}", self.address, self.connect_timeout)),
-            Ok(Err(error)) => return Err(format!("{}: {}", self.address, chain(&error))),
-            Ok(Ok(channel)) => channel,
-        };
-        *slot = Some(channel.clone());
-        Ok(channel)
+        // Those who waited for an attempt of somebody else's take its outcome: one after the other would wait for long.
+        if let Some((at, text)) = &slot.failed
+            && *at >= asked
+        {
+            return Err(text.clone());
+        }
+        match self.connect().await {
+            Ok(channel) => {
+                slot.channel = Some(channel.clone());
+                Ok(channel)
+            }
+            Err(error) => {
+                let text = format!("{}: {}", self.address, chain(&error));
+                slot.failed = Some((Instant::now(), text.clone()));
+                Err(text)
+            }
+        }
     }
 
     /// Gives the connection up; the next use makes another.
     pub(super) async fn disconnect(&self) {
-        *self.channel.lock().await = None;
+        self.slot.lock().await.channel = None;
     }
 
     async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
-        let (host, port, tls) = (self.host.clone(), self.port, self.tls.clone());
+        let (host, port, tls, patience) = (self.host.clone(), self.port, self.tls.clone(), self.connect_timeout);
         let connector = tower::service_fn(move |_: http::Uri| {
             let (host, tls) = (host.clone(), tls.clone());
-            async move { open(&host, port, tls).await.map(TokioIo::new) }
+            async move {
+                let opened = tokio::time::timeout(patience, open(&host, port, tls)).await;
+                let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {patience:?}"));
+                opened.unwrap_or_else(|_| Err(late())).map(TokioIo::new)
+            }
         });
         // TLS is the connector's; what remains of the address is the name of the authority.
         let uri = self.address.replacen("https://", "http://", 1);

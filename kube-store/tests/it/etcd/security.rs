@@ -72,14 +72,12 @@ async fn tls_with_client_certificates() {
     assert_eq!(get(&store, "/p/a").await.as_deref(), Some("x"));
     assert!(store.health().await.is_ok());
 
-    for (config, expected) in [
-        (with(&others.path("ca.crt"), Some(files.issue("client"))), "certificate"),
-        (with(&ca, None), "certificate"),
-        (with(&ca, Some(others.issue("client"))), "certificate"),
-    ] {
+    let error = refused(with(&others.path("ca.crt"), Some(files.issue("client")))).await;
+    assert!(error.to_string().contains("invalid peer certificate"), "{error}");
+    // By TLS 1.3, a client learns that its certificate is refused by a connection that closes.
+    for config in [with(&ca, None), with(&ca, Some(others.issue("client")))] {
         let error = refused(config).await;
         assert!(matches!(error, Error::Unavailable(_)), "{error}");
-        assert!(error.to_string().to_lowercase().contains(expected), "{error}");
     }
     let half = TlsFiles { ca: Some(ca.clone()), certificate: Some(ca), key: None };
     let error = refused(settings(&cluster).tls(half)).await;
