@@ -123,14 +123,15 @@ async fn work_through(cluster: &mut Cluster, faults: impl AsyncFnOnce(&mut Clust
     for i in 0..WATCHERS {
         watchers.spawn(follow(Arc::clone(&stores[i % 2]), start));
     }
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        let store = Arc::clone(&stores[writer % 2]);
-        writers.spawn(write(store, writer, Arc::clone(&counts), Arc::clone(&stop)));
-    }
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            tokio::spawn(write(Arc::clone(&stores[writer % 2]), writer, Arc::clone(&counts), Arc::clone(&stop)))
+        })
+        .collect();
     faults(cluster, &Progress { counts: Arc::clone(&counts) }).await;
     stop.store(true, Ordering::Relaxed);
-    let acknowledged: Vec<Acknowledged> = writers.join_all().await;
+    let acknowledged: Vec<Acknowledged> =
+        futures::future::join_all(writers).await.into_iter().map(Result::unwrap).collect();
     // The last write ends the watches; both stores are well again.
     for store in &stores {
         eventually("the store is healthy", async || store.health().await.is_ok()).await;
