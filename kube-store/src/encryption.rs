@@ -15,7 +15,8 @@ pub mod config;
 mod key;
 #[cfg(feature = "encryption")]
 mod secretbox;
-#[cfg(all(test, feature = "encryption"))]
+#[cfg(feature = "encryption")]
+#[cfg(test)]
 mod tests;
 
 use crate::{Error, Result};
