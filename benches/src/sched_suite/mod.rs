@@ -46,6 +46,7 @@ const fn workload(
 }
 
 /// Every workload, in the order of the suite.
+#[expect(clippy::too_many_lines, reason = "a table, a row a workload")]
 fn workloads() -> Vec<Workload> {
     use Kind::{
         Affinity, AffinityNamespaces, AntiAffinity, AntiAffinityNamespaces, CsiVolume, Daemon, Default, HighPriority,

@@ -1,5 +1,7 @@
 //! Whole clusters, as their users see them.
 
+#![expect(clippy::unwrap_used, reason = "tests stop at what they do not expect")]
+
 mod disk;
 mod in_memory;
 mod kube_rs;

@@ -99,15 +99,14 @@ impl<K: Object> Cache<K> {
         let key = object.key();
         let new = Arc::new(object);
         let old = self.objects.insert(key.clone(), Arc::clone(&new));
-        if let Some(old) = &old {
-            if old.uid() == new.uid()
-                && !new.resource_version().is_empty()
-                && old.resource_version() == new.resource_version()
-            {
-                // Readers who compare pointers see that nothing changed.
-                self.objects.insert(key, Arc::clone(old));
-                return;
-            }
+        if let Some(old) = &old
+            && old.uid() == new.uid()
+            && !new.resource_version().is_empty()
+            && old.resource_version() == new.resource_version()
+        {
+            // Readers who compare pointers see that nothing changed.
+            self.objects.insert(key, Arc::clone(old));
+            return;
         }
         for index in self.indexes.values_mut() {
             match &old {

@@ -71,7 +71,8 @@ fn a_right_declaration_of_a_filter_passes_and_a_bold_one_is_found() {
     for right in [Depends::Node, Depends::Anything] {
         assert_eq!(filter(right).unwrap(), 6);
     }
-    for bold in [Depends::Profile] {
+    {
+        let bold = Depends::Profile;
         let difference = filter(bold).unwrap_err();
         assert!(difference.to_string().contains("too bold"), "{difference}");
         assert!(difference.plain.is_err() || difference.kept != difference.plain);

@@ -102,10 +102,10 @@ async fn talk(mut streams: Streams, session: Result<Session, Error>) {
             }
         }
     }
-    for stream in [&streams.stdin, &streams.stdout, &streams.stderr, &streams.resize, &streams.error] {
-        if let Some(stream) = stream {
-            stream.finish().await;
-        }
+    for stream in
+        [&streams.stdin, &streams.stdout, &streams.stderr, &streams.resize, &streams.error].into_iter().flatten()
+    {
+        stream.finish().await;
     }
 }
 

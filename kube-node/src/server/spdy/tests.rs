@@ -133,13 +133,10 @@ async fn a_stream_that_is_reset_has_ended() {
     assert_eq!(client.until_end(1).await, b"a:");
 }
 
-#[track_caller]
-fn ends(bytes: Vec<u8>) -> impl Future<Output = ()> {
-    async move {
-        let mut client = Client::new(|mut streams| async move { while streams.recv().await.is_some() {} });
-        client.write(&bytes).await;
-        client.server.await.expect("it ends without a panic");
-    }
+async fn ends(bytes: Vec<u8>) {
+    let mut client = Client::new(|mut streams| async move { while streams.recv().await.is_some() {} });
+    client.write(&bytes).await;
+    client.server.await.expect("it ends without a panic");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ impl Rng {
     }
 
     pub(super) fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).unwrap()
+        usize::try_from(self.next() % n as u64).expect("less than n")
     }
 
     pub(super) fn one_in(&mut self, n: usize) -> bool {
