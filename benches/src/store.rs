@@ -42,7 +42,7 @@ const OBJECTS: usize = 100_000;
 /// Adds the figures of this area.
 pub(crate) fn measure(report: &mut Report, smoke: bool) -> anyhow::Result<()> {
     let scale = if smoke { 1000 } else { 1 };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     if report.wants(PUT_MEMORY) {
         let puts = runtime.block_on(put_memory(2_000_000 / scale, OBJECTS / 10 / scale))?;
         report.add(PUT_MEMORY, puts, "puts/s");
