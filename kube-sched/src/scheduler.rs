@@ -2,11 +2,12 @@
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::engine::{Decision, Engine};
-use crate::framework::{Attempt, FilterCycle, FitError, PermitDecision, Profile, Refusal};
+use crate::framework::{Attempt, FilterCycle, FitError, PERMIT_WAIT_MAX, PermitDecision, Profile, Refusal};
 use crate::inventory::Change;
 use crate::model::Pod;
 use crate::oracle::{self, Explanation};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a pod goes, and how that came about. [`Scheduler::explain`] tells the scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,34 +126,38 @@ impl Scheduler {
         oracle::explain(&self.profile, cluster, pod)
     }
 
-    /// Reserve, then Permit: what remains to be asked once the pod is assumed on a node.
+    /// Reserve: what remains to be asked before the pod is assumed on a node.
     ///
     /// # Errors
     /// The refusal of the first plugin that does not agree; whatever was reserved is given back.
-    pub fn reserve(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<PermitDecision, Refusal> {
+    pub fn reserve(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<(), Refusal> {
         for plugin in &self.profile.reserves {
             if let Err(refusal) = plugin.reserve(cluster, pod, node) {
                 self.unreserve(cluster, pod, node);
                 return Err(refusal);
             }
         }
-        let mut decision = PermitDecision::Allow;
+        Ok(())
+    }
+
+    /// Permit: the plugins that want the pod to wait before it is bound, each at most so long; none when it may be bound
+    /// now.
+    ///
+    /// # Errors
+    /// The refusal of the first plugin that denies it; whatever was reserved is given back.
+    pub fn permit(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<Vec<(&'static str, Duration)>, Refusal> {
+        let mut waits = Vec::new();
         for plugin in &self.profile.permits {
             match plugin.permit(cluster, pod, node) {
                 PermitDecision::Allow => {}
-                PermitDecision::Wait(at_most) => {
-                    decision = match decision {
-                        PermitDecision::Wait(other) => PermitDecision::Wait(other.min(at_most)),
-                        _ => PermitDecision::Wait(at_most),
-                    };
-                }
+                PermitDecision::Wait(at_most) => waits.push((plugin.name(), at_most.min(PERMIT_WAIT_MAX))),
                 PermitDecision::Deny(refusal) => {
                     self.unreserve(cluster, pod, node);
                     return Err(refusal);
                 }
             }
         }
-        Ok(decision)
+        Ok(waits)
     }
 
     /// The pod as it is once it is placed: on the node, with what Reserve plugins give it there.

@@ -11,7 +11,7 @@ mod state;
 mod volumes;
 mod write;
 
-use crate::framework::Profile;
+use crate::framework::{Profile, WaitingPods};
 use crate::queue::QueueConfig;
 use devices::DeviceWriter;
 use futures::{FutureExt, Stream, StreamExt};
@@ -20,6 +20,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Change, Client, Informer, Informers, Recorder};
 use state::{State, Step};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -44,6 +45,9 @@ pub struct Config {
     pub queue: QueueConfig,
     /// How many writes may be under way.
     pub writes_in_flight_max: usize,
+    /// Where pods that wait in Permit are looked at, allowed and rejected from outside: by the plugin that made them wait,
+    /// or by whoever else has a clone.
+    pub waiting_pods: WaitingPods,
 }
 
 impl Default for Config {
@@ -55,6 +59,7 @@ impl Default for Config {
             seed: 0,
             queue: QueueConfig::default(),
             writes_in_flight_max: 128,
+            waiting_pods: WaitingPods::default(),
         }
     }
 }
@@ -190,6 +195,7 @@ impl Driver {
                     None => break,
                 },
                 Some(written) = writes.join_next() => finish(&mut state, written, start.elapsed()),
+                () = poll_fn(|context| state.poll_decided(context)), if room => {}
                 () = sleep_until(start, deadline) => {}
             }
         }
@@ -209,9 +215,10 @@ impl Driver {
             let Some(step) = state.next_step(start.elapsed()) else { break };
             decisions += 1;
             match step {
-                Step::Bind { pod, node, changes } => {
-                    writes.spawn(writer.clone().bind(pod, node, changes));
+                Step::Bind(binding) => {
+                    writes.spawn(writer.clone().bind(binding));
                 }
+                Step::Wait => {}
                 Step::Report { pod, error } => {
                     writes.spawn(writer.clone().report(pod, error));
                 }
@@ -261,8 +268,8 @@ fn observe(state: &mut State, change: Observed, now: Duration) {
 
 fn finish(state: &mut State, written: Result<Written, tokio::task::JoinError>, now: Duration) {
     match written {
-        Ok(Written::Bound { pod, node }) => state.bound(&pod, &node),
-        Ok(Written::BindFailed { pod, node }) => state.bind_failed(&pod, &node, now),
+        Ok(Written::Bound(binding)) => state.bound(&binding),
+        Ok(Written::BindFailed(binding)) => state.bind_failed(&binding.pod, now),
         Ok(Written::Reported) => {}
         Err(error) => tracing::error!(%error, "a write of the scheduler ended abnormally"),
     }

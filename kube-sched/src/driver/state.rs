@@ -2,23 +2,44 @@
 
 use super::Config;
 use super::inventory::Update;
-use crate::framework::{ClusterEvent, EventKind, FitError, PermitDecision, Refusal};
+use crate::framework::{ClusterEvent, Code, Decided, EventKind, FitError, Refusal, WaitingPods};
 use crate::inventory::Change;
 use crate::queue::{Requeue, SchedulingQueue};
 use crate::{Cluster, Scheduler, k8s};
 use hashbrown::HashMap;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// What is to be done about a pod.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Bind it.
-    Bind { pod: Arc<crate::Pod>, node: String, changes: Vec<Change> },
+    Bind(Binding),
+    /// It waits in Permit; there is nothing to do yet.
+    Wait,
     /// Say why it cannot be placed, and clear the node that was found for it.
     Report { pod: Arc<crate::Pod>, error: Box<FitError> },
+}
+
+/// A pod that is to be bound.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) pod: Arc<crate::Pod>,
+    pub(super) node: Arc<str>,
+    /// What is to be carried out before.
+    pub(super) changes: Vec<Change>,
+    /// The number of the profile that decided.
+    pub(super) profile: usize,
+}
+
+/// A pod that was decided on, as it was then.
+#[derive(Debug)]
+struct Assumed {
+    pod: Arc<crate::Pod>,
+    node: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -29,7 +50,11 @@ pub(super) struct State {
     schedulers: Vec<Scheduler>,
     chosen: HashMap<Arc<str>, usize>,
     /// Pods that were decided on and whose binding the API server has not shown yet, with their nodes.
-    assumed: HashMap<Arc<str>, String>,
+    assumed: HashMap<Arc<str>, Assumed>,
+    /// Those of them that wait in Permit.
+    waiting: WaitingPods,
+    /// What became of those that waited, to be acted on.
+    decided: VecDeque<Decided>,
     /// What the placements of these pods change besides; assumed until the API server shows the binding.
     changes: HashMap<Arc<str>, Vec<Change>>,
 }
@@ -43,17 +68,23 @@ impl State {
             schedulers: profiles.map(|profile| Scheduler::new(profile.clone(), config.seed)).collect(),
             chosen: HashMap::new(),
             assumed: HashMap::new(),
+            waiting: config.waiting_pods.clone(),
+            decided: VecDeque::new(),
             changes: HashMap::new(),
         }
     }
 
-    /// The scheduler that a pod has chosen.
+    /// The number of the profile that a pod has chosen.
+    fn profile(&self, pod: &str) -> usize {
+        self.chosen.get(pod).copied().unwrap_or(0)
+    }
+
     fn scheduler(&self, pod: &str) -> &Scheduler {
-        &self.schedulers[self.chosen.get(pod).copied().unwrap_or(0)]
+        &self.schedulers[self.profile(pod)]
     }
 
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        self.queue.next_deadline()
+        self.queue.next_deadline().into_iter().chain(self.waiting.next_deadline()).min()
     }
 
     pub(super) fn pod_applied(&mut self, object: &Pod, now: Duration) {
@@ -65,9 +96,13 @@ impl State {
         let pod = k8s::pod(object);
         match pod.node.clone() {
             Some(node) => self.pod_is_on(pod, &node, now),
-            None if pod.terminating => self.queue.remove(&pod.uid),
-            // The binding under way will show; until then this is an older state of the pod.
-            None if self.assumed.contains_key(&pod.uid) => {}
+            None if pod.terminating => self.give_up(&pod.uid, now),
+            // The binding under way will show; until then this is an older state of the pod, which counts if it fails.
+            None if self.assumed.contains_key(&pod.uid) => {
+                if self.queue.contains(&pod.uid) {
+                    self.queue.add(pod);
+                }
+            }
             None => {
                 let name = object.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
                 let chosen = self.schedulers.iter().position(|known| Some(known.profile().name()) == name);
@@ -85,12 +120,17 @@ impl State {
         let uid = pod.uid.clone();
         self.queue.remove(&uid);
         self.cluster.withdraw_nomination(&uid);
+        if self.assumed.get(&uid).is_some_and(|assumed| *assumed.node != *node) {
+            // Another scheduler was faster.
+            self.forget(&uid, now);
+        }
         let assumed = self.assumed.remove(&uid).is_some();
+        self.waiting.remove(&uid);
         self.chosen.remove(&uid);
         self.changes.remove(&uid);
         let before = self.cluster.location(&uid).map(str::to_owned);
         if before.as_deref().is_some_and(|before| before != node) {
-            // Another scheduler was faster.
+            // It was deleted and made again behind a gap of the watch; pods do not move.
             self.cluster.remove_pod(&uid);
             self.notice(EventKind::PodDelete, before.as_deref().unwrap_or_default(), now);
         }
@@ -104,14 +144,20 @@ impl State {
 
     pub(super) fn pod_deleted(&mut self, object: &Pod, now: Duration) {
         let Some(uid) = object.metadata.uid.as_deref() else { return };
-        self.queue.remove(uid);
+        self.give_up(uid, now);
         self.cluster.withdraw_nomination(uid);
-        self.assumed.remove(uid);
-        self.chosen.remove(uid);
-        self.take_back(uid);
         if let Some(pod) = self.cluster.remove_pod(uid) {
             self.notice(EventKind::PodDelete, pod.node.as_deref().unwrap_or_default(), now);
         }
+    }
+
+    /// A pod is not to be placed any more.
+    fn give_up(&mut self, uid: &str, now: Duration) {
+        self.queue.remove(uid);
+        if self.assumed.contains_key(uid) {
+            self.forget(uid, now);
+        }
+        self.chosen.remove(uid);
     }
 
     pub(super) fn node_applied(&mut self, object: &Node, now: Duration) {
@@ -169,53 +215,92 @@ impl State {
         self.changes.len()
     }
 
-    fn take_back(&mut self, uid: &str) {
-        for change in self.changes.remove(uid).unwrap_or_default() {
-            self.cluster.inventory_mut().revert(&change);
-        }
-    }
-
     /// Decides on the next pod; `None` when there is none to try now.
     pub(super) fn next_step(&mut self, now: Duration) -> Option<Step> {
+        if self.decided.is_empty() {
+            self.decided.extend(self.waiting.decided(now));
+        }
+        if let Some(Decided { pod, node, verdict }) = self.decided.pop_front() {
+            // The pod may be gone, or elsewhere, since it was decided on.
+            return Some(match verdict {
+                _ if !self.assumed.get(&pod.uid).is_some_and(|assumed| Arc::ptr_eq(&assumed.pod, &pod)) => Step::Wait,
+                Ok(()) => self.bind(pod, node, now),
+                Err(refusal) => self.reject(pod, &node, refusal, now),
+            });
+        }
         let pod = self.queue.pop(now)?;
         match self.scheduler(&pod.uid).schedule(&self.cluster, &pod) {
-            Ok(placement) => Some(self.assume(pod, placement.node.to_string(), now)),
+            Ok(placement) => Some(self.place(pod, placement.node, now)),
             Err(error) => Some(self.refuse(pod, error, now)),
         }
     }
 
-    fn assume(&mut self, pod: Arc<crate::Pod>, node: String, now: Duration) -> Step {
-        let agreed = self
-            .scheduler(&pod.uid)
-            .reserve(&self.cluster, &pod, &node)
-            .and_then(|decision| match decision {
-                PermitDecision::Allow => Ok(()),
-                // Nothing could wake the pod before its time: it is tried again instead.
-                PermitDecision::Wait(_) => {
-                    self.scheduler(&pod.uid).unreserve(&self.cluster, &pod, &node);
-                    Err(Refusal::unschedulable("Permit", "pod waits for permission"))
-                }
-                PermitDecision::Deny(refusal) => Err(refusal),
-            })
-            .and_then(|()| self.scheduler(&pod.uid).pre_bind(&pod, &node))
-            .and_then(|()| self.scheduler(&pod.uid).changes(&self.cluster, &pod, &node));
-        let changes = match agreed {
-            Ok(changes) => changes,
-            Err(refusal) => {
-                let error = FitError { nodes: self.cluster.len(), pre_filter: Some(refusal), ..FitError::default() };
-                self.queue.requeue(&pod.uid, Requeue::Error, now);
-                return Step::Report { pod, error: Box::new(error) };
+    /// Ready when a pod that waits in Permit was decided on.
+    pub(super) fn poll_decided(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.waiting.poll_decided(context)
+    }
+
+    fn place(&mut self, pod: Arc<crate::Pod>, node: Arc<str>, now: Duration) -> Step {
+        match self.assume(&pod, &node) {
+            Ok(waits) if waits.is_empty() => self.bind(pod, node, now),
+            Ok(waits) => {
+                self.waiting.add(pod, node, &waits, now);
+                Step::Wait
             }
-        };
-        if !changes.is_empty() {
-            changes.iter().for_each(|change| self.cluster.inventory_mut().apply(change));
-            self.changes.insert(pod.uid.clone(), changes.clone());
+            Err(refusal) => self.reject(pod, &node, refusal, now),
         }
-        self.assumed.insert(pod.uid.clone(), node.clone());
+    }
+
+    /// Reserve, after which the pod counts on its node, and Permit: gives the plugins that it has to wait for.
+    fn assume(&mut self, pod: &Arc<crate::Pod>, node: &Arc<str>) -> Result<Vec<(&'static str, Duration)>, Refusal> {
+        let scheduler = &self.schedulers[self.profile(&pod.uid)];
+        scheduler.reserve(&self.cluster, pod, node)?;
+        let changes = scheduler
+            .changes(&self.cluster, pod, node)
+            .inspect_err(|_| scheduler.unreserve(&self.cluster, pod, node))?;
+        let placed = scheduler.assume(&self.cluster, crate::Pod::clone(pod), node);
         self.cluster.withdraw_nomination(&pod.uid);
-        let placed = crate::Pod { node: Some(node.as_str().into()), ..(*pod).clone() };
+        changes.iter().for_each(|change| self.cluster.inventory_mut().apply(change));
         self.cluster.track_pod(placed).expect("a pod in the queue is on no node");
-        Step::Bind { pod, node, changes }
+        if !changes.is_empty() {
+            self.changes.insert(pod.uid.clone(), changes);
+        }
+        self.assumed.insert(pod.uid.clone(), Assumed { pod: pod.clone(), node: node.clone() });
+        scheduler.permit(&self.cluster, pod, node)
+    }
+
+    /// The pod is permitted: what is left is to prepare the binding, and to bind.
+    fn bind(&mut self, pod: Arc<crate::Pod>, node: Arc<str>, now: Duration) -> Step {
+        if let Err(refusal) = self.scheduler(&pod.uid).pre_bind(&pod, &node) {
+            let reason = format!("running PreBind plugin {:?}: {}", refusal.plugin, refusal.reasons.join(", "));
+            let failed = Refusal { code: Code::Error, reasons: vec![reason.into()], ..refusal };
+            return self.reject(pod, &node, failed, now);
+        }
+        let changes = self.changes.get(&pod.uid).cloned().unwrap_or_default();
+        let profile = self.profile(&pod.uid);
+        Step::Bind(Binding { pod, node, changes, profile })
+    }
+
+    /// A plugin did not agree to the place that was found: it is given back, and the pod waits.
+    fn reject(&mut self, pod: Arc<crate::Pod>, node: &Arc<str>, refusal: Refusal, now: Duration) -> Step {
+        let error = FitError { nodes: 1, refusals: vec![(node.clone(), refusal)], ..FitError::default() };
+        self.forget(&pod.uid, now);
+        let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(error.plugins()) };
+        self.queue.requeue(&pod.uid, why, now);
+        Step::Report { pod, error: Box::new(error) }
+    }
+
+    /// Gives back what an assumed pod has taken, if it has. That helps others, not the pod itself.
+    fn forget(&mut self, uid: &str, now: Duration) {
+        let Some(Assumed { pod, node }) = self.assumed.remove(uid) else { return };
+        self.waiting.remove(uid);
+        self.cluster.remove_pod(uid);
+        for change in self.changes.remove(uid).unwrap_or_default() {
+            self.cluster.inventory_mut().revert(&change);
+        }
+        self.scheduler(uid).unreserve(&self.cluster, &pod, &node);
+        let event = ClusterEvent { kind: EventKind::PodDelete, node: node.to_string() };
+        self.queue.notice_others(&event, uid, now);
     }
 
     fn refuse(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, now: Duration) -> Step {
@@ -229,22 +314,18 @@ impl State {
     }
 
     /// The API server took the binding. The pod stays assumed until the watch shows it.
-    pub(super) fn bound(&mut self, pod: &crate::Pod, node: &str) {
-        self.scheduler(&pod.uid).post_bind(pod, node);
-        self.queue.remove(&pod.uid);
+    pub(super) fn bound(&mut self, binding: &Binding) {
+        self.schedulers[binding.profile].post_bind(&binding.pod, &binding.node);
+        self.queue.remove(&binding.pod.uid);
     }
 
     /// The API server did not take the binding: the room is given back, and the pod tried again.
-    pub(super) fn bind_failed(&mut self, pod: &crate::Pod, node: &str, now: Duration) {
-        if self.assumed.remove(&pod.uid).is_none() {
-            // The watch has shown meanwhile what became of the pod.
-            return;
+    pub(super) fn bind_failed(&mut self, pod: &Arc<crate::Pod>, now: Duration) {
+        // The watch may have shown meanwhile what became of the pod.
+        if self.assumed.get(&pod.uid).is_some_and(|assumed| Arc::ptr_eq(&assumed.pod, pod)) {
+            self.forget(&pod.uid, now);
+            self.queue.requeue(&pod.uid, Requeue::Error, now);
         }
-        self.cluster.remove_pod(&pod.uid);
-        self.take_back(&pod.uid);
-        self.scheduler(&pod.uid).unreserve(&self.cluster, pod, node);
-        self.queue.requeue(&pod.uid, Requeue::Error, now);
-        self.notice(EventKind::PodDelete, node, now);
     }
 
     fn notice(&mut self, kind: EventKind, node: &str, now: Duration) {

@@ -1,8 +1,9 @@
 //! What the driver writes: bindings, conditions, nominations, evictions of victims, and events.
 
 use super::devices::{Consumer, DeviceWriter};
+use super::state::Binding;
 use super::volumes::{ChangeError, VolumeWriter};
-use crate::framework::{FitError, Nomination};
+use crate::framework::FitError;
 use crate::inventory::Change;
 use k8s_openapi::api::core::v1 as api;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -18,8 +19,8 @@ use std::sync::Arc;
 /// What became of a write.
 #[derive(Debug)]
 pub(super) enum Written {
-    Bound { pod: Arc<crate::Pod>, node: String },
-    BindFailed { pod: Arc<crate::Pod>, node: String },
+    Bound(Binding),
+    BindFailed(Binding),
     Reported,
 }
 
@@ -45,13 +46,33 @@ impl Writer {
         Self { client, recorder, environment, pods, volumes, devices }
     }
 
-    pub(super) async fn bind(self, pod: Arc<crate::Pod>, node: String, changes: Vec<Change>) -> Written {
-        if let Err((plugin, error)) = self.carry_out(&changes).await {
+    pub(super) async fn bind(self, binding: Binding) -> Written {
+        let Binding { pod, node, changes, .. } = &binding;
+        if let Err((plugin, error)) = self.carry_out(changes).await {
             let message = format!("running PreBind plugin {plugin:?}: {error}");
-            tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &*node, %error, plugin, "preparing a binding failed");
-            self.recorder.event(&reference(&pod), EventType::Warning, "FailedScheduling", message);
-            return Written::BindFailed { pod, node };
+            tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &**node, %error, plugin, "preparing a binding failed");
+            self.recorder.event(&reference(pod), EventType::Warning, "FailedScheduling", message);
+            return Written::BindFailed(binding);
         }
+        match self.send_binding(pod, node).await {
+            Ok(()) => {
+                let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
+                self.recorder.event(&reference(pod), EventType::Normal, "Scheduled", message);
+                Written::Bound(binding)
+            }
+            Err(error) => {
+                // Gone, or bound by another scheduler: the watch will tell.
+                if !error.is_not_found() && !error.is_conflict() {
+                    tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &**node, error = %error.chain(), "binding failed");
+                    let message = format!("running Bind plugin \"DefaultBinder\": {error}");
+                    self.recorder.event(&reference(pod), EventType::Warning, "FailedScheduling", message);
+                }
+                Written::BindFailed(binding)
+            }
+        }
+    }
+
+    async fn send_binding(&self, pod: &crate::Pod, node: &str) -> Result<(), Error> {
         let binding = api::Binding {
             // The uid keeps a pod of the same name that came later from being bound by this decision.
             metadata: ObjectMeta {
@@ -62,25 +83,12 @@ impl Writer {
             },
             target: api::ObjectReference {
                 kind: Some("Node".to_owned()),
-                name: Some(node.clone()),
+                name: Some(node.to_owned()),
                 ..api::ObjectReference::default()
             },
         };
-        let sent: Result<IgnoredAny, Error> = self.api(&pod).create_subresource(&pod.name, "binding", &binding).await;
-        match sent {
-            Ok(_) => {
-                let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
-                self.recorder.event(&reference(&pod), EventType::Normal, "Scheduled", message);
-                Written::Bound { pod, node }
-            }
-            Err(error) => {
-                // Gone, or bound by another scheduler: the watch will tell.
-                if !error.is_not_found() && !error.is_conflict() {
-                    tracing::warn!(namespace = %pod.namespace, name = %pod.name, node, error = %error.chain(), "binding failed");
-                }
-                Written::BindFailed { pod, node }
-            }
-        }
+        let sent: Result<IgnoredAny, Error> = self.api(pod).create_subresource(&pod.name, "binding", &binding).await;
+        sent.map(drop)
     }
 
     /// What the placement changes besides the pod; an error comes with its plugin.
@@ -101,7 +109,7 @@ impl Writer {
     pub(super) async fn report(self, pod: Arc<crate::Pod>, error: Box<FitError>) -> Written {
         let message = error.to_string();
         self.recorder.event(&reference(&pod), EventType::Warning, "FailedScheduling", message.as_str());
-        if let Err(error) = self.set_unschedulable(&pod, &message, error.nomination.as_ref()).await
+        if let Err(error) = self.set_unscheduled(&pod, &error, &message).await
             && !error.is_not_found()
         {
             tracing::warn!(namespace = %pod.namespace, name = %pod.name, error = %error.chain(), "writing the PodScheduled condition failed");
@@ -115,19 +123,16 @@ impl Writer {
     }
 
     /// Writes `PodScheduled=False`, unless the pod says so already.
-    async fn set_unschedulable(
-        &self,
-        pod: &crate::Pod,
-        message: &str,
-        nomination: Option<&Nomination>,
-    ) -> Result<(), Error> {
+    async fn set_unscheduled(&self, pod: &crate::Pod, error: &FitError, message: &str) -> Result<(), Error> {
+        let nomination = error.nomination.as_ref();
+        let reason = if error.is_error() { "SchedulerError" } else { "Unschedulable" };
         let key = ObjectKey::new(pod.namespace.to_string(), pod.name.to_string());
         let known = self.pods.get(&key);
         let status = known.as_ref().and_then(|object| object.status.as_ref());
         let condition =
             status.into_iter().flat_map(|s| s.conditions.iter().flatten()).find(|c| c.type_ == "PodScheduled");
         let same = condition.is_some_and(|c| {
-            c.status == "False" && c.reason.as_deref() == Some("Unschedulable") && c.message.as_deref() == Some(message)
+            c.status == "False" && c.reason.as_deref() == Some(reason) && c.message.as_deref() == Some(message)
         });
         if same && nomination.is_none() {
             return Ok(());
@@ -137,7 +142,7 @@ impl Writer {
             None => self.environment.clock.now(),
         };
         let mut status = json!({"conditions": [{
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+            "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
             "lastProbeTime": null, "lastTransitionTime": seconds(transition),
         }]});
         if let Some(nomination) = nomination {

@@ -28,13 +28,21 @@ impl FitError {
 
     /// Whether a plugin failed, rather than refused.
     pub fn is_error(&self) -> bool {
-        self.pre_filter.iter().chain(self.refusals.iter().map(|(_, r)| r)).any(|r| r.code == Code::Error)
+        self.failure().is_some()
+    }
+
+    fn failure(&self) -> Option<&Refusal> {
+        self.pre_filter.iter().chain(self.refusals.iter().map(|(_, r)| r)).find(|r| r.code == Code::Error)
     }
 }
 
-/// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s). preemption: …`
+/// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s). preemption: …`; where a plugin failed,
+/// what it says.
 impl fmt::Display for FitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(failure) = self.failure() {
+            return f.write_str(&failure.reasons.join(", "));
+        }
         if self.nodes == 0 {
             return f.write_str("no nodes available to schedule pods");
         }

@@ -14,6 +14,7 @@ mod profile;
 mod refusal;
 mod reserve;
 mod score;
+mod waiting;
 
 pub use bind::{PostBind, PreBind};
 pub use depends::{Depends, DomainRule};
@@ -25,6 +26,7 @@ pub use profile::{Profile, ProfileBuilder};
 pub use refusal::{Code, Reason, Refusal};
 pub use reserve::{Permit, PermitDecision, Reserve};
 pub use score::{MAX_NODE_SCORE, Score};
+pub use waiting::{Decided, PERMIT_WAIT_MAX, WaitingPod, WaitingPods};
 
 pub(crate) use filter::{DynFilter, FilterCycle, Started};
 pub(crate) use fit_error::histogram;

@@ -39,7 +39,8 @@ pub trait Reserve: Send + Sync + Debug {
 pub enum PermitDecision {
     /// Bind now.
     Allow,
-    /// Wait until the plugin allows it, at most this long.
+    /// Keep the place and wait until the plugin allows it ([`super::WaitingPods`]), at most this long and never longer than
+    /// [`super::PERMIT_WAIT_MAX`]; then the pod is rejected.
     Wait(Duration),
     /// Do not bind.
     Deny(Refusal),

@@ -35,6 +35,19 @@ impl Default for QueueConfig {
     }
 }
 
+/// How many pods wait where. Those that are being tried wait nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// To be tried as soon as their turn comes.
+    pub active: usize,
+    /// Waiting out their back-off.
+    pub backoff: usize,
+    /// Waiting for an event that may help them.
+    pub unschedulable: usize,
+    /// Held back by a PreEnqueue plugin.
+    pub gated: usize,
+}
+
 /// Why a pod that was tried goes back into the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requeue {
@@ -84,6 +97,7 @@ pub struct SchedulingQueue {
     backoff: BTreeSet<(Duration, Arc<str>)>,
     unschedulable: BTreeSet<(Duration, Arc<str>)>,
     in_flight: BTreeSet<Arc<str>>,
+    gated: BTreeSet<Arc<str>>,
     next_sequence: u64,
 }
 
@@ -98,6 +112,7 @@ impl SchedulingQueue {
             backoff: BTreeSet::new(),
             unschedulable: BTreeSet::new(),
             in_flight: BTreeSet::new(),
+            gated: BTreeSet::new(),
             next_sequence: 0,
         }
     }
@@ -159,6 +174,37 @@ impl SchedulingQueue {
         None
     }
 
+    /// This pod, to be tried now, wherever it waits; `None` where it is not in the queue, is held back by a PreEnqueue
+    /// plugin, or is being tried. It stays in the queue as after [`Self::pop`].
+    pub fn take(&mut self, uid: &str) -> Option<Arc<Pod>> {
+        if matches!(self.items.get(uid)?.place, Place::Gated | Place::InFlight { .. }) {
+            return None;
+        }
+        self.leave(uid);
+        let item = self.items.get_mut(uid)?;
+        item.place = Place::InFlight { events: Vec::new() };
+        item.attempts += 1;
+        self.in_flight.insert(item.pod.uid.clone());
+        Some(item.pod.clone())
+    }
+
+    /// Whether a pod is in the queue, being tried included.
+    pub fn contains(&self, uid: &str) -> bool {
+        self.items.contains_key(uid)
+    }
+
+    /// How often a pod of the queue has been tried.
+    pub fn attempts(&self, uid: &str) -> u32 {
+        self.items.get(uid).map_or(0, |item| item.attempts)
+    }
+
+    /// How many pods wait where.
+    pub fn counts(&self) -> QueueCounts {
+        let (backoff, unschedulable, gated) = (self.backoff.len(), self.unschedulable.len(), self.gated.len());
+        let active = self.items.len() - backoff - unschedulable - gated - self.in_flight.len();
+        QueueCounts { active, backoff, unschedulable, gated }
+    }
+
     /// Puts a pod back that was tried in vain.
     pub fn requeue(&mut self, uid: &str, why: Requeue, now: Duration) {
         self.in_flight.remove(uid);
@@ -183,7 +229,12 @@ impl SchedulingQueue {
 
     /// Tells the queue what happened: pods that it may help leave the unschedulable ones.
     pub fn notice(&mut self, event: &ClusterEvent, now: Duration) {
-        for uid in &self.in_flight {
+        self.notice_others(event, "", now);
+    }
+
+    /// Tells all pods but one what happened: that one gave up its own place, which helps others only.
+    pub fn notice_others(&mut self, event: &ClusterEvent, but: &str, now: Duration) {
+        for uid in self.in_flight.iter().filter(|uid| ***uid != *but) {
             if let Some(Item { place: Place::InFlight { events }, .. }) = self.items.get_mut(uid)
                 && events.len() <= IN_FLIGHT_EVENTS_MAX
             {
@@ -195,7 +246,7 @@ impl SchedulingQueue {
             .iter()
             .filter(|(_, uid)| match self.items.get(uid) {
                 Some(Item { pod, place: Place::Unschedulable { refused_by, .. }, .. }) => {
-                    may_help(&self.profile, refused_by, event, pod)
+                    **uid != *but && may_help(&self.profile, refused_by, event, pod)
                 }
                 _ => false,
             })
@@ -237,8 +288,10 @@ impl SchedulingQueue {
         let Some(item) = self.items.get_mut(uid) else { return };
         if self.profile.pre_enqueue.iter().any(|plugin| plugin.pre_enqueue(&item.pod).is_err()) {
             item.place = Place::Gated;
+            self.gated.insert(item.pod.uid.clone());
             return;
         }
+        self.gated.remove(uid);
         self.next_sequence += 1;
         item.sequence = self.next_sequence;
         item.place = Place::Active;
@@ -272,19 +325,22 @@ impl SchedulingQueue {
             Place::InFlight { .. } => {
                 self.in_flight.remove(uid);
             }
-            Place::Gated | Place::Active => {}
+            Place::Gated => {
+                self.gated.remove(uid);
+            }
+            Place::Active => {}
         }
     }
 }
 
-/// Whether an event may help a pod that these plugins refused.
+/// Whether an event may help a pod that these plugins refused. Any may help where a plugin without hints did: one that is
+/// no filter (Reserve, Permit, an extender).
 fn may_help(profile: &Profile, refused_by: &BTreeSet<&'static str>, event: &ClusterEvent, pod: &Pod) -> bool {
     event.kind == EventKind::Flush
-        || profile
-            .filters
-            .iter()
-            .filter(|plugin| refused_by.contains(plugin.name()))
-            .any(|plugin| plugin.hint(event, pod) == Hint::Queue)
+        || refused_by.iter().any(|name| match profile.filters.iter().find(|plugin| plugin.name() == *name) {
+            Some(plugin) => plugin.hint(event, pod) == Hint::Queue,
+            None => true,
+        })
 }
 
 /// What of a pending pod bears on whether it can be placed; the driver's own notes on it (a nomination) do not.

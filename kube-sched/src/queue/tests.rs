@@ -139,3 +139,38 @@ fn a_pod_is_handed_out_once() {
     check_pop(&mut queue, at(0), Some("p"));
     check_pop(&mut queue, at(0), None);
 }
+
+#[test]
+fn a_pod_is_taken_from_wherever_it_waits() {
+    let mut queue = queue();
+    for name in ["active", "late", "refused"] {
+        queue.add(Pod::new(name));
+    }
+    queue.add(Pod { gates: vec!["not yet".to_owned()], ..Pod::new("gated") });
+    assert_eq!(queue.take("late").map(|pod| pod.name.to_string()).as_deref(), Some("late"));
+    assert!(queue.take("late").is_none(), "it is being tried");
+    queue.requeue("late", Requeue::Error, at(0));
+    assert!(queue.take("refused").is_some());
+    queue.requeue("refused", refused_by("NodeResourcesFit"), at(0));
+    assert_eq!(queue.counts(), QueueCounts { active: 1, backoff: 1, unschedulable: 1, gated: 1 });
+    for (name, there) in [("active", true), ("late", true), ("refused", true), ("gated", false), ("unknown", false)] {
+        assert_eq!(queue.take(name).is_some(), there, "{name}");
+    }
+    assert_eq!((queue.attempts("late"), queue.attempts("active"), queue.attempts("unknown")), (2, 1, 0));
+    check_pop(&mut queue, at(1000), None);
+    queue.remove("gated");
+    assert_eq!(queue.counts(), QueueCounts::default());
+    assert!(queue.contains("late") && !queue.contains("gated"));
+}
+
+#[test]
+fn any_event_helps_a_pod_that_a_plugin_without_hints_refused() {
+    let mut queue = queue();
+    queue.add(Pod::new("p"));
+    check_pop(&mut queue, at(0), Some("p"));
+    queue.requeue("p", refused_by("PermitOfOnesOwn"), at(0));
+    queue.notice_others(&event(EventKind::PodDelete), "p", at(0));
+    check_pop(&mut queue, at(100), None);
+    queue.notice(&event(EventKind::NodeTaint), at(100));
+    check_pop(&mut queue, at(101), Some("p"));
+}

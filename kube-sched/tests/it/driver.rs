@@ -21,12 +21,17 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new(drivers: usize) -> Self {
+        Self::with(vec![Config::default(); drivers]).await
+    }
+
+    /// A server with one driver for each configuration.
+    pub(crate) async fn with(configs: Vec<Config>) -> Self {
         let store = Memory::new(kubekit_server::extractor(), kubekit_store::Config::default());
         let server = ApiServer::builder(Arc::new(store)).build().await.expect("a server over an empty store");
         let mut rig = Self { server, stop: CancellationToken::new(), drivers: Vec::new() };
-        for _ in 0..drivers {
+        for config in configs {
             let client = Client::new(rig.server.as_user(UserInfo::new("system:kube-scheduler", [""; 0])));
-            let driver = Driver::new(client, Config::default(), Environment::system());
+            let driver = Driver::new(client, config, Environment::system());
             rig.drivers.push(tokio::spawn(driver.run(rig.stop.clone())));
         }
         rig
@@ -97,7 +102,7 @@ pub(crate) fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()
 }
 
-fn condition(pod: &Pod) -> Option<(&str, &str, &str)> {
+pub(crate) fn condition(pod: &Pod) -> Option<(&str, &str, &str)> {
     let condition = pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == "PodScheduled")?;
     Some((
         &condition.status,

@@ -7,4 +7,6 @@ mod driver;
 mod embed;
 mod oracle;
 #[cfg(feature = "driver")]
+mod permit;
+#[cfg(feature = "driver")]
 mod volumes;

@@ -1,7 +1,9 @@
 //! The driver's state against watches that are late, and bindings that fail.
 
 use super::*;
+use crate::framework::{Permit, PermitDecision, Profile, Reserve};
 use serde_json::{Value, json};
+use std::sync::Mutex;
 
 fn parse<T: serde::de::DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).unwrap()
@@ -32,8 +34,8 @@ const ZERO: Duration = Duration::ZERO;
 #[track_caller]
 fn check_bind(state: &mut State, now: Duration, expected: (&str, &str)) -> Arc<crate::Pod> {
     match state.next_step(now) {
-        Some(Step::Bind { pod, node, .. }) => {
-            assert_eq!((&*pod.name, node.as_str()), expected);
+        Some(Step::Bind(Binding { pod, node, .. })) => {
+            assert_eq!((&*pod.name, &*node), expected);
             pod
         }
         other => panic!("expected a binding, got {other:?}"),
@@ -64,7 +66,7 @@ fn a_failed_binding_gives_the_room_back_and_is_tried_again() {
     state.node_applied(&node("n", "1"), ZERO);
     state.pod_applied(&pod("a", "600m"), ZERO);
     let a = check_bind(&mut state, ZERO, ("a", "n"));
-    state.bind_failed(&a, "n", ZERO);
+    state.bind_failed(&a, ZERO);
     assert!(state.next_step(ZERO).is_none());
     check_bind(&mut state, Duration::from_secs(1), ("a", "n"));
 }
@@ -76,7 +78,7 @@ fn an_older_state_of_an_assumed_pod_does_not_bring_it_back() {
     state.pod_applied(&pod("a", "600m"), ZERO);
     let a = check_bind(&mut state, ZERO, ("a", "n"));
     state.pod_applied(&pod("a", "600m"), ZERO);
-    state.bound(&a, "n");
+    state.bound(&Binding { pod: a, node: "n".into(), changes: Vec::new(), profile: 0 });
     state.pod_applied(&pod("a", "600m"), ZERO);
     state.pod_applied(&on(pod("a", "600m"), "n"), ZERO);
     assert!(state.next_step(Duration::from_secs(1000)).is_none());
@@ -91,7 +93,7 @@ fn another_scheduler_that_was_faster_is_right() {
     let a = check_bind(&mut state, ZERO, ("a", "n"));
     state.node_applied(&node("m", "1"), ZERO);
     state.pod_applied(&on(pod("a", "600m"), "m"), ZERO);
-    state.bind_failed(&a, "n", ZERO);
+    state.bind_failed(&a, ZERO);
     assert_eq!(state.cluster.location("a"), Some("m"));
     assert!(state.next_step(Duration::from_secs(1000)).is_none());
 }
@@ -163,7 +165,6 @@ fn preemption_nominates_and_the_room_is_kept() {
 
 #[test]
 fn a_pod_is_placed_by_the_profile_that_it_names() {
-    use crate::framework::Profile;
     use crate::plugins::{NodeResourcesFit, ScoringStrategy};
     let packing = Profile::builder("packing")
         .filter(NodeResourcesFit::default())
@@ -181,7 +182,7 @@ fn a_pod_is_placed_by_the_profile_that_it_names() {
     let mut placed = |name: &str, scheduler: &str| {
         state.pod_applied(&named(name, scheduler), ZERO);
         match state.next_step(ZERO) {
-            Some(Step::Bind { node, .. }) => node.to_string(),
+            Some(Step::Bind(binding)) => binding.node.to_string(),
             other => format!("{other:?}"),
         }
     };
@@ -208,7 +209,7 @@ fn a_binding_that_fails_gives_its_volume_back() {
     let mut user = pod("p", "1");
     user.spec.as_mut().unwrap().volumes = parse(json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]));
     state.pod_applied(&user, ZERO);
-    let Some(Step::Bind { pod, node, changes }) = state.next_step(ZERO) else { panic!("it fits") };
+    let Some(Step::Bind(Binding { pod, changes, .. })) = state.next_step(ZERO) else { panic!("it fits") };
     assert_eq!(pod.volumes, [PodVolume::Claim { name: "c".into(), ephemeral: false }]);
     assert_eq!(changes.len(), 1);
     let promised = |state: &State| state.cluster.inventory().volumes.get("", "v").unwrap().claim.is_some();
@@ -223,7 +224,193 @@ fn a_binding_that_fails_gives_its_volume_back() {
     );
     assert!(promised(&state), "what was decided outlives it");
     assert_eq!(state.waiting_for_changes(), 1);
-    state.bind_failed(&pod, &node, ZERO);
+    state.bind_failed(&pod, ZERO);
     assert!(!promised(&state));
     assert_eq!(state.waiting_for_changes(), 0);
+}
+
+#[derive(Debug, Default)]
+struct Account(Mutex<Vec<String>>);
+
+impl Reserve for &'static Account {
+    fn name(&self) -> &'static str {
+        "Account"
+    }
+    fn reserve(&self, _: &Cluster, pod: &crate::Pod, _: &str) -> Result<(), Refusal> {
+        self.0.lock().unwrap().push(format!("+{}", pod.name));
+        Ok(())
+    }
+    fn unreserve(&self, _: &Cluster, pod: &crate::Pod, _: &str) {
+        self.0.lock().unwrap().push(format!("-{}", pod.name));
+    }
+}
+
+/// Answers by the pod's label.
+#[derive(Debug)]
+struct Gate;
+
+impl Permit for Gate {
+    fn name(&self) -> &'static str {
+        "Gate"
+    }
+    fn permit(&self, _: &Cluster, pod: &crate::Pod, _: &str) -> PermitDecision {
+        match pod.labels.get("gate") {
+            Some("deny") => PermitDecision::Deny(Refusal::unschedulable("Gate", "not today")),
+            Some(seconds) => PermitDecision::Wait(Duration::from_secs(seconds.parse().unwrap())),
+            None => PermitDecision::Allow,
+        }
+    }
+}
+
+/// A driver with a gate, one node with 1 CPU, and a pod that wants 600m with this label.
+fn gated(gate: &str) -> (State, WaitingPods, &'static Account) {
+    let account: &'static Account = Box::leak(Box::default());
+    let profile = Profile::default_builder().reserve(account).permit(Gate).build();
+    let config = Config { profile, ..Config::default() };
+    let waiting = config.waiting_pods.clone();
+    let mut state = State::new(&config);
+    state.node_applied(&node("n", "1"), ZERO);
+    state.pod_applied(&gated_pod("a", gate), ZERO);
+    (state, waiting, account)
+}
+
+fn gated_pod(name: &str, gate: &str) -> Pod {
+    let mut pod = pod(name, "600m");
+    pod.metadata.labels = parse(json!({"gate": gate}));
+    pod
+}
+
+#[track_caller]
+fn check_wait(state: &mut State, now: Duration) {
+    assert!(matches!(state.next_step(now), Some(Step::Wait)));
+}
+
+const fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_pod_that_waits_in_permit_keeps_its_place_until_it_is_allowed() {
+    let (mut state, waiting, account) = gated("30");
+    check_wait(&mut state, ZERO);
+    state.pod_applied(&pod("b", "600m"), ZERO);
+    check_report(&mut state, ZERO, "0/1 nodes are available: 1 Insufficient cpu.");
+    let handle = waiting.get("a").unwrap();
+    assert_eq!((handle.node(), handle.pending_plugins(), state.cluster.location("a")), ("n", vec!["Gate"], Some("n")));
+    assert_eq!(state.next_deadline(), Some(at(30)));
+    handle.allow("Gate");
+    let a = check_bind(&mut state, at(29), ("a", "n"));
+    assert_eq!(*account.0.lock().unwrap(), ["+a"]);
+    state.bind_failed(&a, at(29));
+    assert_eq!(*account.0.lock().unwrap(), ["+a", "-a"]);
+}
+
+#[test]
+fn a_pod_that_waited_too_long_gives_its_place_up_and_is_tried_again() {
+    let (mut state, waiting, account) = gated("30");
+    check_wait(&mut state, ZERO);
+    state.pod_applied(&pod("b", "600m"), ZERO);
+    check_report(&mut state, ZERO, "0/1 nodes");
+    let expected = "0/1 nodes are available: 1 rejected due to timeout after waiting 30s at plugin Gate.";
+    check_report(&mut state, at(30), expected);
+    assert_eq!((*account.0.lock().unwrap()).clone(), ["+a", "-a"]);
+    assert!(waiting.is_empty() && state.cluster.location("a").is_none());
+    // What it gave up is somebody else's now, and its own rejection does not wake it.
+    check_bind(&mut state, at(31), ("b", "n"));
+    assert!(state.next_step(at(60)).is_none());
+    state.pod_deleted(&on(pod("b", "600m"), "n"), at(60));
+    check_wait(&mut state, at(62));
+}
+
+#[test]
+fn a_pod_that_is_rejected_or_denied_says_why() {
+    let (mut state, waiting, _) = gated("30");
+    check_wait(&mut state, ZERO);
+    waiting.get("a").unwrap().reject("Gate", "the budget is spent");
+    check_report(&mut state, ZERO, "0/1 nodes are available: 1 the budget is spent.");
+    let (mut state, waiting, account) = gated("deny");
+    check_report(&mut state, ZERO, "0/1 nodes are available: 1 not today.");
+    assert!(waiting.is_empty() && account.0.lock().unwrap().last().is_some_and(|last| last == "-a"));
+    assert!(state.cluster.location("a").is_none());
+}
+
+#[test]
+fn no_plugin_may_ask_for_more_than_fifteen_minutes() {
+    let (mut state, ..) = gated("86400");
+    check_wait(&mut state, ZERO);
+    assert!(state.next_step(at(899)).is_none());
+    check_report(&mut state, at(900), "0/1 nodes are available: 1 rejected due to timeout after waiting 15m0s");
+}
+
+#[test]
+fn a_pod_that_is_deleted_or_bound_elsewhere_while_it_waits_gives_everything_back() {
+    for end in ["deleted", "terminating", "elsewhere"] {
+        let (mut state, waiting, account) = gated("30");
+        check_wait(&mut state, ZERO);
+        let handle = waiting.get("a").unwrap();
+        match end {
+            "deleted" => state.pod_deleted(&gated_pod("a", "30"), ZERO),
+            "elsewhere" => {
+                state.node_applied(&node("m", "1"), ZERO);
+                state.pod_applied(&on(gated_pod("a", "30"), "m"), ZERO);
+            }
+            _ => {
+                let mut dying = gated_pod("a", "30");
+                dying.metadata.deletion_timestamp = parse(json!("2026-01-01T00:00:00Z"));
+                state.pod_applied(&dying, ZERO);
+            }
+        }
+        handle.allow("Gate");
+        assert!(waiting.is_empty() && state.next_step(at(1000)).is_none(), "{end}");
+        assert_eq!(*account.0.lock().unwrap(), ["+a", "-a"], "{end}");
+        assert_eq!(state.cluster.location("a"), (end == "elsewhere").then_some("m"), "{end}");
+    }
+}
+
+#[test]
+fn a_pod_that_is_allowed_and_gone_before_it_is_bound_is_not_bound() {
+    let (mut state, waiting, _) = gated("30");
+    check_wait(&mut state, ZERO);
+    waiting.get("a").unwrap().allow("Gate");
+    state.pod_deleted(&gated_pod("a", "30"), ZERO);
+    check_wait(&mut state, ZERO);
+    assert!(state.next_step(at(1000)).is_none());
+}
+
+#[test]
+fn a_pod_that_changes_while_it_is_bound_is_tried_again_as_it_is_now() {
+    let mut state = state();
+    state.node_applied(&node("n", "1"), ZERO);
+    state.pod_applied(&pod("a", "600m"), ZERO);
+    let a = check_bind(&mut state, ZERO, ("a", "n"));
+    let mut changed = pod("a", "600m");
+    changed.metadata.labels = parse(json!({"tier": "new"}));
+    state.pod_applied(&changed, ZERO);
+    assert!(state.next_step(ZERO).is_none());
+    state.bind_failed(&a, ZERO);
+    let again = check_bind(&mut state, at(1), ("a", "n"));
+    assert_eq!(again.labels.get("tier"), Some("new"));
+}
+
+#[derive(Debug)]
+struct Unprepared;
+
+impl crate::framework::PreBind for Unprepared {
+    fn name(&self) -> &'static str {
+        "Unprepared"
+    }
+    fn pre_bind(&self, _: &crate::Pod, _: &str) -> Result<(), Refusal> {
+        Err(Refusal::unschedulable("Unprepared", "no network"))
+    }
+}
+
+#[test]
+fn a_pre_bind_that_fails_is_an_error_and_gives_everything_back() {
+    let mut state =
+        State::new(&Config { profile: Profile::default_builder().pre_bind(Unprepared).build(), ..Config::default() });
+    state.node_applied(&node("n", "1"), ZERO);
+    state.pod_applied(&pod("a", "1"), ZERO);
+    check_report(&mut state, ZERO, "running PreBind plugin \"Unprepared\": no network");
+    assert!(state.cluster.location("a").is_none());
+    check_report(&mut state, at(1), "running PreBind plugin");
 }
