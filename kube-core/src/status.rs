@@ -262,12 +262,9 @@ impl ApiError {
         Self::new(Reason::NotFound, "the server could not find the requested resource")
     }
 
-    /// 405: `resource` is the plural, `action` what was tried (`update`).
-    pub fn method_not_allowed(group: &str, resource: &str, action: &str) -> Self {
-        let mut error = Self::about(Reason::MethodNotAllowed, group, resource, "", "");
-        error.message =
-            format!("{action} is not supported on resources of kind {:?}", qualified_resource(group, resource));
-        error
+    /// 405 of a path that takes other methods.
+    pub fn method_not_allowed() -> Self {
+        Self::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
     }
 
     /// 406: what may be asked for instead.

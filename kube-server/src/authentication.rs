@@ -19,7 +19,7 @@ pub(crate) use x509::roots;
 
 use crate::identity::UserInfo;
 use async_trait::async_trait;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 
 /// The client certificate chain of a TLS connection (DER, leaf first), put into request extensions by the listener. The
 /// client has proved that it holds the leaf's key; who signed the chain is for [`ClientCertificates`] to judge.
@@ -34,9 +34,4 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// 401 when the request carries a credential of this kind that is not valid.
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<UserInfo>, ApiError>;
-}
-
-/// The one answer to bad credentials: it does not say what is wrong with them.
-pub(crate) fn unauthorized() -> ApiError {
-    ApiError::new(Reason::Unauthorized, "Unauthorized")
 }

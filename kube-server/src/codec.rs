@@ -1,6 +1,6 @@
 //! Bytes to values and back: JSON, YAML, protobuf.
 
-use crate::negotiate::Format;
+use crate::negotiate::{Format, MEDIA_TYPES};
 use crate::options::FieldValidation;
 use crate::request::Request;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use kubekit_core::decode::{self, Decoded, Limits};
 use kubekit_core::protobuf;
 use kubekit_core::schema::Type;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -60,11 +60,7 @@ fn syntax(request: &Request) -> Result<Syntax, ApiError> {
         "" | "application/json" => Ok(Syntax::Json),
         "application/yaml" => Ok(Syntax::Yaml),
         protobuf::MEDIA_TYPE => Ok(Syntax::Protobuf),
-        _ => Err(ApiError::new(
-            Reason::UnsupportedMediaType,
-            "the body of the request was in an unknown format - accepted media types include: application/json, \
-             application/yaml, application/vnd.kubernetes.protobuf",
-        )),
+        _ => Err(ApiError::unsupported_media_type(&MEDIA_TYPES)),
     }
 }
 

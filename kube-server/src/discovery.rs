@@ -20,7 +20,7 @@ pub(crate) fn serve(_server: &Arc<Server>, request: &Request) -> Option<Result<R
     let parts: Vec<&str> = request.info.path.split('/').filter(|part| !part.is_empty()).collect();
     let document = match parts.as_slice() {
         ["api" | "apis", ..] if request.info.verb != "get" && request.info.verb != "head" => {
-            return Some(Err(crate::dispatch::not_allowed()));
+            return Some(Err(ApiError::method_not_allowed()));
         }
         ["api"] => return Some(root(request, true)),
         ["apis"] => return Some(root(request, false)),
@@ -31,7 +31,7 @@ pub(crate) fn serve(_server: &Arc<Server>, request: &Request) -> Option<Result<R
     };
     Some(match document {
         Some(document) => response::value(request, StatusCode::OK, &document),
-        None => Err(crate::dispatch::not_here()),
+        None => Err(ApiError::no_such_path()),
     })
 }
 

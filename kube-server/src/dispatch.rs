@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::{discovery, endpoints, negotiate, render, response, reviews, streaming, token_request};
 use http::StatusCode;
 use kubekit_core::deletion::Options as DeleteOptions;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use kubekit_store::ReadAt;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
         return subresource(server, request, kind, &namespace).await;
     }
     if !kind.served.has_verb(&info.verb) {
-        return Err(not_allowed());
+        return Err(ApiError::method_not_allowed());
     }
     if kind.served.verbs == ["create"] {
         return virtual_kind(server, request, kind, &namespace).await;
@@ -47,7 +47,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
         "deletecollection" => {
             remove_all(server, Subject { request, kind, namespace: &namespace, name: "", part }).await
         }
-        _ => Err(not_allowed()),
+        _ => Err(ApiError::method_not_allowed()),
     }
 }
 
@@ -56,24 +56,14 @@ pub(crate) async fn stream(server: &Arc<Server>, request: &mut Request, body: Bo
     let (kind, namespace) = find(request)?;
     if request.info.verb == "watch" && request.info.subresource.is_empty() {
         if !kind.served.has_verb("watch") {
-            return Err(not_allowed());
+            return Err(ApiError::method_not_allowed());
         }
         return server.registry.watch(request, kind, &namespace).await;
     }
     if kind.served.subresource(&request.info.subresource).is_none() {
-        return Err(not_here());
+        return Err(ApiError::no_such_path());
     }
     streaming::connect(server, request, body).await
-}
-
-/// 404 for paths under `/api` and `/apis` that name nothing.
-pub(crate) fn not_here() -> ApiError {
-    ApiError::new(Reason::NotFound, "the server could not find the requested resource")
-}
-
-/// 405.
-pub(crate) fn not_allowed() -> ApiError {
-    ApiError::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
 }
 
 async fn paths(server: &Arc<Server>, request: &Request) -> Result<Response, ApiError> {
@@ -89,15 +79,15 @@ async fn paths(server: &Arc<Server>, request: &Request) -> Result<Response, ApiE
 /// The kind that a path names, and the namespace of its object: none for kinds that live in none.
 fn find(request: &Request) -> Result<(Kind, String), ApiError> {
     let info = &request.info;
-    let kind = Kind::find(&info.group, &info.version, &info.resource).ok_or_else(not_here)?;
+    let kind = Kind::find(&info.group, &info.version, &info.resource).ok_or_else(ApiError::no_such_path)?;
     let is_namespace = info.group.is_empty() && info.resource == "namespaces";
     let namespace = if is_namespace { String::new() } else { info.namespace.clone() };
     if !kind.served.is_namespaced() && !namespace.is_empty() {
-        return Err(not_here());
+        return Err(ApiError::no_such_path());
     }
     let spans = matches!(info.verb.as_str(), "list" | "watch");
     if kind.served.is_namespaced() && namespace.is_empty() && !spans {
-        return Err(if info.name.is_empty() { not_allowed() } else { not_here() });
+        return Err(if info.name.is_empty() { ApiError::method_not_allowed() } else { ApiError::no_such_path() });
     }
     Ok((kind, namespace))
 }
@@ -142,7 +132,7 @@ async fn get(server: &Arc<Server>, request: &Request, kind: Kind, namespace: &st
 async fn create(server: &Arc<Server>, request: &Request, kind: Kind, namespace: &str) -> Result<Response, ApiError> {
     let registry = &server.registry;
     if !request.info.name.is_empty() {
-        return Err(not_allowed());
+        return Err(ApiError::method_not_allowed());
     }
     let options = WriteOptions::parse(request, "CreateOptions", false)?;
     let object = codec::object(request, Expected::of(kind.served), options.validation)?;
@@ -172,7 +162,7 @@ async fn update(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, 
     let entry = registry
         .modify(subject, &options, ownership, |_| match if named { object.take() } else { object.clone() } {
             Some(object) => Ok(Changed { object, tracked: false }),
-            None => Err(subject.conflict(crate::registry::update::STALE)),
+            None => Err(subject.stale()),
         })
         .await?;
     render::entry(request, kind, StatusCode::OK, &entry, registry.clock.now())
@@ -244,10 +234,10 @@ async fn subresource(
 ) -> Result<Response, ApiError> {
     let info = &request.info;
     let Some(known) = kind.served.subresource(&info.subresource) else {
-        return Err(not_here());
+        return Err(ApiError::no_such_path());
     };
     if !known.verbs.contains(&info.verb.as_str()) {
-        return Err(not_allowed());
+        return Err(ApiError::method_not_allowed());
     }
     let part = if known.name == "scale" { Some(Part::Scale) } else { Part::named(known.name) };
     let Some(part) = part else {
@@ -271,7 +261,7 @@ async fn subresource(
         ("get", _) => get(server, request, kind, namespace).await,
         ("update", _) => update(server, subject).await,
         ("patch", _) => patch(server, subject).await,
-        _ => Err(not_allowed()),
+        _ => Err(ApiError::method_not_allowed()),
     }
 }
 
@@ -288,8 +278,8 @@ fn scale_answer(server: &Server, request: &Request, scale: Value) -> Result<Resp
 async fn action(server: &Arc<Server>, request: &Request, kind: Kind, namespace: &str) -> Result<Response, ApiError> {
     let info = &request.info;
     let options = WriteOptions::parse(request, "CreateOptions", false)?;
-    let known = kind.served.subresource(&info.subresource).ok_or_else(not_here)?;
-    let expected = Expected::named(known.group, known.version, known.kind).ok_or_else(not_here)?;
+    let known = kind.served.subresource(&info.subresource).ok_or_else(ApiError::no_such_path)?;
+    let expected = Expected::named(known.group, known.version, known.kind).ok_or_else(ApiError::no_such_path)?;
     let object = codec::object(request, expected, options.validation)?;
     match info.subresource.as_str() {
         "binding" => {
@@ -304,6 +294,6 @@ async fn action(server: &Arc<Server>, request: &Request, kind: Kind, namespace: 
             let token = token_request::create(server, request, namespace, &info.name, object).await?;
             response::value(request, StatusCode::CREATED, &token)
         }
-        _ => Err(not_here()),
+        _ => Err(ApiError::no_such_path()),
     }
 }

@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::tokens::{JWKS_CONTENT_TYPE, JWKS_PATH, OPENID_CONFIGURATION_PATH};
 use crate::{discovery, openapi, response};
 use http::StatusCode;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use std::sync::Arc;
 
 /// Answers a path outside `/api` and `/apis`; `None` where nothing is there.
@@ -33,8 +33,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Res
         return None;
     }
     if !matches!(request.parts.method, http::Method::GET | http::Method::HEAD) {
-        let text = "the server does not allow this method on the requested resource";
-        return Some(Err(ApiError::new(Reason::MethodNotAllowed, text)));
+        return Some(Err(ApiError::method_not_allowed()));
     }
     match first {
         "" => Some(Ok(index())),

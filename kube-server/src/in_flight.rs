@@ -4,7 +4,7 @@
 //! Source of the bounds: priority and fairness of kube-apiserver (KEP-1040), whose requests wait for a quarter of the
 //! request timeout at most. There is one line, not one for each flow of requests.
 
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -44,9 +44,7 @@ impl InFlight {
 }
 
 fn come_back_later() -> ApiError {
-    let mut error = ApiError::new(Reason::TooManyRequests, "Too many requests, please try again later.");
-    error.details.retry_after_seconds = 1;
-    error
+    ApiError::too_many_requests("Too many requests, please try again later.", 1)
 }
 
 #[cfg(test)]

@@ -5,8 +5,12 @@
 use crate::request::Request;
 use bytes::Bytes;
 use http::header::{ACCEPT, USER_AGENT};
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use serde_json::Value;
+
+/// The media types in which objects come and go.
+pub(crate) const MEDIA_TYPES: [&str; 3] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// A serialization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +111,7 @@ pub(crate) fn accept(request: &Request) -> Result<Accepted, ApiError> {
         return Ok(Accepted { format: json(request), view: View::Object });
     }
     let mut accepted = clauses(header).into_iter().filter_map(|clause| acceptable(request, &clause));
-    let first = accepted.next().ok_or_else(not_acceptable)?;
+    let first = accepted.next().ok_or_else(|| ApiError::not_acceptable(&MEDIA_TYPES))?;
     if first.format != Format::Protobuf {
         return Ok(first);
     }
@@ -134,14 +138,6 @@ fn acceptable(request: &Request, clause: &Clause<'_>) -> Option<Accepted> {
         _ => return None,
     };
     Some(Accepted { format, view })
-}
-
-/// 406, with what can be given.
-pub(crate) fn not_acceptable() -> ApiError {
-    ApiError::new(
-        Reason::NotAcceptable,
-        "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-    )
 }
 
 /// The form for errors: never refuses.

@@ -21,7 +21,7 @@ use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
 use kubekit_core::catalog::{self, Resource};
 use kubekit_core::schema;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -85,8 +85,7 @@ fn json_only(request: &Request) -> Result<(), ApiError> {
     if request.header(&ACCEPT).is_empty() || accepts(request, &["*/*", "application/*", "application/json"]) {
         return Ok(());
     }
-    let text = "only the following media types are accepted: application/json";
-    Err(ApiError::new(Reason::NotAcceptable, text))
+    Err(ApiError::not_acceptable(&["application/json"]))
 }
 
 fn accepts(request: &Request, media_types: &[&str]) -> bool {

@@ -12,7 +12,7 @@ use crate::identity::UserInfo;
 use crate::request::Request;
 use crate::server::Server;
 use kubekit_core::catalog::Resource;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -33,10 +33,7 @@ pub(crate) async fn create(
         "LocalSubjectAccessReview" => access::of_local_subject(server, resource, &request.info.namespace, &mut object)?,
         "SelfSubjectRulesReview" => rules::of_self(server, &request.user, &object)?,
         "TokenReview" => token::review(server, &object).await?,
-        _ => {
-            let text = "the server does not allow this method on the requested resource";
-            return Err(ApiError::new(Reason::MethodNotAllowed, text));
-        }
+        _ => return Err(ApiError::method_not_allowed()),
     };
     object["status"] = status;
     if !object["metadata"].is_object() {

@@ -248,9 +248,8 @@ impl Server {
         };
         match tokio::time::timeout(self.config.request_timeout, work).await {
             Ok(result) => result,
-            Err(_) => Err(ApiError::new(
-                Reason::Timeout,
-                "Timeout: request did not complete within requested timeout - context deadline exceeded",
+            Err(_) => Err(ApiError::timeout(
+                "request did not complete within requested timeout - context deadline exceeded",
             )),
         }
     }
@@ -268,7 +267,7 @@ impl Server {
                 groups: vec!["system:unauthenticated".to_owned()],
                 ..UserInfo::default()
             })),
-            None => Err(ApiError::new(Reason::Unauthorized, "Unauthorized")),
+            None => Err(ApiError::unauthorized()),
         }
     }
 
@@ -320,8 +319,7 @@ impl Server {
                 frame.map_err(|error| ApiError::bad_request(format!("unable to read the request body: {error}")))?;
             let Ok(data) = frame.into_data() else { continue };
             if first.len().max(whole.len()) + data.len() > limit {
-                let text = format!("Request entity too large: limit is {limit}");
-                return Err(ApiError::new(Reason::RequestEntityTooLarge, text));
+                return Err(ApiError::too_large(format_args!("limit is {limit}")));
             }
             if first.is_empty() {
                 // Most bodies are one frame, which needs no copy.

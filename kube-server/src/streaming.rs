@@ -21,7 +21,7 @@ use crate::keys;
 use crate::request::{Request, Response};
 use crate::server::Server;
 use agent::Agent;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use kubekit_store::ReadAt;
 use serde_json::Value;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(crate) async fn connect(server: &Arc<Server>, request: &mut Request, body: B
             let target = format!("/{}{query}", info.tail);
             pipe::forward(server, request, body, agent, &target).await
         }
-        _ => Err(ApiError::new(Reason::NotFound, "the server could not find the requested resource")),
+        _ => Err(ApiError::no_such_path()),
     }
 }
 

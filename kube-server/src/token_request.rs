@@ -9,7 +9,7 @@ use crate::server::{Server, ServiceAccounts};
 use crate::tokens::{Audience, BoundTo, Claims, Kubernetes};
 use kubekit_core::environment::Random;
 use kubekit_core::field::{Error, ErrorList, Path};
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use kubekit_store::ReadAt;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) async fn create(
     mut object: Value,
 ) -> Result<Value, ApiError> {
     let Some(ServiceAccounts { issuer, .. }) = &server.service_accounts else {
-        return Err(ApiError::new(Reason::NotFound, "the server could not find the requested resource"));
+        return Err(ApiError::no_such_path());
     };
     let account = get(server, "serviceaccounts", namespace, name).await?;
     fill_in(&mut object, issuer.audiences());

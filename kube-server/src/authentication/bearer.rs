@@ -1,6 +1,6 @@
 //! Bearer tokens: where a request carries them, and those of a fixed table.
 
-use super::{Authenticator, unauthorized};
+use super::Authenticator;
 use crate::identity::UserInfo;
 use async_trait::async_trait;
 use base64::Engine;
@@ -62,7 +62,7 @@ impl Authenticator for StaticTokens {
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<UserInfo>, ApiError> {
         match token(request) {
             None => Ok(None),
-            Some(token) => self.users.get(&digest(token.as_bytes())).cloned().map(Some).ok_or_else(unauthorized),
+            Some(token) => self.users.get(&digest(token.as_bytes())).cloned().map(Some).ok_or_else(ApiError::unauthorized),
         }
     }
 }

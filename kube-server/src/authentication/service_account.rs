@@ -2,7 +2,7 @@
 //!
 //! Source: `pkg/serviceaccount/claims.go` and `pkg/serviceaccount/jwt.go`.
 
-use super::{Authenticator, bearer, unauthorized};
+use super::{Authenticator, bearer};
 use crate::identity::UserInfo;
 use crate::keys;
 use crate::tokens::{BoundTo, Claims, Issuer};
@@ -64,12 +64,12 @@ impl ServiceAccountTokens {
     pub async fn review(&self, token: &str, audiences: &[String]) -> Result<(UserInfo, Vec<String>), ApiError> {
         let claims = self.claims(token).map_err(|refusal| {
             tracing::debug!(%refusal, "service account token refused");
-            unauthorized()
+            ApiError::unauthorized()
         })?;
         let now = self.clock.now();
         claims.check(now, audiences).map_err(|refusal| {
             tracing::debug!(%refusal, subject = claims.sub, "service account token refused");
-            unauthorized()
+            ApiError::unauthorized()
         })?;
         let kubernetes = &claims.kubernetes;
         let bound = [
@@ -89,7 +89,7 @@ impl ServiceAccountTokens {
                     subject = claims.sub,
                     "token bound to an object that is gone"
                 );
-                return Err(unauthorized());
+                return Err(ApiError::unauthorized());
             }
         }
         let meant = match &claims.aud {

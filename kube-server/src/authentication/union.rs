@@ -1,6 +1,6 @@
 //! Several authenticators as one.
 
-use super::{Authenticator, bearer, unauthorized};
+use super::{Authenticator, bearer};
 use crate::identity::UserInfo;
 use async_trait::async_trait;
 use kubekit_core::status::ApiError;
@@ -26,7 +26,7 @@ impl Union {
     /// # Errors
     /// 401 when nobody knows it.
     pub async fn user(&self, request: &http::request::Parts) -> Result<UserInfo, ApiError> {
-        self.authenticate(request).await?.ok_or_else(unauthorized)
+        self.authenticate(request).await?.ok_or_else(ApiError::unauthorized)
     }
 }
 
@@ -47,7 +47,7 @@ impl Authenticator for Union {
         match refusal {
             Some(error) => Err(error),
             // A token that nobody knows is a bad token.
-            None if bearer::token(request).is_some() => Err(unauthorized()),
+            None if bearer::token(request).is_some() => Err(ApiError::unauthorized()),
             None => Ok(None),
         }
     }

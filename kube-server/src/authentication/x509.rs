@@ -2,7 +2,7 @@
 //!
 //! Source: `k8s.io/apiserver/pkg/authentication/request/x509`.
 
-use super::{Authenticator, PeerCertificates, bearer, unauthorized};
+use super::{Authenticator, PeerCertificates, bearer};
 use crate::identity::UserInfo;
 use async_trait::async_trait;
 use kubekit_core::environment::WallClock;
@@ -106,7 +106,7 @@ impl Authenticator for ClientCertificates {
         {
             return Ok(Some(known.user.clone()));
         }
-        let verified = self.verify(chain, now).ok_or_else(unauthorized)?;
+        let verified = self.verify(chain, now).ok_or_else(ApiError::unauthorized)?;
         let user = verified.user.clone();
         let mut remembered = self.remembered.lock();
         if remembered.len() >= REMEMBERED_MAX {

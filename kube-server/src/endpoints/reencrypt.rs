@@ -8,7 +8,7 @@ use crate::request::{Request, Response};
 use crate::response;
 use crate::server::Server;
 use http::{Method, StatusCode};
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use serde_json::json;
 
 /// Does it, and says of how many objects.
@@ -17,8 +17,7 @@ use serde_json::json;
 /// When the method is not POST, or the store fails.
 pub(super) async fn answer(server: &Server, request: &Request) -> Result<Response, ApiError> {
     if request.parts.method != Method::POST {
-        let text = "the server does not allow this method on the requested resource";
-        return Err(ApiError::new(Reason::MethodNotAllowed, text));
+        return Err(ApiError::method_not_allowed());
     }
     let count = server.store().reseal().await.map_err(of_store)?;
     let message = format!("{count} objects are stored under the present key now, and nothing under an older one");

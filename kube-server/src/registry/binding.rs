@@ -67,7 +67,7 @@ fn refuse(binding: &Value, pod: &Value, name: &str) -> Result<(), ApiError> {
     }
     let version = text(&binding["metadata"], "resourceVersion");
     if !version.is_empty() && version != text(&pod["metadata"], "resourceVersion") {
-        return conflict(super::update::STALE);
+        return Err(ApiError::stale("", "pods/binding", name));
     }
     if pod["metadata"].get("deletionTimestamp").is_some() {
         return conflict(&format!("pod {name} is being deleted, cannot be assigned to a host"));

@@ -14,7 +14,7 @@ use crate::request::Request;
 use kubekit_core::deletion::Options;
 use kubekit_core::field::Path;
 use kubekit_core::selector::LabelSelector;
-use kubekit_core::status::{ApiError, Cause, Reason};
+use kubekit_core::status::{ApiError, Cause};
 use serde_json::{Value, json};
 
 /// The largest number of Pods whose disruption a budget may be waiting to see. Source: `MaxDisruptedPodSize`.
@@ -151,8 +151,7 @@ fn refuse(budget: &Value, name: &str) -> Result<(), ApiError> {
 
 fn not_now(cause: String, retry_after_seconds: u32) -> ApiError {
     let text = "Cannot evict pod as it would violate the pod's disruption budget.";
-    let mut error = ApiError::new(Reason::TooManyRequests, text);
-    error.details.retry_after_seconds = retry_after_seconds;
+    let mut error = ApiError::too_many_requests(text, retry_after_seconds);
     error.details.causes = vec![Cause { reason: "DisruptionBudget".to_owned(), message: cause, field: String::new() }];
     error
 }

@@ -7,7 +7,7 @@ use kubekit_store::Error;
 pub(crate) fn of_store(error: Error) -> ApiError {
     match error {
         Error::Compacted { requested, oldest } => {
-            ApiError::new(Reason::Expired, format!("too old resource version: {requested} ({oldest})"))
+            ApiError::expired(format!("too old resource version: {requested} ({oldest})"))
         }
         Error::Future { requested, current } => too_large(requested, current),
         Error::Invalid(text) => ApiError::bad_request(format!("the store refuses the request: {text}")),
@@ -16,10 +16,8 @@ pub(crate) fn of_store(error: Error) -> ApiError {
             format!("the server has no space left to store the object; free space and try again: {text}"),
         ),
         Error::Unavailable(text) => {
-            let mut error = ApiError::new(
-                Reason::ServiceUnavailable,
-                format!("the server's storage cannot be reached; try again: {text}"),
-            );
+            let text = format!("the server's storage cannot be reached; try again: {text}");
+            let mut error = ApiError::service_unavailable(text);
             error.details.retry_after_seconds = 1;
             error
         }
@@ -28,8 +26,8 @@ pub(crate) fn of_store(error: Error) -> ApiError {
             Reason::Timeout,
             format!("the request may or may not have been carried out; read the object before trying again: {text}"),
         ),
-        Error::Closed => ApiError::new(Reason::ServiceUnavailable, "the server is shutting down"),
-        Error::Lagged { .. } => ApiError::new(Reason::Expired, error.to_string()),
+        Error::Closed => ApiError::service_unavailable("the server is shutting down"),
+        Error::Lagged { .. } => ApiError::expired(error.to_string()),
         other => ApiError::internal(other),
     }
 }
@@ -37,7 +35,7 @@ pub(crate) fn of_store(error: Error) -> ApiError {
 /// 504 for a resourceVersion that has not been reached; clients try again.
 pub(crate) fn too_large(requested: u64, current: u64) -> ApiError {
     let mut error =
-        ApiError::new(Reason::Timeout, format!("Timeout: Too large resource version: {requested}, current: {current}"));
+        ApiError::timeout(format_args!("Too large resource version: {requested}, current: {current}"));
     error.details.retry_after_seconds = 1;
     error.details.causes = vec![Cause {
         reason: "ResourceVersionTooLarge".to_owned(),

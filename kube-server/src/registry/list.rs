@@ -18,7 +18,7 @@ use futures::Stream;
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use kubekit_store::{Entry, Error as StoreError, ListRequest, Listing, ReadAt};
 use serde_json::{Value, json};
 use std::pin::Pin;
@@ -103,10 +103,9 @@ impl Registry {
     async fn expired(&self, request: &Request, token: Option<Token>, prefix: &str) -> Response {
         let Some(token) = token else {
             let text = "The resourceVersion for the provided list is too old.";
-            return response::error(request, &ApiError::new(Reason::Expired, text));
+            return response::error(request, &ApiError::expired(text));
         };
-        let error = ApiError::new(
-            Reason::Expired,
+        let error = ApiError::expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list \
              without the continue parameter, or use the continue token in this response to retrieve the remainder of \
              the results. Continuing with the provided token results in an inconsistent list - objects that were \

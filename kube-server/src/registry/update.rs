@@ -226,13 +226,9 @@ fn check_version(subject: Subject<'_>, new: &mut Value, old: &Value) -> Result<(
             let detail = "must be specified for an update";
             Err(subject.invalid(subject.name, &[FieldError::invalid(&path, &json!(given), detail)]))
         }
-        _ => Err(subject.conflict(STALE)),
+        _ => Err(subject.stale()),
     }
 }
-
-/// What Kubernetes answers to a write that was based on an old version.
-pub(crate) const STALE: &str =
-    "the object has been modified; please apply your changes to the latest version and try again";
 
 fn equal_but_for_ownership(new: &Value, old: &Value) -> bool {
     let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else { return false };

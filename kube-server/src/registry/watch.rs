@@ -47,10 +47,7 @@ impl Registry {
     pub(crate) async fn watch(&self, request: &Request, kind: Kind, namespace: &str) -> Result<Response, ApiError> {
         let accepted = negotiate::accept(request)?;
         if !matches!(accepted.format, Format::Json { .. }) {
-            return Err(ApiError::new(
-                kubekit_core::status::Reason::NotAcceptable,
-                "only the following media types are accepted: application/json;stream=watch",
-            ));
+            return Err(ApiError::not_acceptable(&["application/json;stream=watch"]));
         }
         let options = ListOptions::parse(request, true)?;
         let mut selector = selector::of(kind, &options.labels, &options.fields)?;

@@ -84,6 +84,11 @@ impl Subject<'_> {
         ApiError::conflict(self.kind.served.group, self.kind.served.plural, self.name, detail)
     }
 
+    /// 409 of a write that was based on an old version.
+    pub(crate) fn stale(&self) -> ApiError {
+        ApiError::stale(self.kind.served.group, self.kind.served.plural, self.name)
+    }
+
     /// 422.
     pub(crate) fn invalid(&self, name: &str, errors: &[kubekit_core::field::Error]) -> ApiError {
         ApiError::invalid(self.kind.served.group, self.kind.served.kind, name, errors)

@@ -5,7 +5,7 @@ use crate::body::Body;
 use crate::server::Server;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use serde_json::Value;
 
 /// The kubelet's port, for nodes that do not say theirs.
@@ -56,7 +56,7 @@ impl Agent {
         mut request: http::Request<Body>,
     ) -> Result<http::Response<Incoming>, ApiError> {
         let Some(connector) = &server.connector else {
-            return Err(ApiError::new(Reason::ServiceUnavailable, "the server has no way to reach node agents"));
+            return Err(ApiError::service_unavailable("the server has no way to reach node agents"));
         };
         let unreachable = |error: &dyn std::fmt::Display| {
             let target = format!("{}:{}", self.address, self.port);
