@@ -13,6 +13,8 @@ use std::process::Command;
 pub(crate) fn run(data: &Path, into: &Path) -> Result<()> {
     let facts = facts::Facts::read(data)?;
     let model = model::build(&facts);
+    let strangers = model.without(&facts.pointers);
+    anyhow::ensure!(strangers.is_empty(), "facts/pointers.txt names what no type has: {}", strangers.join(", "));
     if into.exists() {
         fs::remove_dir_all(into).with_context(|| format!("empty {}", into.display()))?;
     }

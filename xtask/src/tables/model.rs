@@ -38,6 +38,24 @@ const PREFIX: &str = "#/definitions/";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
 
+impl Model {
+    /// Those of these fields that no type has, as `Type.field`.
+    pub(crate) fn without(&self, fields: &BTreeSet<(String, String)>) -> Vec<String> {
+        let has = |of: &str, field: &str| {
+            let named = self.types.values().filter(|known| names(&known.name).contains(&of));
+            named.into_iter().any(|known| known.fields.iter().any(|known| known.name == field))
+        };
+        fields.iter().filter(|(of, field)| !has(of, field)).map(|(of, field)| format!("{of}.{field}")).collect()
+    }
+}
+
+/// What a type is called in the table of pointers: `EndpointPort`, or `discovery.v1.EndpointPort`.
+fn names(name: &str) -> [&str; 2] {
+    let short = name.rsplit('.').next().unwrap_or_default();
+    let versioned = name.rmatch_indices('.').nth(2).map_or(name, |(dot, _)| &name[dot + 1..]);
+    [short, versioned]
+}
+
 /// Joins the facts, for every type that a generally available kind can contain.
 pub(crate) fn build(facts: &Facts) -> Model {
     let mut kinds = BTreeSet::new();
@@ -158,8 +176,6 @@ fn package(name: &str) -> (String, String) {
 fn join(facts: &Facts, name: &str, definition: &Value) -> Vec<Type> {
     let required: BTreeSet<&str> =
         definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let short = name.rsplit('.').next().unwrap_or_default();
-    let versioned = name.rmatch_indices('.').nth(2).map_or(name, |(dot, _)| &name[dot + 1..]);
     let fields = definition["properties"]
         .as_object()
         .into_iter()
@@ -171,7 +187,7 @@ fn join(facts: &Facts, name: &str, definition: &Value) -> Vec<Type> {
             marks: marks(
                 property,
                 required.contains(field.as_str()),
-                [short, versioned].iter().any(|of| facts.pointers.contains(&((*of).to_owned(), field.clone()))),
+                names(name).iter().any(|of| facts.pointers.contains(&((*of).to_owned(), field.clone()))),
             ),
         })
         .collect();
