@@ -110,10 +110,6 @@ impl Rules for Job {
         true
     }
 
-    fn prepare_update(&self, new: &mut Value, old: &Value) {
-        copy_field(new, old, "status");
-    }
-
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         vec![("status.successful", int(&object["status"], "succeeded").unwrap_or(0).to_string())]
     }

@@ -2,7 +2,7 @@
 
 use super::access::{child_mut, default_text, default_to, entries, get, list, made, set, text, text_at};
 use super::pod::volumes;
-use super::{Rules, copy_field, format, persistent_volume_claim, resource_list};
+use super::{Rules, format, persistent_volume_claim, resource_list};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
 
@@ -108,10 +108,6 @@ impl Rules for PersistentVolume {
             ));
         }
         errors
-    }
-
-    fn prepare_update(&self, new: &mut Value, old: &Value) {
-        copy_field(new, old, "status");
     }
 
     fn has_status(&self) -> bool {

@@ -41,7 +41,28 @@ impl Rules for ReplicaSet {
     }
 
     fn validate_status_update(&self, new: &Value, _old: &Value) -> ErrorList {
-        check_replica_status(&new["status"])
+        let status = &new["status"];
+        let mut errors = ErrorList::new();
+        let path = Path::new("status");
+        for field in [
+            "replicas",
+            "fullyLabeledReplicas",
+            "readyReplicas",
+            "availableReplicas",
+            "observedGeneration",
+            "terminatingReplicas",
+        ] {
+            format::check_non_negative(&mut errors, &path, status, field);
+        }
+        for (field, bound, text) in [
+            ("fullyLabeledReplicas", "replicas", "cannot be greater than status.replicas"),
+            ("readyReplicas", "replicas", "cannot be greater than status.replicas"),
+            ("availableReplicas", "replicas", "cannot be greater than status.replicas"),
+            ("availableReplicas", "readyReplicas", "cannot be greater than readyReplicas"),
+        ] {
+            format::check_at_most(&mut errors, &path, status, field, bound, text);
+        }
+        errors
     }
 
     fn warnings(&self, object: &Value) -> Vec<String> {
@@ -59,29 +80,4 @@ impl Rules for ReplicaSet {
     fn selectable_field_names(&self) -> &'static [&'static str] {
         &["status.replicas"]
     }
-}
-
-/// The status of ReplicaSets and ReplicationControllers.
-pub(super) fn check_replica_status(status: &Value) -> ErrorList {
-    let mut errors = ErrorList::new();
-    let path = Path::new("status");
-    for field in [
-        "replicas",
-        "fullyLabeledReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "observedGeneration",
-        "terminatingReplicas",
-    ] {
-        format::check_non_negative(&mut errors, &path, status, field);
-    }
-    for (field, bound, text) in [
-        ("fullyLabeledReplicas", "replicas", "cannot be greater than status.replicas"),
-        ("readyReplicas", "replicas", "cannot be greater than status.replicas"),
-        ("availableReplicas", "replicas", "cannot be greater than status.replicas"),
-        ("availableReplicas", "readyReplicas", "cannot be greater than readyReplicas"),
-    ] {
-        format::check_at_most(&mut errors, &path, status, field, bound, text);
-    }
-    errors
 }

@@ -1,7 +1,8 @@
-//! ReplicationController. Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`.
+//! ReplicationController: a ReplicaSet whose selector is a plain map and is taken from the template where it is left out.
+//! Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`.
 
-use super::access::{count, default_to, get, int, made, set};
-use super::replica_set::check_replica_status;
+use super::access::{count, default_to, get, made, set};
+use super::replica_set::ReplicaSet;
 use super::{Rules, format, pod, selector};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ impl Rules for ReplicationController {
     }
 
     fn prepare_create(&self, object: &mut Value) {
-        set(object, "status", json!({"replicas": 0}));
+        ReplicaSet.prepare_create(object);
     }
 
     fn validate(&self, object: &Value) -> ErrorList {
@@ -53,23 +54,23 @@ impl Rules for ReplicationController {
         errors
     }
 
-    fn validate_status_update(&self, new: &Value, _old: &Value) -> ErrorList {
-        check_replica_status(&new["status"])
+    fn validate_status_update(&self, new: &Value, old: &Value) -> ErrorList {
+        ReplicaSet.validate_status_update(new, old)
     }
 
     fn warnings(&self, object: &Value) -> Vec<String> {
-        pod::warnings::of_template(object, "spec.template")
+        ReplicaSet.warnings(object)
     }
 
     fn has_status(&self) -> bool {
-        true
+        ReplicaSet.has_status()
     }
 
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
-        vec![("status.replicas", int(&object["status"], "replicas").unwrap_or(0).to_string())]
+        ReplicaSet.selectable_fields(object)
     }
 
     fn selectable_field_names(&self) -> &'static [&'static str] {
-        &["status.replicas"]
+        ReplicaSet.selectable_field_names()
     }
 }
