@@ -12,13 +12,13 @@ use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY}
 use kubekit_core::catalog::{self, Resource, Scope};
 use kubekit_core::status::ApiError;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::sync::{Arc, LazyLock};
 
 /// Answers `/api`, `/apis` and what is below them down to a version; `None` for other paths.
 pub(crate) fn serve(_server: &Arc<Server>, request: &Request) -> Option<Result<Response, ApiError>> {
     let parts: Vec<&str> = request.info.path.split('/').filter(|part| !part.is_empty()).collect();
     let document = match parts.as_slice() {
+        ["apis", group, ..] if !has_group(group) => return None,
         ["api" | "apis", ..] if request.info.verb != "get" && request.info.verb != "head" => {
             return Some(Err(ApiError::method_not_allowed()));
         }
@@ -69,7 +69,7 @@ static AGGREGATED: LazyLock<[[Document; 2]; 2]> =
 impl Document {
     fn new(legacy: bool, version: &'static str) -> Self {
         let bytes = aggregated(legacy, version).to_string();
-        let etag = Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02X}"));
+        let etag = sha256(bytes.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<String>();
         let content_type = if version == "v2" {
             "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
         } else {
@@ -98,6 +98,11 @@ impl Document {
         }
         response
     }
+}
+
+/// Whether anything is served of a group.
+pub(crate) fn has_group(group: &str) -> bool {
+    catalog::builtin().iter().any(|resource| resource.group == group)
 }
 
 /// Groups in the catalog's order, each with its versions.
@@ -203,8 +208,12 @@ fn resources(group: &str, version: &str) -> Option<Value> {
 fn storage_version_hash(resource: &Resource) -> String {
     use base64::Engine;
     let (group, version) = resource.storage;
-    let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
-    base64::engine::general_purpose::STANDARD.encode(&digest[..8])
+    let digest = sha256(format!("{group}/{version}/{}", resource.kind).as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(&digest.as_ref()[..8])
+}
+
+fn sha256(bytes: &[u8]) -> ring::digest::Digest {
+    ring::digest::digest(&ring::digest::SHA256, bytes)
 }
 
 /// `APIGroupDiscoveryList`.

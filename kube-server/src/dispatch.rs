@@ -11,6 +11,7 @@ use crate::registry::view::{self, Include};
 use crate::registry::write::{Part, Subject};
 use crate::registry::{delete, scale};
 use crate::request::{Request, Response};
+use crate::request_info::RequestInfo;
 use crate::server::Server;
 use crate::{discovery, endpoints, negotiate, render, response, reviews, streaming, token_request};
 use http::StatusCode;
@@ -25,8 +26,9 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
     if !request.info.is_resource {
         return paths(server, request).await;
     }
-    let (kind, namespace) = find(request)?;
     let info = &request.info;
+    let Some(kind) = Kind::find(&info.group, &info.version, &info.resource) else { return unknown(info) };
+    let namespace = namespace(kind, info)?;
     if !info.subresource.is_empty() {
         return subresource(server, request, kind, &namespace).await;
     }
@@ -53,14 +55,16 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
 
 /// Serves a watch or a stream.
 pub(crate) async fn stream(server: &Arc<Server>, request: &mut Request, body: Body) -> Result<Response, ApiError> {
-    let (kind, namespace) = find(request)?;
-    if request.info.verb == "watch" && request.info.subresource.is_empty() {
+    let info = &request.info;
+    let Some(kind) = Kind::find(&info.group, &info.version, &info.resource) else { return unknown(info) };
+    let namespace = namespace(kind, info)?;
+    if info.verb == "watch" && info.subresource.is_empty() {
         if !kind.served.has_verb("watch") {
             return Err(ApiError::method_not_allowed());
         }
         return server.registry.watch(request, kind, &namespace).await;
     }
-    if kind.served.subresource(&request.info.subresource).is_none() {
+    if kind.served.subresource(&info.subresource).is_none() {
         return Err(ApiError::no_such_path());
     }
     streaming::connect(server, request, body).await
@@ -76,10 +80,13 @@ async fn paths(server: &Arc<Server>, request: &Request) -> Result<Response, ApiE
     }
 }
 
-/// The kind that a path names, and the namespace of its object: none for kinds that live in none.
-fn find(request: &Request) -> Result<(Kind, String), ApiError> {
-    let info = &request.info;
-    let kind = Kind::find(&info.group, &info.version, &info.resource).ok_or_else(ApiError::no_such_path)?;
+/// The answer about a kind that is not served. As with kube-apiserver, paths of an unknown group are no paths of the API.
+fn unknown(info: &RequestInfo) -> Result<Response, ApiError> {
+    if discovery::has_group(&info.group) { Err(ApiError::no_such_path()) } else { Ok(response::page_not_found()) }
+}
+
+/// The namespace of the object that a path names: none for kinds that live in none.
+fn namespace(kind: Kind, info: &RequestInfo) -> Result<String, ApiError> {
     let is_namespace = info.group.is_empty() && info.resource == "namespaces";
     let namespace = if is_namespace { String::new() } else { info.namespace.clone() };
     if !kind.served.is_namespaced() && !namespace.is_empty() {
@@ -89,7 +96,7 @@ fn find(request: &Request) -> Result<(Kind, String), ApiError> {
     if kind.served.is_namespaced() && namespace.is_empty() && !spans {
         return Err(if info.name.is_empty() { ApiError::method_not_allowed() } else { ApiError::no_such_path() });
     }
-    Ok((kind, namespace))
+    Ok(namespace)
 }
 
 /// Kinds that are asked and not stored.
@@ -117,10 +124,9 @@ fn created(request: &Request) -> Result<Response, ApiError> {
 async fn get(server: &Arc<Server>, request: &Request, kind: Kind, namespace: &str) -> Result<Response, ApiError> {
     let registry = &server.registry;
     let name = &request.info.name;
-    let at = match request.query.non_empty("resourceVersion").map(str::parse::<u64>) {
-        None | Some(Ok(0)) => ReadAt::Latest,
-        Some(Ok(version)) => ReadAt::NotOlderThan(version),
-        Some(Err(error)) => return Err(ApiError::bad_request(format!("invalid resourceVersion: {error}"))),
+    let at = match options::version(request, "GetOptions")? {
+        None | Some(0) => ReadAt::Latest,
+        Some(version) => ReadAt::NotOlderThan(version),
     };
     let entry = registry.store.get(&kind.key(namespace, name), at).await;
     match entry.map_err(crate::registry::failure::of_store)? {

@@ -142,18 +142,10 @@ impl ListOptions {
     pub(crate) fn parse(request: &Request, watch: bool) -> Result<Self, ApiError> {
         let query = &request.query;
         let mut errors = ErrorList::new();
-        let text = query.non_empty("resourceVersion");
-        let version = text.map(|text| {
-            text.parse::<u64>().map_err(|_| {
-                let detail = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
-                let error = FieldError::invalid(&Path::new("resourceVersion"), &json!(text), &detail);
-                ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error])
-            })
-        });
         let options = Self {
             labels: query.get("labelSelector").unwrap_or_default().to_owned(),
             fields: query.get("fieldSelector").unwrap_or_default().to_owned(),
-            version: version.transpose()?,
+            version: version(request, "ListOptions")?,
             version_match: match query.get("resourceVersionMatch").unwrap_or_default() {
                 "Exact" => VersionMatch::Exact,
                 "NotOlderThan" => VersionMatch::NotOlderThan,
@@ -219,6 +211,22 @@ impl ListOptions {
             }
         }
     }
+}
+
+/// The version that a get, list or watch asks for; `None` where it is not given or empty. `kind` is `GetOptions` or
+/// `ListOptions`.
+///
+/// # Errors
+/// 422 where it is no version.
+pub(crate) fn version(request: &Request, kind: &str) -> Result<Option<u64>, ApiError> {
+    let version = request.query.non_empty("resourceVersion").map(|text| {
+        text.parse().map_err(|_| {
+            let detail = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
+            let error = FieldError::invalid(&Path::new("resourceVersion"), &json!(text), &detail);
+            ApiError::invalid("meta.k8s.io", kind, "", &[error])
+        })
+    });
+    version.transpose()
 }
 
 /// The `DeleteOptions` of a delete as an object: the body, or else what the query says.

@@ -34,8 +34,7 @@ pub(crate) fn of_store(error: Error) -> ApiError {
 
 /// 504 for a resourceVersion that has not been reached; clients try again.
 pub(crate) fn too_large(requested: u64, current: u64) -> ApiError {
-    let mut error =
-        ApiError::timeout(format_args!("Too large resource version: {requested}, current: {current}"));
+    let mut error = ApiError::timeout(format_args!("Too large resource version: {requested}, current: {current}"));
     error.details.retry_after_seconds = 1;
     error.details.causes = vec![Cause {
         reason: "ResourceVersionTooLarge".to_owned(),

@@ -268,10 +268,18 @@ async fn collections_are_deleted_by_selector() {
 #[tokio::test]
 async fn paths_that_name_nothing() {
     let h = Harness::new().await;
-    let answer = h.get("/nothing").await;
-    assert_eq!((answer.code, answer.text.as_str()), (404, "404 page not found\n"));
-    h.get("/api/v1/nothings").await.refused(404, "NotFound", "the server could not find the requested resource");
-    h.get("/apis/nothing/v1/things").await.refused(404, "NotFound", "the server could not find the requested resource");
+    let apart =
+        ["/nothing", "/apis/nothing", "/apis/nothing/v1", "/apis/nothing/v1/things", "/apis/nothing/v1/things/a/b"];
+    for uri in apart.into_iter().chain(["/apis/nothing/v1/things?watch=true", "/api2/v1/pods"]) {
+        let answer = h.get(uri).await;
+        assert_eq!((answer.code, answer.text.as_str()), (404, "404 page not found\n"), "{uri}");
+        assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8", "{uri}");
+    }
+    let posted = h.post("/apis/nothing/v1/things", &json!({})).await;
+    assert_eq!((posted.code, posted.text.as_str()), (404, "404 page not found\n"));
+    for uri in ["/api/v1/nothings", "/api/v2", "/api/v2/pods", "/apis/apps/v9", "/apis/apps/v9/deployments"] {
+        h.get(uri).await.refused(404, "NotFound", "the server could not find the requested resource");
+    }
     let not_allowed = "the server does not allow this method on the requested resource";
     h.post("/api/v1/pods", &pod("a")).await.refused(405, "MethodNotAllowed", not_allowed);
     h.delete("/api/v1/namespaces").await.refused(405, "MethodNotAllowed", not_allowed);

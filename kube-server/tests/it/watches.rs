@@ -122,6 +122,43 @@ async fn informers_of_client_go_get_initial_events_and_their_end() {
     );
 }
 
+#[tokio::test]
+async fn bad_parameters_are_refused_before_the_stream() {
+    let h = Harness::new().await;
+    let list = |what: &str| format!("ListOptions.meta.k8s.io \"\" is invalid: {what}");
+    let number = "strconv.ParseUint: parsing \"x\": invalid syntax";
+    let rows = [
+        ("resourceVersion=x", 422, list(&format!("resourceVersion: Invalid value: \"x\": {number}"))),
+        ("timeoutSeconds=x", 400, "strconv.ParseInt: parsing \"x\": invalid syntax".to_owned()),
+        (
+            "resourceVersionMatch=NotOlderThan",
+            422,
+            list(
+                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is \
+                 provided",
+            ),
+        ),
+        (
+            "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=x",
+            422,
+            list("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"),
+        ),
+        (
+            "fieldSelector=data.a%3D1",
+            400,
+            "\"data.a\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"".to_owned(),
+        ),
+    ];
+    for (query, code, message) in rows {
+        let reason = if code == 422 { "Invalid" } else { "BadRequest" };
+        h.get(&format!("{CONFIG_MAPS}?watch=true&{query}")).await.refused(code, reason, &message);
+    }
+    let text = format!("GetOptions.meta.k8s.io \"\" is invalid: resourceVersion: Invalid value: \"x\": {number}");
+    h.get(&format!("{CONFIG_MAPS}/a?resourceVersion=x")).await.refused(422, "Invalid", &text);
+    let yaml = h.accept(&format!("{CONFIG_MAPS}?watch=true"), "application/yaml").await;
+    assert_eq!(yaml.code, 406, "{}", yaml.text);
+}
+
 #[tokio::test(start_paused = true)]
 async fn history_that_is_gone_is_told_in_the_stream() {
     let h = Harness::new().await;
