@@ -1,7 +1,7 @@
 //! Who sent a request.
 //!
-//! Start at [`Union`], which asks every authenticator. A caller in the same process that is trusted with an identity puts
-//! a [`UserInfo`] into the request's extensions, itself or in an `Arc`; that wins over all of them.
+//! Start at [`Union`], which asks every authenticator. Callers in the same process that are trusted with an identity need
+//! none of them: see [`crate::ApiServer::as_user`].
 
 mod bearer;
 mod service_account;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// An authenticated user. A caller in the same process that is trusted with an identity puts one into the request's
-/// extensions; nothing that arrives over a socket can.
+/// A user. A caller in the same process that is trusted with an identity has its requests carry one in their extensions;
+/// nothing that arrives over a socket can.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserInfo {
     /// `system:serviceaccount:default:default`, `alice`, …
@@ -24,6 +24,12 @@ impl UserInfo {
             groups.push("system:authenticated".to_owned());
         }
         Self { name: name.into(), groups, ..Self::default() }
+    }
+
+    /// Whoever brings no credentials.
+    pub fn anonymous() -> Self {
+        let groups = vec!["system:unauthenticated".to_owned()];
+        Self { name: "system:anonymous".to_owned(), groups, ..Self::default() }
     }
 
     /// The administrator of a cluster: group `system:masters`, which no rule can lock out.

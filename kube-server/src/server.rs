@@ -205,9 +205,9 @@ impl Server {
         &self.registry.store
     }
 
-    async fn handle(self: &Arc<Self>, mut parts: Parts, body: Body) -> Response {
+    async fn handle(self: &Arc<Self>, parts: Parts, body: Body) -> Response {
         let info = RequestInfo::parse(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default());
-        let user = match self.identify(&mut parts, &info).await {
+        let user = match self.identify(&parts, &info).await {
             Ok(user) => user,
             Err(error) => return response::plain_error(&error),
         };
@@ -248,27 +248,23 @@ impl Server {
         };
         match tokio::time::timeout(self.config.request_timeout, work).await {
             Ok(result) => result,
-            Err(_) => Err(ApiError::timeout(
-                "request did not complete within requested timeout - context deadline exceeded",
-            )),
+            Err(_) => {
+                Err(ApiError::timeout("request did not complete within requested timeout - context deadline exceeded"))
+            }
         }
     }
 
     /// The user: one put into the extensions by a caller in this process, else what the authenticators find.
-    async fn identify(&self, parts: &mut Parts, info: &RequestInfo) -> Result<Arc<UserInfo>, ApiError> {
-        if let Some(user) = parts.extensions.get::<Arc<UserInfo>>().map(Arc::clone) {
-            return impersonation::impersonate(self, parts, user);
-        }
-        let found = self.authenticators.authenticate(parts).await?;
-        match found {
-            Some(user) => impersonation::impersonate(self, parts, Arc::new(user)),
-            None if self.config.anonymous || is_public(&info.path) => Ok(Arc::new(UserInfo {
-                name: "system:anonymous".to_owned(),
-                groups: vec!["system:unauthenticated".to_owned()],
-                ..UserInfo::default()
-            })),
-            None => Err(ApiError::unauthorized()),
-        }
+    async fn identify(&self, parts: &Parts, info: &RequestInfo) -> Result<Arc<UserInfo>, ApiError> {
+        let user = match parts.extensions.get::<Arc<UserInfo>>() {
+            Some(user) => Arc::clone(user),
+            None => match self.authenticators.authenticate(parts).await? {
+                Some(user) => Arc::new(user),
+                None if self.config.anonymous || is_public(&info.path) => Arc::new(UserInfo::anonymous()),
+                None => return Err(ApiError::unauthorized()),
+            },
+        };
+        impersonation::impersonate(self, parts, user)
     }
 
     /// Whether the user may do this: the first authorizer with an opinion decides.

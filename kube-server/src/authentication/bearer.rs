@@ -62,7 +62,9 @@ impl Authenticator for StaticTokens {
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<UserInfo>, ApiError> {
         match token(request) {
             None => Ok(None),
-            Some(token) => self.users.get(&digest(token.as_bytes())).cloned().map(Some).ok_or_else(ApiError::unauthorized),
+            Some(token) => {
+                self.users.get(&digest(token.as_bytes())).cloned().map(Some).ok_or_else(ApiError::unauthorized)
+            }
         }
     }
 }

@@ -150,11 +150,3 @@ async fn a_token_ends_with_what_it_is_bound_to() {
     f.put("serviceaccounts", "default", "robot", json!({"uid": "recreated"})).await;
     assert_eq!(f.bearer(&f.token(|_| {})).await, Err(401));
 }
-
-#[tokio::test]
-async fn an_identity_from_this_process_wins() {
-    let f = fixture().await;
-    let mut parts = http::Request::builder().header("authorization", "Bearer s3cret").body(()).unwrap().into_parts().0;
-    parts.extensions.insert(UserInfo::admin());
-    assert_eq!(f.authenticator.user(&parts).await.unwrap().name, "kubernetes-admin");
-}

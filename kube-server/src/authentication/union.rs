@@ -33,9 +33,6 @@ impl Union {
 #[async_trait]
 impl Authenticator for Union {
     async fn authenticate(&self, request: &http::request::Parts) -> Result<Option<UserInfo>, ApiError> {
-        if let Some(user) = request.extensions.get::<UserInfo>() {
-            return Ok(Some(user.clone()));
-        }
         let mut refusal = None;
         for authenticator in &self.authenticators {
             match authenticator.authenticate(request).await {

@@ -88,7 +88,7 @@ async fn head_has_the_headers_of_get_and_no_body() {
 async fn a_backup_is_for_administrators() {
     for user in [
         UserInfo::new("alice", ["system:authenticated"]),
-        UserInfo::new("system:anonymous", ["system:unauthenticated"]),
+        UserInfo::anonymous(),
         UserInfo::new("system:kube-controller-manager", ["system:authenticated"]),
         UserInfo::new("system:node:a", ["system:nodes", "system:authenticated"]),
     ] {

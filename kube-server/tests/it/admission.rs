@@ -1,9 +1,10 @@
 //! The built-in admission plugins, and what a cluster starts with.
 
-use crate::harness::{CONFIG_MAPS, Harness, PODS, config_map, pod};
+use crate::harness::{CONFIG_MAPS, Harness, PODS, config_map, pod, request};
 use http::StatusCode;
 use kubekit_server::identity::UserInfo;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 #[tokio::test]
 async fn a_cluster_starts_with_these() {
@@ -202,7 +203,7 @@ async fn plugins_can_be_switched_off() {
     assert!(volume(&made).is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn too_many_at_once_are_told_to_come_back() {
     let h = Harness::with(|builder| builder.configure(|config| config.read_only_in_flight_max = 0)).await;
     let user = kubekit_server::identity::UserInfo::new("alice", ["nobody"]);
@@ -215,12 +216,13 @@ async fn too_many_at_once_are_told_to_come_back() {
 #[tokio::test]
 async fn who_is_not_known_or_not_allowed() {
     let h = Harness::new().await;
-    let anonymous = {
-        use tower::ServiceExt;
-        let request = crate::harness::request(http::Method::GET, CONFIG_MAPS, &[], "");
-        h.server.clone().oneshot(request).await.unwrap()
-    };
-    assert_eq!(anonymous.status(), 401);
+    let as_admin = &[("impersonate-user", "admin"), ("impersonate-group", "system:masters")];
+    let rows: [(&str, &[(&str, &str)], u16); 4] =
+        [(CONFIG_MAPS, &[], 401), (CONFIG_MAPS, as_admin, 401), ("/livez", &[], 200), ("/livez", as_admin, 403)];
+    for (uri, headers, code) in rows {
+        let anonymous = request(http::Method::GET, uri, headers, "");
+        assert_eq!(h.server.clone().oneshot(anonymous).await.unwrap().status(), code, "{uri} {headers:?}");
+    }
     let alice = h.as_user(kubekit_server::identity::UserInfo::new("alice", ["nobody"]));
     alice.get(CONFIG_MAPS).await.refused(
         403,

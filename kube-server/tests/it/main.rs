@@ -5,6 +5,7 @@ mod admission;
 mod bad_input;
 mod discovery;
 mod harness;
+mod in_flight;
 mod kube_rs;
 mod lists;
 mod metrics;
