@@ -16,11 +16,13 @@ mod tests;
 
 pub(crate) use pipe::Streams;
 
+use crate::admission::{self, AdmissionRequest, Operation};
 use crate::body::Body;
 use crate::keys;
 use crate::request::{Request, Response};
 use crate::server::Server;
 use agent::Agent;
+use kubekit_core::catalog;
 use kubekit_core::status::ApiError;
 use kubekit_store::ReadAt;
 use serde_json::Value;
@@ -37,15 +39,16 @@ pub(crate) async fn connect(server: &Arc<Server>, request: &mut Request, body: B
         ("", "pods", "log") => log::serve(server, request).await,
         ("", "pods", "exec" | "attach" | "portforward") => {
             require_create(server, request)?;
+            admit(server, request)?;
             let pod = get(server, "pods", &info.namespace, &info.name).await?;
             let target = target::of(request, &pod)?;
             let agent = Agent::of_pod(server, &pod).await?;
             pipe::upgrade(server, request, agent, &target).await
         }
         ("", "nodes", "proxy") => {
+            admit(server, request)?;
             let agent = Agent::of_node(server, &info.name).await?;
-            let query = request.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            let target = format!("/{}{query}", info.tail);
+            let target = target::of_proxy(&info.tail, request.parts.uri.query());
             pipe::forward(server, request, body, agent, &target).await
         }
         _ => Err(ApiError::no_such_path()),
@@ -62,6 +65,24 @@ fn require_create(server: &Server, request: &Request) -> Result<(), ApiError> {
     let mut info = request.info.clone();
     info.verb = "create".to_owned();
     server.authorize(&request.user, &info)
+}
+
+/// Admission plugins may refuse a stream.
+fn admit(server: &Server, request: &Request) -> Result<(), ApiError> {
+    let info = &request.info;
+    let resource = catalog::find(&info.group, &info.version, &info.resource).ok_or_else(ApiError::no_such_path)?;
+    let mut admission = AdmissionRequest {
+        user: &request.user,
+        operation: Operation::Connect,
+        resource,
+        subresource: &info.subresource,
+        namespace: &info.namespace,
+        name: &info.name,
+        object: None,
+        old: None,
+        dry_run: false,
+    };
+    admission::plugins(&server.registry, &mut admission)
 }
 
 async fn get(server: &Server, resource: &str, namespace: &str, name: &str) -> Result<Value, ApiError> {

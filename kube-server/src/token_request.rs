@@ -2,7 +2,7 @@
 //!
 //! Source: `pkg/registry/core/serviceaccount/storage/token.go`, `pkg/apis/authentication/validation`.
 
-use crate::admission::{AdmissionRequest, Operation};
+use crate::admission::{self, AdmissionRequest, Operation};
 use crate::keys;
 use crate::request::Request;
 use crate::server::{Server, ServiceAccounts};
@@ -96,20 +96,18 @@ fn validate(spec: &Value) -> ErrorList {
 
 fn admit(server: &Server, request: &Request, namespace: &str, name: &str, object: &mut Value) -> Result<(), ApiError> {
     let Some(resource) = kubekit_core::catalog::find("", "v1", "serviceaccounts") else { return Ok(()) };
-    for plugin in &server.registry.plugins {
-        plugin.admit(&mut AdmissionRequest {
-            user: &request.user,
-            operation: Operation::Create,
-            resource,
-            subresource: "token",
-            namespace,
-            name,
-            object: Some(object),
-            old: None,
-            dry_run: request.query.get("dryRun").is_some(),
-        })?;
-    }
-    Ok(())
+    let mut admission = AdmissionRequest {
+        user: &request.user,
+        operation: Operation::Create,
+        resource,
+        subresource: "token",
+        namespace,
+        name,
+        object: Some(object),
+        old: None,
+        dry_run: request.query.get("dryRun").is_some(),
+    };
+    admission::plugins(&server.registry, &mut admission)
 }
 
 /// Binds the token to the object that the request names.

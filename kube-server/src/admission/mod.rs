@@ -44,9 +44,9 @@ pub struct AdmissionRequest<'a> {
     pub namespace: &'a str,
     /// Empty for a create whose name is generated.
     pub name: &'a str,
-    /// The object as it will be stored; `None` for a delete.
+    /// The object as it will be stored; `None` for a delete and for a stream.
     pub object: Option<&'a mut Value>,
-    /// The object as it is stored; `None` for a create.
+    /// The object as it is stored; `None` for a create and for a stream.
     pub old: Option<&'a Value>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
@@ -111,8 +111,13 @@ pub(crate) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_
     } else if request.is("certificates.k8s.io", "certificatesigningrequests") {
         requestor::admit(request);
     }
-    for plugin in &registry.plugins {
-        plugin.admit(request)?;
-    }
-    Ok(())
+    plugins(registry, request)
+}
+
+/// Runs the plugins behind the trait: all there are for what is not stored, as tokens and streams.
+///
+/// # Errors
+/// Why the request is refused.
+pub(crate) fn plugins(registry: &Registry, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError> {
+    registry.plugins.iter().try_for_each(|plugin| plugin.admit(request))
 }

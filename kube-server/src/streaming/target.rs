@@ -48,6 +48,17 @@ pub(super) fn is_true(query: &Query, name: &str) -> bool {
     query.get(name).is_some_and(query::is_true)
 }
 
+/// The target of `nodes/proxy`: the rest of the path, which has been decoded, and the query as it was sent.
+pub(super) fn of_proxy(tail: &str, query: Option<&str>) -> String {
+    let segments: Vec<&str> = tail.split('/').collect();
+    let mut target = Target::new(&segments).finish();
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(query);
+    }
+    target
+}
+
 /// The target of `exec`, `attach` or `portforward`.
 ///
 /// # Errors

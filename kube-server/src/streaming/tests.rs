@@ -1,5 +1,6 @@
 use super::container;
 use crate::ApiServer;
+use crate::admission::{Admission, AdmissionRequest, Operation};
 use crate::identity::UserInfo;
 use crate::keys;
 use crate::node::InMemory;
@@ -10,6 +11,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use kubekit_core::status::ApiError;
 use kubekit_store::{Config, Extractor, Memory, Precondition, Store, Value};
 use serde_json::json;
 use std::convert::Infallible;
@@ -70,7 +72,7 @@ async fn agent(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
             Ok(answer.body(Full::default()).unwrap())
         }
         "/metrics" => answer(200, "metrics".into()),
-        path => answer(404, format!("404 page not found: {path}")),
+        _ => answer(404, format!("404 page not found: {target}")),
     }
 }
 
@@ -78,6 +80,21 @@ async fn put(store: &Arc<dyn Store>, resource: &str, namespace: &str, object: se
     let key = keys::object_key("", resource, namespace, object["metadata"]["name"].as_str().unwrap());
     let value = Value { bytes: object.to_string().into(), splice: 1 };
     store.put(&key, Precondition::None, value).await.unwrap();
+}
+
+/// Refuses streams into the pod `locked`.
+#[derive(Debug)]
+struct NoShells;
+
+impl Admission for NoShells {
+    fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError> {
+        match (request.operation, request.subresource, request.name) {
+            (Operation::Connect, subresource, "locked") => {
+                Err(ApiError::forbidden("", "pods", "locked", &format!("no {subresource} here")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A connection to a server, of which `user` is at the other end; node `n` has an agent, node `gone` has none.
@@ -89,7 +106,7 @@ async fn connect(user: UserInfo) -> DuplexStream {
             "spec": {"nodeName": node, "containers": [{"name": "main"}]},
         })
     };
-    for (name, node) in [("p", "n"), ("waiting", "n"), ("lost", "gone"), ("pending", "")] {
+    for (name, node) in [("p", "n"), ("locked", "n"), ("waiting", "n"), ("lost", "gone"), ("pending", "")] {
         put(&store, "pods", "default", pod(name, node)).await;
     }
     put(&store, "nodes", "", json!({"metadata": {"name": "n"}})).await;
@@ -102,7 +119,8 @@ async fn connect(user: UserInfo) -> DuplexStream {
             tokio::spawn(serving.serve_connection(TokioIo::new(stream), service_fn(agent)).with_upgrades());
         }
     });
-    let server = ApiServer::builder(store).connector(Arc::new(agents)).build().await.unwrap();
+    let builder = ApiServer::builder(store).connector(Arc::new(agents)).admission(Arc::new(NoShells));
+    let server = builder.build().await.unwrap();
     let (client, stream) = tokio::io::duplex(64 * 1024);
     tokio::spawn(serve_connection(stream, Some(user), server, CancellationToken::new()));
     client
@@ -150,6 +168,11 @@ async fn logs_come_from_the_agent() {
 async fn a_nodes_own_paths_are_reached() {
     check(get("/api/v1/nodes/n/proxy/metrics").await, 200, "metrics");
     check(get("/api/v1/nodes/none/proxy/metrics").await, 404, "nodes \"none\" not found");
+    for (tail, asked) in
+        [("", "/"), ("/a%20b", "/a%20b"), ("/a%3Fb%23c?d=%20", "/a%3Fb%23c?d=%20"), ("/a%252Fb", "/a%252Fb")]
+    {
+        check(get(&format!("/api/v1/nodes/n/proxy{tail}")).await, 404, &format!("404 page not found: {asked}"));
+    }
 }
 
 #[tokio::test]
@@ -161,6 +184,15 @@ async fn exec_needs_an_upgrade_and_good_options() {
     check(get(&format!("{PODS}/pending/attach?stdout=1")).await, 400, "pod pending does not have a host assigned");
     let expected = "invalid port \"0\": must be between 1 and 65535";
     check(get(&format!("{PODS}/p/portforward?ports=80,0")).await, 400, expected);
+}
+
+#[tokio::test]
+async fn admission_may_refuse_a_stream() {
+    for stream in ["exec", "attach", "portforward"] {
+        let expected = format!("pods \"locked\" is forbidden: no {stream} here");
+        check(get(&format!("{PODS}/locked/{stream}?command=sh&stdout=1&ports=80")).await, 403, &expected);
+    }
+    assert_eq!(get(&format!("{PODS}/locked/log")).await.0, 404, "a log is read, and the agent has none");
 }
 
 #[tokio::test]
