@@ -47,6 +47,12 @@ fn load_authority(directory: &Path, now: Timestamp) -> Result<CertificateAuthori
     match read_pair(directory, "ca")? {
         Some(credential) => CertificateAuthority::from_pem(&credential),
         None => {
+            // What the authority has signed is written after it: a key by itself is one that nobody trusts yet, unless that
+            // is there.
+            let (certificate, key, signed) = (directory.join("ca.crt"), directory.join("ca.key"), "apiserver.crt");
+            if key.exists() && directory.join(signed).exists() {
+                return Err(Error::Incomplete { present: key, absent: certificate });
+            }
             let authority = CertificateAuthority::generate("kubernetes", now)?;
             write_pair(directory, "ca", &authority.credential())?;
             Ok(authority)

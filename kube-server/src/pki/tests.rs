@@ -155,7 +155,12 @@ fn half_an_authority_is_reported() {
     std::fs::remove_file(directory.path().join("ca.key")).unwrap();
     let error = Pki::load_or_create(directory.path(), &ServingNames::default(), at(NOW)).unwrap_err();
     assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    std::fs::rename(directory.path().join("ca.crt"), directory.path().join("elsewhere")).unwrap();
     std::fs::write(directory.path().join("ca.key"), "nonsense").unwrap();
+    let error = Pki::load_or_create(directory.path(), &ServingNames::default(), at(NOW)).unwrap_err();
+    assert!(matches!(error, Error::Incomplete { .. }), "the key is not replaced: {error}");
+    assert_eq!(std::fs::read_to_string(directory.path().join("ca.key")).unwrap(), "nonsense");
+    std::fs::rename(directory.path().join("elsewhere"), directory.path().join("ca.crt")).unwrap();
     let error = Pki::load_or_create(directory.path(), &ServingNames::default(), at(NOW)).unwrap_err();
     assert!(error.to_string().contains("restore it, or remove it"), "{error}");
 }
