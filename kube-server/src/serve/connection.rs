@@ -75,38 +75,35 @@ impl Connection {
         };
         match self.protocol {
             Protocol::Http1 => {
-                let connection = http1_builder().serve_connection(io, requests).with_upgrades();
+                let mut builder = http1::Builder::new();
+                builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+                let connection = builder.serve_connection(io, requests).with_upgrades();
                 run(connection, http1::UpgradeableConnection::graceful_shutdown, &asked, shutdown).await;
             }
             Protocol::Http2 => {
-                let connection = http2_builder().serve_connection(io, requests);
+                let mut builder = http2::Builder::new(TokioExecutor::new());
+                builder
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(STREAMS_MAX)
+                    .keep_alive_interval(PING_INTERVAL)
+                    .keep_alive_timeout(PING_INTERVAL);
+                let connection = builder.serve_connection(io, requests);
                 run(connection, http2::Connection::graceful_shutdown, &asked, shutdown).await;
             }
             Protocol::Any => {
                 let mut builder = auto::Builder::new(TokioExecutor::new());
                 builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-                builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
+                builder
+                    .http2()
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(STREAMS_MAX)
+                    .keep_alive_interval(PING_INTERVAL)
+                    .keep_alive_timeout(PING_INTERVAL);
                 let connection = builder.serve_connection_with_upgrades(io, requests).into_owned();
                 run(connection, auto::UpgradeableConnection::graceful_shutdown, &asked, shutdown).await;
             }
         }
     }
-}
-
-fn http1_builder() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder
-}
-
-fn http2_builder() -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_INTERVAL);
-    builder
 }
 
 /// Drives a connection. On `shutdown` it takes no further requests and ends with those that it has.
