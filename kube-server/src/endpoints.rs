@@ -5,7 +5,7 @@ mod health;
 mod reencrypt;
 #[cfg(test)]
 mod tests;
-mod version;
+pub(crate) mod version;
 
 use crate::negotiate::Format;
 use crate::request::{Request, Response};

@@ -3,6 +3,7 @@
 //! A request is counted once, when its answer begins. Source: `k8s.io/apiserver/pkg/endpoints/metrics`, whose stable
 //! metrics these are; the text is OpenMetrics 1.0.
 
+use crate::endpoints::version::{GIT_VERSION, MAJOR, MINOR};
 use crate::registry::kind::Kind;
 use crate::registry::patch::Patch;
 use crate::request::Request;
@@ -87,7 +88,7 @@ impl Metrics {
             objects: Family::default(),
         };
         let build = Family::<Build, Gauge>::default();
-        build.get_or_create(&Build { major: "1", minor: "36", git_version: "v1.36.0" }).set(1);
+        build.get_or_create(&Build { major: MAJOR, minor: MINOR, git_version: GIT_VERSION }).set(1);
         let start = Gauge::<i64>::default();
         start.set(started.as_second());
         let mut registry = Registry::default();

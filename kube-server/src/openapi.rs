@@ -14,6 +14,7 @@ mod swagger;
 #[cfg(test)]
 mod tests;
 
+use crate::endpoints::version::GIT_VERSION;
 use crate::request::{Request, Response};
 use crate::response;
 use bytes::Bytes;
@@ -163,7 +164,7 @@ fn document(group: &'static str, version: &'static str) -> Value {
     }
     json!({
         "openapi": "3.0.0",
-        "info": { "title": "Kubernetes", "version": "v1.36.0" },
+        "info": { "title": "Kubernetes", "version": GIT_VERSION },
         "paths": paths,
         "components": {
             "schemas": schemas.finish(),

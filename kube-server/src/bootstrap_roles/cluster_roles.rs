@@ -214,7 +214,7 @@ pub(super) const ROLES: &[(&str, Aggregates, &[Rule])] = &[
             rule("create get list watch", "core", "nodes"),
             rule("patch update", "core", "nodes/status"),
             rule("patch update", "core", "nodes"),
-            rule("create patch update", "core events.k8s.io", "events"),
+            EVENTS,
             rule(READ, "core", "pods"),
             rule("create delete", "core", "pods"),
             rule("patch update", "core", "pods/status"),

@@ -4,8 +4,9 @@ use crate::request::Response;
 use serde_json::json;
 
 /// The Kubernetes whose behaviour is served.
-const MAJOR: &str = "1";
-const MINOR: &str = "36";
+pub(crate) const MAJOR: &str = "1";
+pub(crate) const MINOR: &str = "36";
+pub(crate) const GIT_VERSION: &str = "v1.36.0";
 
 pub(super) fn answer() -> Response {
     let document = json!({
@@ -15,7 +16,7 @@ pub(super) fn answer() -> Response {
         "emulationMinor": MINOR,
         "minCompatibilityMajor": MAJOR,
         "minCompatibilityMinor": "35",
-        "gitVersion": format!("v{MAJOR}.{MINOR}.0"),
+        "gitVersion": GIT_VERSION,
         "gitCommit": "",
         "gitTreeState": "",
         "buildDate": "1970-01-01T00:00:00Z",

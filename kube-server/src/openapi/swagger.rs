@@ -2,6 +2,7 @@
 
 use super::operations;
 use super::schemas::{Dialect, Schemas};
+use crate::endpoints::version::GIT_VERSION;
 use kubekit_core::catalog;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ pub(super) fn document() -> Value {
     }
     json!({
         "swagger": "2.0",
-        "info": { "title": "Kubernetes", "version": "v1.36.0" },
+        "info": { "title": "Kubernetes", "version": GIT_VERSION },
         "paths": paths,
         "definitions": schemas.finish(),
     })
