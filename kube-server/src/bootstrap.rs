@@ -3,8 +3,9 @@
 use crate::bootstrap_roles::{self, Bootstrap};
 use crate::registry::kind::Kind;
 use crate::registry::write::Commit;
-use crate::registry::{Registry, attributes, delete, encode, failure};
+use crate::registry::{Registry, attributes, encode, failure};
 use crate::server::Server;
+use kubekit_core::decode::format_time;
 use kubekit_core::environment::Random;
 use kubekit_core::names;
 use kubekit_core::status::ApiError;
@@ -66,7 +67,7 @@ pub(crate) async fn run(server: &Server) -> Result<(), ApiError> {
 
 /// The default roles and bindings.
 async fn roles(registry: &Registry) -> Result<(), ApiError> {
-    let created = delete::seconds(registry.clock.now());
+    let created = format_time(registry.clock.now());
     for role in bootstrap_roles::objects() {
         if let Some(existing) = registry.entry(&role.key).await? {
             reconcile(registry, role, &existing).await?;
@@ -120,7 +121,7 @@ fn kind(group: &str, plural: &str) -> Result<Kind, ApiError> {
 fn stamp(registry: &Registry, object: &mut Value) {
     let random: &dyn Random = &*registry.random;
     object["metadata"]["uid"] = json!(names::uid(random));
-    object["metadata"]["creationTimestamp"] = json!(delete::seconds(registry.clock.now()));
+    object["metadata"]["creationTimestamp"] = json!(format_time(registry.clock.now()));
 }
 
 /// The Service `kubernetes`, on the first address of the range.

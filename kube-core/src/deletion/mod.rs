@@ -112,9 +112,10 @@ fn mark(object: &mut Value, now: Timestamp) {
         object["metadata"]["deletionTimestamp"] = json!(format_time(now));
         advance_generation(object);
     }
-    object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
     if object["kind"] == "Namespace" {
         object["status"]["phase"] = json!("Terminating");
+    } else {
+        object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
     }
 }
 

@@ -113,6 +113,12 @@ fn namespaces_wait_for_their_spec() {
     let namespace = json!({"kind": "Namespace", "metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
     let Decision::Mark(marked) = decide(&namespace, &Options::default(), &PLAIN, now()) else { panic!("not marked") };
     assert_eq!(marked["status"]["phase"], "Terminating");
+    assert_eq!(
+        marked["metadata"],
+        json!({"name": "a", "deletionTimestamp": NOW}),
+        "as in Kubernetes, without a grace period"
+    );
+    assert_eq!(decide(&marked, &Options::default(), &PLAIN, now()), Decision::Unchanged);
     assert!(!completes(&marked));
     let mut finalized = marked;
     finalized["spec"] = json!({});

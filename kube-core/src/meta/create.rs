@@ -3,7 +3,7 @@
 use crate::decode::format_time;
 use crate::environment::Random;
 use crate::names;
-use crate::status::ApiError;
+use crate::status::{ApiError, Reason};
 use serde_json::{Map, Value};
 
 /// What a create knows beside the object.
@@ -22,13 +22,14 @@ pub struct CreateContext<'a> {
 /// Fills in namespace, generated name, uid, creationTimestamp and generation, and clears what a creator may not set.
 ///
 /// # Errors
-/// 400 where the object's namespace is not the request's, or the object comes with a resourceVersion.
+/// 400 where the object's namespace is not the request's; as in Kubernetes, 500 where the object comes with a version.
 pub fn prepare_create(object: &mut Value, context: &CreateContext<'_>) -> Result<(), ApiError> {
     let Some(metadata) = super::metadata_mut(object) else {
         return Err(ApiError::bad_request("metadata must be an object"));
     };
-    if !text(metadata, "resourceVersion").is_empty() {
-        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+    if !matches!(text(metadata, "resourceVersion"), "" | "0") {
+        let text = "resourceVersion should not be set on objects to be created";
+        return Err(ApiError::new(Reason::InternalError, text));
     }
     if context.namespace.is_empty() {
         metadata.remove("namespace");

@@ -4,12 +4,12 @@
 
 use super::Registry;
 use super::create::text;
-use super::delete::seconds;
 use super::kind::Kind;
 use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
 use crate::options::WriteOptions;
 use crate::request::Request;
+use kubekit_core::decode::format_time;
 use kubekit_core::rules::pod::subresources;
 use kubekit_core::status::ApiError;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ fn refuse(binding: &Value, pod: &Value, name: &str) -> Result<(), ApiError> {
 /// Sets a condition of a Pod's status.
 fn set_condition(pod: &mut Value, kind: &str, status: &str, now: jiff::Timestamp) {
     let condition = json!({
-        "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": seconds(now),
+        "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": format_time(now),
         "observedGeneration": pod["metadata"]["generation"],
     });
     if !pod["status"].is_object() {

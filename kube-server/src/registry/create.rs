@@ -7,7 +7,7 @@ use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::WriteOptions;
 use kubekit_core::field::Path;
 use kubekit_core::meta::{self, CreateContext};
-use kubekit_core::status::{ApiError, Reason};
+use kubekit_core::status::ApiError;
 use kubekit_core::{apply, names};
 use kubekit_store::{Entry, Precondition};
 use serde_json::Value;
@@ -28,11 +28,6 @@ impl Registry {
         options: &WriteOptions,
     ) -> Result<Arc<Entry>, ApiError> {
         subject.check_names(&mut object)?;
-        let version = object["metadata"].get("resourceVersion").and_then(Value::as_str).unwrap_or_default();
-        if !matches!(version, "" | "0") {
-            let text = "resourceVersion should not be set on objects to be created";
-            return Err(ApiError::new(Reason::InternalError, text));
-        }
         let schema = subject.kind.served.schema_type();
         let api_version = text(&object, "apiVersion");
         let object = self.create_tracked(subject, object, options, |object, registry| {

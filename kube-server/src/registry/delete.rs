@@ -5,11 +5,9 @@ use super::write::{Commit, Subject};
 use super::{Registry, encode, failure};
 use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::ListOptions;
-use crate::registry::create::text;
 use kubekit_core::deletion::{self, Decision, Options};
 use kubekit_core::status::ApiError;
 use kubekit_store::{Entry, ListRequest, Precondition, ReadAt};
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What became of a delete.
@@ -35,7 +33,7 @@ impl Registry {
                 return Err(subject.not_found());
             };
             let old = encode::decode(&entry);
-            check_preconditions(subject, options, &old)?;
+            options.check_preconditions(&old, kind.served.group, kind.served.plural)?;
             let mut admission = AdmissionRequest {
                 user: &request.user,
                 operation: Operation::Delete,
@@ -48,11 +46,7 @@ impl Registry {
                 dry_run: options.dry_run,
             };
             admission::admit(self, &mut admission).await?;
-            let decision = match namespace_decision(kind, &old, self.clock.now()) {
-                Some(decision) => decision,
-                None => deletion::decide(&old, options, rules, self.clock.now()),
-            };
-            match decision {
+            match deletion::decide(&old, options, rules, self.clock.now()) {
                 Decision::Unchanged => return Ok(Deleted { entry, gone: false }),
                 Decision::Mark(mut marked) => {
                     let precondition = Precondition::Revision(entry.revision);
@@ -102,43 +96,6 @@ impl Registry {
         }
         Ok(entries)
     }
-}
-
-fn check_preconditions(subject: Subject<'_>, options: &Options, old: &Value) -> Result<(), ApiError> {
-    let metadata = &old["metadata"];
-    let (uid, version) = (text(metadata, "uid"), text(metadata, "resourceVersion"));
-    if let Some(wanted) = options.uid.as_ref().filter(|wanted| **wanted != uid) {
-        let detail = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}");
-        return Err(subject.conflict(&detail));
-    }
-    if let Some(wanted) = options.resource_version.as_ref().filter(|wanted| **wanted != version) {
-        let detail = format!(
-            "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {version}"
-        );
-        return Err(subject.conflict(&detail));
-    }
-    Ok(())
-}
-
-/// A Namespace is emptied before it goes: while its specification has finalizers it is only marked.
-fn namespace_decision(kind: Kind, old: &Value, now: jiff::Timestamp) -> Option<Decision> {
-    let waits = kind.is("", "namespaces")
-        && old["spec"].get("finalizers").and_then(Value::as_array).is_some_and(|finalizers| !finalizers.is_empty());
-    if !waits {
-        return None;
-    }
-    if old["metadata"].get("deletionTimestamp").is_some() {
-        return Some(Decision::Unchanged);
-    }
-    let mut marked = old.clone();
-    marked["metadata"]["deletionTimestamp"] = json!(seconds(now));
-    marked["status"]["phase"] = json!("Terminating");
-    Some(Decision::Mark(marked))
-}
-
-/// A time as objects carry it: RFC 3339, whole seconds, UTC.
-pub(crate) fn seconds(now: jiff::Timestamp) -> String {
-    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Kinds whose delete answers with the object instead of a Status. Source: `ReturnDeletedObject` of the registries.

@@ -4,13 +4,13 @@
 
 use super::Registry;
 use super::create::text;
-use super::delete::seconds;
 use super::encode;
 use super::kind::Kind;
 use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
 use crate::options::{FieldValidation, WriteOptions};
 use crate::request::Request;
+use kubekit_core::decode::format_time;
 use kubekit_core::deletion::Options;
 use kubekit_core::field::Path;
 use kubekit_core::selector::LabelSelector;
@@ -94,7 +94,7 @@ impl Registry {
             validation: FieldValidation::Ignore,
             force: false,
         };
-        let now = seconds(self.clock.now());
+        let now = format_time(self.clock.now());
         self.modify(subject, &options, Ownership::Apart, |budget| {
             refuse(budget, &name)?;
             let mut object = budget.clone();

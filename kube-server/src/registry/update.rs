@@ -158,7 +158,7 @@ impl Registry {
             // They stay what they are, and were not part of the object.
             managed = stored.record.map(|record| record.as_bytes().to_vec());
         }
-        let done = deletion::completes(&new) && namespace_is_final(subject, &new);
+        let done = deletion::completes(&new);
         let prepared = if done { Prepared::Remove(new, managed) } else { Prepared::Store(new, managed) };
         Ok((prepared, allocation))
     }
@@ -189,12 +189,6 @@ impl Registry {
             (new, None)
         }
     }
-}
-
-/// A Namespace goes when its own finalizers, which are those of its specification, have gone.
-pub(crate) fn namespace_is_final(subject: Subject<'_>, object: &Value) -> bool {
-    !subject.kind.is("", "namespaces")
-        || object["spec"].get("finalizers").and_then(Value::as_array).is_none_or(Vec::is_empty)
 }
 
 /// Holds the version and uid that the new object names against the stored ones.

@@ -52,6 +52,8 @@ async fn refuses_what_kubernetes_refuses() {
     versioned["metadata"]["resourceVersion"] = json!("5");
     let text = "resourceVersion should not be set on objects to be created";
     h.post(CONFIG_MAPS, &versioned).await.refused(500, "InternalError", text);
+    versioned["metadata"]["resourceVersion"] = json!("0");
+    h.made(CONFIG_MAPS, versioned).await;
     let answer = h.post(CONFIG_MAPS, &config_map("A_b")).await;
     assert_eq!(answer.code, 422, "{}", answer.text);
     assert_eq!(answer.body["details"]["causes"][0]["field"], "metadata.name");
