@@ -3,6 +3,7 @@
 use super::form::{Form, keyed_element, name_element, value_element};
 use super::set::Set;
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
 
 /// The live value with the configuration laid over it.
 pub(super) fn merge(live: Option<&Value>, configuration: &Value, form: Form) -> Value {
@@ -23,23 +24,26 @@ pub(super) fn merge(live: Option<&Value>, configuration: &Value, form: Form) -> 
 }
 
 /// Elements of the configuration come in its order; elements that only the object has stay before those that followed
-/// them.
+/// them. A body can hold half a million elements, so that none is searched for among the others.
 fn merge_lists(live: &[Value], over: &[Value], element: impl Fn(&Value) -> String, form: Form) -> Value {
     let over_ids: Vec<String> = over.iter().map(&element).collect();
     let live_ids: Vec<String> = live.iter().map(&element).collect();
+    let named: HashSet<&String> = over_ids.iter().collect();
+    // Of elements with equal keys the first counts.
+    let found: HashMap<&String, &Value> = live_ids.iter().zip(live).rev().collect();
     let mut merged = Vec::with_capacity(live.len() + over.len());
     let mut old = live_ids.iter().zip(live).peekable();
     for (id, value) in over_ids.iter().zip(over) {
-        while let Some((_, only_live)) = old.next_if(|(old_id, _)| !over_ids.contains(old_id)) {
+        while let Some((_, only_live)) = old.next_if(|(old_id, _)| !named.contains(old_id)) {
             merged.push(only_live.clone());
         }
-        let before = live_ids.iter().position(|other| other == id).map(|i| &live[i]);
+        let before = found.get(id).copied();
         merged.push(merge(before, value, form));
         if before.is_some() {
             old.next();
         }
     }
-    merged.extend(old.filter(|(id, _)| !over_ids.contains(id)).map(|(_, value)| value.clone()));
+    merged.extend(old.filter(|(id, _)| !named.contains(id)).map(|(_, value)| value.clone()));
     Value::Array(merged)
 }
 

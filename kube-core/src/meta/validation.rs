@@ -4,6 +4,7 @@ use super::syntax;
 use crate::field::{Error, ErrorList, Path};
 use crate::rules::NameRule;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// All annotations together, keys and values.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
@@ -154,16 +155,13 @@ fn finalizers(finalizers: &Value, path: &Path) -> ErrorList {
 }
 
 fn no_new_finalizers(new: &Value, old: &Value, path: &Path) -> ErrorList {
-    let names = |list: &Value| -> Vec<String> {
+    let names = |list: &Value| -> BTreeSet<String> {
         list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
-    let old = names(old);
-    let mut added: Vec<String> = names(new).into_iter().filter(|name| !old.contains(name)).collect();
+    let added: Vec<String> = names(new).difference(&names(old)).map(|name| format!("{name:?}")).collect();
     if added.is_empty() {
         return ErrorList::new();
     }
-    added.sort();
-    let added: Vec<String> = added.iter().map(|name| format!("{name:?}")).collect();
     vec![Error::forbidden(
         path,
         &format!(

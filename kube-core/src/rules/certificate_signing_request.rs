@@ -7,6 +7,7 @@ use super::access::{int, list, text};
 use super::{Rules, copy_field};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Rules of CertificateSigningRequests.
 #[derive(Debug)]
@@ -95,11 +96,13 @@ fn check_usages(errors: &mut ErrorList, path: &Path, spec: &Value) {
     if usages.is_empty() {
         errors.push(Error::required(path, ""));
     }
+    let mut seen = HashSet::new();
     for (index, usage) in usages.iter().enumerate() {
-        if !USAGES.contains(&usage.as_str().unwrap_or_default()) {
+        let name = usage.as_str().unwrap_or_default();
+        if !USAGES.contains(&name) {
             errors.push(Error::not_supported(&path.index(index), usage, USAGES));
         }
-        if usages[..index].contains(usage) {
+        if !seen.insert(name) {
             errors.push(Error::duplicate(&path.index(index), usage));
         }
     }

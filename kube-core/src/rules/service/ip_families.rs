@@ -5,6 +5,7 @@ use crate::field::{Error, ErrorList, Path};
 use crate::rules::access::{list, text, texts};
 use crate::rules::format;
 use serde_json::Value;
+use std::collections::HashSet;
 
 const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
 
@@ -29,12 +30,13 @@ pub(super) fn check(errors: &mut ErrorList, path: &Path, spec: &Value) {
         _ => {}
     }
     let families: Vec<&str> = texts(spec, "ipFamilies").collect();
+    let mut seen = HashSet::new();
     for (index, family) in families.iter().enumerate() {
         let path = path.child("ipFamilies").index(index);
         if !FAMILIES.contains(family) {
             errors.push(Error::not_supported(&path, &(*family).into(), &FAMILIES));
         }
-        if families[..index].contains(family) {
+        if !seen.insert(family) {
             errors.push(Error::duplicate(&path, &(*family).into()));
         }
     }
