@@ -47,8 +47,10 @@ async fn one_place() -> Harness {
     h.as_user(alice())
 }
 
+type Never = futures::stream::Pending<Result<Frame<Bytes>, Infallible>>;
+
 /// A create whose body never comes.
-fn stuck() -> Request<StreamBody<futures::stream::Pending<Result<Frame<Bytes>, Infallible>>>> {
+fn stuck() -> Request<StreamBody<Never>> {
     request(Method::POST, CONFIG_MAPS, &[], "").map(|_| StreamBody::new(futures::stream::pending()))
 }
 
