@@ -15,7 +15,7 @@ use futures::{Stream, StreamExt};
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use kubekit_core::environment::Random;
+use kubekit_core::environment::{Random, WallClock};
 use kubekit_core::status::ApiError;
 use kubekit_store::{Entry, Error as StoreError, Event, EventKind, Requirement, Revision, Watch, WatchRequest};
 use serde_json::{Value, json};
@@ -74,6 +74,7 @@ impl Registry {
                 include: Include::parse(request.query.get("includeObject")),
                 now: self.clock.now(),
             },
+            clock: Arc::clone(&self.clock),
             frames: Arc::clone(&self.frames),
             initial: initial_state,
             announces_end: options.initial_events == Some(true) && options.bookmarks,
@@ -110,6 +111,8 @@ fn life(options: &ListOptions, random: &dyn Random) -> Duration {
 #[derive(Debug)]
 struct Framer {
     viewer: Viewer,
+    /// For the ages in rows of Tables, which are those of the event's time.
+    clock: Arc<dyn WallClock>,
     frames: Arc<Frames>,
     /// Whether the initial state is still being delivered.
     initial: bool,
@@ -145,6 +148,7 @@ impl Framer {
     }
 
     fn view_frame(&mut self, name: &str, entry: &Entry, revision: Revision) -> Bytes {
+        self.viewer.now = self.clock.now();
         let mut object = self.viewer.object(entry, revision);
         if matches!(self.viewer.view, View::Table { .. })
             && std::mem::replace(&mut self.has_columns, true)

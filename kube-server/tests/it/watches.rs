@@ -3,8 +3,12 @@
 use crate::harness::{CONFIG_MAPS, Harness, config_map, request};
 use http::Method;
 use http_body_util::BodyExt;
+use jiff::Timestamp;
+use kubekit_core::environment::WallClock;
 use kubekit_server::Body;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The lines of a watch, as they come.
 struct Lines {
@@ -188,6 +192,31 @@ async fn kubectl_watches_tables() {
     let second = lines.next().await.unwrap();
     assert_eq!(second["object"]["rows"][0]["object"]["kind"], "PartialObjectMetadata");
     assert!(second["object"]["columnDefinitions"].is_null(), "columns are told once");
+}
+
+/// A clock that is set by hand, in seconds since 1970.
+#[derive(Debug)]
+struct Hands(AtomicI64);
+
+impl WallClock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_are_as_old_as_their_events_and_not_as_the_watch() {
+    let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000)));
+    let h = Harness::with(|builder| builder.clock(clock.clone())).await;
+    h.made(CONFIG_MAPS, config_map("a")).await;
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+    let mut lines = Lines::accepting(&h, &format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=3"), table).await;
+    assert_eq!(lines.next().await.unwrap()["object"]["rows"][0]["cells"], json!(["a", 1, "0s"]));
+    clock.0.fetch_add(300, Ordering::SeqCst);
+    h.made(CONFIG_MAPS, config_map("b")).await;
+    assert_eq!(lines.next().await.unwrap()["object"]["rows"][0]["cells"], json!(["b", 1, "0s"]));
+    h.patch(&format!("{CONFIG_MAPS}/a"), "merge", &json!({"data": {"x": "y"}})).await.ok();
+    assert_eq!(lines.next().await.unwrap()["object"]["rows"][0]["cells"], json!(["a", 2, "5m"]));
 }
 
 #[tokio::test(start_paused = true)]
