@@ -80,7 +80,8 @@ pub(crate) fn object(request: &Request, expected: Expected, validation: FieldVal
         Syntax::Yaml => decode::yaml(&request.body, expected.schema, limits),
         Syntax::Protobuf => {
             let value = protobuf::decode(&request.body).map_err(|error| ApiError::bad_request(error.to_string()))?;
-            Ok(Decoded { value, problems: Vec::new() })
+            // What protobuf carries as JSON, and how deep messages nest, is for the schema to judge as in any body.
+            decode::value(value, expected.schema)
         }
     };
     let decoded = decoded.map_err(|error| error.to_api_error(expected.kind, expected.version))?;

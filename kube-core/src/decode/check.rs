@@ -30,11 +30,14 @@ impl Check<'_> {
     }
 
     fn too_deep<E: Error>(&self) -> Result<(), E> {
-        if self.place.depth > DEPTH_MAX { Err(E::custom("exceeded max depth")) } else { Ok(()) }
+        if self.place.depth >= DEPTH_MAX { Err(E::custom("exceeded max depth")) } else { Ok(()) }
     }
 
     fn raw(&self) -> Raw {
-        Raw { depth: self.place.depth }
+        // A record of ownership is as deep as what it tells of, wherever it stands, and has an empty object for each leaf.
+        let here =
+            if self.shape == Shape::FieldsV1 { DEPTH_MAX + 1 } else { DEPTH_MAX.saturating_sub(self.place.depth) };
+        Raw { levels: here }
     }
 
     fn integer<E: Error>(&self, value: i64) -> Result<Value, E> {

@@ -23,7 +23,10 @@ use serde_json::Value;
 
 /// How deep values may nest, which bounds every recursion over them. Kubernetes allows 10,000 in JSON; the deepest
 /// built-in objects (JSON schemas in definitions of custom resources) stay far below this.
-pub const DEPTH_MAX: usize = 128;
+///
+/// `serde_json` reads 127 levels, here and in every client written in Rust, and what is stored comes back with more around
+/// it: as an item of a list or an event, and with a record of ownership, which is five levels further down and one deeper.
+pub const DEPTH_MAX: usize = 100;
 
 /// The same for YAML, whose reader needs some 17 KB of stack a level in a debug build: half of a thread's 2 MB.
 const YAML_DEPTH_MAX: usize = 64;
@@ -118,7 +121,7 @@ pub fn raw_yaml(bytes: &[u8], limits: Limits) -> Result<Value, Error> {
         return Ok(value);
     }
     serde_saphyr::with_deserializer_from_slice_with_options(bytes, yaml_options(), |reader| {
-        Raw { depth: 0 }.deserialize(reader)
+        Raw { levels: DEPTH_MAX }.deserialize(reader)
     })
     .map_err(|e| error::yaml(&e, bytes))
 }

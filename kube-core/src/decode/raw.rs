@@ -1,6 +1,5 @@
 //! Values without a schema, as they come.
 
-use super::DEPTH_MAX;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -8,15 +7,13 @@ use std::fmt;
 /// Reads any value, to a bounded depth.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raw {
-    pub(super) depth: usize,
+    /// How many levels there may be.
+    pub(super) levels: usize,
 }
 
 impl Raw {
     fn below<E: Error>(self) -> Result<Self, E> {
-        if self.depth >= DEPTH_MAX {
-            return Err(E::custom("exceeded max depth"));
-        }
-        Ok(Self { depth: self.depth + 1 })
+        self.levels.checked_sub(1).map(|levels| Self { levels }).ok_or_else(|| E::custom("exceeded max depth"))
     }
 
     /// Reads the rest of a map.

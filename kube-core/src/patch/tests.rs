@@ -92,7 +92,7 @@ fn patches_cannot_nest_without_bound() {
     check_json(json!({"a": {}}), Value::Array(doubled), Ok(json!({"a": {"b": {}}})));
     let path = |levels: usize| "/a".repeat(levels);
     let deeper = (1..200).map(|levels| json!({"op": "add", "path": path(levels), "value": {}})).collect();
-    check_json(json!({}), Value::Array(deeper), Err((422, "nest deeper than 128 levels")));
+    check_json(json!({}), Value::Array(deeper), Err((422, "nest deeper than 100 levels")));
 }
 
 #[track_caller]

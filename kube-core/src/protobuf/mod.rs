@@ -56,7 +56,7 @@ impl Error {
 /// See [`Error`].
 pub fn decode(bytes: &[u8]) -> Result<Value, Error> {
     let body = bytes.strip_prefix(MAGIC).ok_or(Error::NoMagic)?;
-    let (mut api_version, mut kind, mut content_type, mut raw) = (String::new(), String::new(), String::new(), &[][..]);
+    let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
     let mut envelope = Reader::new(body);
     while let Some((number, wire)) = envelope.tag("Unknown")? {
         match number {
@@ -71,12 +71,8 @@ pub fn decode(bytes: &[u8]) -> Result<Value, Error> {
                 }
             }
             2 => raw = envelope.bytes(wire, "Unknown.raw")?,
-            4 => content_type = envelope.string(wire, "Unknown.contentType")?.to_owned(),
             _ => envelope.skip(wire, "Unknown")?,
         }
-    }
-    if content_type == "application/json" {
-        return serde_json::from_slice(raw).map_err(|e| Error::malformed("Unknown.raw", e.to_string()));
     }
     let of = type_of(&api_version, &kind)?;
     let mut object = Map::new();

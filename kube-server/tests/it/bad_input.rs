@@ -155,3 +155,80 @@ async fn odd_queries_never_break_the_server() {
     let answer = h.call(Method::OPTIONS, CONFIG_MAPS, "", "").await;
     assert!(answer.code < 500, "{}", answer.text);
 }
+
+/// So many objects, one within another.
+fn nested(levels: usize) -> Value {
+    (1..levels).fold(json!({}), |within, _| json!({"a": within}))
+}
+
+const REVISIONS: &str = "/apis/apps/v1/namespaces/default/controllerrevisions";
+
+fn revision(name: &str, levels: usize) -> Value {
+    let metadata = json!({"name": name, "namespace": "default"});
+    json!({"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": metadata, "revision": 1, "data": nested(levels)})
+}
+
+/// Readers take 127 levels: what is stored must be read back by all of them, also within a list or an event.
+async fn must_be_readable(h: &Harness, collection: &str, name: &str) {
+    let uri = format!("{collection}/{name}");
+    assert!(h.get(collection).await.body["items"].is_array(), "{name} within a list");
+    let stored = h.get(&uri).await.ok();
+    assert_eq!(stored["metadata"]["name"], name);
+    let labelled = h.patch(&uri, "merge", &json!({"metadata": {"labels": {"a": "b"}}})).await.ok();
+    h.put(&uri, &labelled).await.ok();
+    let partial = h.accept(&uri, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1").await;
+    assert_eq!(partial.body["kind"], "PartialObjectMetadata", "{}", partial.text);
+    h.delete(&uri).await.ok();
+}
+
+#[tokio::test]
+async fn nothing_is_stored_that_nests_too_deep_to_be_read() {
+    let h = Harness::new().await;
+    for (levels, code) in [(50, 201), (99, 201), (100, 400), (126, 400)] {
+        let name = format!("r{levels}");
+        let text = revision(&name, levels).to_string();
+        assert_eq!(h.call(Method::POST, REVISIONS, "application/json", text).await.code, code, "{levels} levels");
+        let protobuf = kubekit_core::protobuf::encode(&revision(&format!("p{levels}"), levels)).unwrap();
+        let made = h.call(Method::POST, REVISIONS, "application/vnd.kubernetes.protobuf", protobuf).await;
+        assert_eq!(made.code, code, "{levels} levels in protobuf: {}", made.text);
+        if code == 201 {
+            must_be_readable(&h, REVISIONS, &name).await;
+            must_be_readable(&h, REVISIONS, &format!("p{levels}")).await;
+        }
+    }
+    h.made(REVISIONS, revision("r", 60)).await;
+    let deepen = json!([{"op": "copy", "from": "/data", "path": format!("/data{}", "/a".repeat(45))}]);
+    let refused = h.patch(&format!("{REVISIONS}/r"), "json", &deepen).await;
+    assert_eq!(refused.code, 422, "{}", refused.text);
+    must_be_readable(&h, REVISIONS, "r").await;
+}
+
+#[tokio::test]
+async fn a_record_of_ownership_is_readable_whatever_it_tells_of() {
+    const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let h = Harness::new().await;
+    let schema =
+        (0..47).fold(json!({"type": "object"}), |within, _| json!({"type": "object", "properties": {"a": within}}));
+    let definition = json!({"metadata": {"name": "things.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}});
+    h.made(DEFINITIONS, definition).await;
+    must_be_readable(&h, DEFINITIONS, "things.example.com").await;
+}
+
+#[tokio::test]
+async fn protobuf_brings_nothing_past_the_schema() {
+    let h = Harness::new().await;
+    let mut body = b"k8s\0".to_vec();
+    let mut field = |number: u8, bytes: &[u8]| {
+        body.extend([number << 3 | 2, u8::try_from(bytes.len()).unwrap()]);
+        body.extend_from_slice(bytes);
+    };
+    field(1, b"\x0a\x02v1\x12\x09ConfigMap");
+    field(2, br#"{"metadata":{"name":"a"},"data":5}"#);
+    field(4, b"application/json");
+    let answer = h.call(Method::POST, CONFIG_MAPS, "application/vnd.kubernetes.protobuf", body).await;
+    must_be_refused(answer.code, "JSON within protobuf", &answer.text);
+    assert_eq!(h.get(CONFIG_MAPS).await.ok()["items"], json!([]));
+}
