@@ -13,6 +13,10 @@ type DeviceId = (Arc<str>, Arc<str>, Arc<str>);
 #[derive(Clone, Debug, Default)]
 pub struct Pools {
     slices: Vec<Arc<ResourceSlice>>,
+    /// Which of the slices are a node's own.
+    of_node: HashMap<Arc<str>, Vec<usize>>,
+    /// Which of the slices several nodes may reach.
+    shared: Vec<usize>,
     in_use: Arc<HashSet<DeviceId>>,
 }
 
@@ -39,13 +43,23 @@ impl Pools {
             .flat_map(|allocation| &allocation.results)
             .filter(|result| !result.admin_access)
             .map(|result| (result.driver.clone(), result.pool.clone(), result.device.clone()));
-        Self { in_use: Arc::new(results.collect()), slices }
+        let mut pools = Self { in_use: Arc::new(results.collect()), ..Self::default() };
+        for (index, slice) in slices.iter().enumerate() {
+            match &slice.scope {
+                NodeScope::Node(node) => pools.of_node.entry(node.clone()).or_default().push(index),
+                _ => pools.shared.push(index),
+            }
+        }
+        Self { slices, ..pools }
     }
 
     /// The devices that a node can reach, in the order of drivers, pools and slices.
     pub(super) fn on_node(&self, node: &Node) -> Vec<Candidate<'_>> {
         let mut candidates = Vec::new();
-        for slice in &self.slices {
+        let own = self.of_node.get(&node.name).map_or(&[][..], Vec::as_slice);
+        let mut reachable = [own, &self.shared].concat();
+        reachable.sort_unstable();
+        for slice in reachable.into_iter().map(|index| &self.slices[index]) {
             for device in &slice.devices {
                 let scope = device.scope.as_ref().filter(|_| slice.scope == NodeScope::PerDevice);
                 if scope.unwrap_or(&slice.scope).contains(&node.labels, &node.name) {
@@ -62,7 +76,7 @@ impl Pools {
 #[derive(Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) slice: &'a ResourceSlice,
-    pub(super) device: &'a Device,
+    pub(super) device: &'a Arc<Device>,
     pub(super) in_use: bool,
     pools: &'a Pools,
 }
