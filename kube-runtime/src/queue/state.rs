@@ -24,7 +24,7 @@ pub(super) struct State<T> {
 /// What there is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<T> {
-    /// To work on this; `more` items are ready besides.
+    /// To work on this; with `more`, somebody else should look at the queue: for another item, or for how long to wait.
     Item { item: T, more: bool },
     /// To wait for an item; at most until the time, when a delayed one becomes ready.
     Wait(Option<Instant>),
@@ -75,18 +75,23 @@ impl<T: Clone + Eq + Hash> State<T> {
     }
 
     pub(super) fn next(&mut self, now: Instant) -> Next<T> {
+        let mut ripened = false;
         while let Some(entry) = self.delayed.first_entry()
             && entry.key().0 <= now
         {
             let item = entry.remove();
             self.delayed_at.remove(&item);
             self.add(item);
+            ripened = true;
         }
         match self.order.pop_front() {
             Some(item) => {
                 self.dirty.remove(&item);
                 self.working.insert(item.clone());
-                Next::Item { item, more: !self.order.is_empty() }
+                // Who waited for the first delay now works, and was perhaps the only one who knew of any: the others began to
+                // wait before.
+                let more = !self.order.is_empty() || (ripened && !self.delayed.is_empty());
+                Next::Item { item, more }
             }
             // An item that is being worked on may have been added again, and is then still to be got.
             None if self.shut_down && self.dirty.is_empty() => Next::End,

@@ -67,6 +67,28 @@ async fn a_shorter_delay_wakes_those_who_wait_for_a_longer_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_one_works_another_waits_for_the_next_delay() {
+    let queue = WorkQueue::new();
+    let workers: Vec<_> = (0..2)
+        .map(|_| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.get().await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    queue.add_after("first", ms(10));
+    tokio::task::yield_now().await;
+    queue.add_after("second", ms(20));
+    let start = Instant::now();
+    // Neither item is done before both were got.
+    let got = tokio::time::timeout(ms(1000), futures::future::join_all(workers)).await.expect("both are got");
+    let mut items: Vec<&str> = got.iter().map(|work| **work.as_ref().unwrap().as_ref().unwrap()).collect();
+    items.sort_unstable();
+    assert_eq!(items, ["first", "second"]);
+    assert_eq!(start.elapsed(), ms(20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn failures_double_up_to_the_maximum_until_forgotten() {
     let queue = WorkQueue::new();
     let mut waits = Vec::new();
