@@ -138,6 +138,11 @@ impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Controller<T> {
                 biased;
                 () = shutdown.cancelled() => break,
                 synced = &mut synced => {
+                    // What the first lists brought is seen before anything is decided by it: else a creation that was there
+                    // before would count as one that a reconcile has asked for.
+                    while let Some(Some(keys)) = sources.next().now_or_never() {
+                        keys.into_iter().for_each(|key| queue.add(key));
+                    }
                     // An informer that stopped before its first list has been shut down; there is nothing to reconcile by.
                     let workers = if synced.into_iter().all(|synced| synced) { workers } else { 0 };
                     for _ in 0..workers {
