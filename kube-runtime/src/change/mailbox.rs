@@ -20,6 +20,8 @@ pub(crate) struct Mailbox<K> {
 struct State<K> {
     /// None where a creation and a deletion have cancelled out.
     waiting: VecDeque<Option<Change<K>>>,
+    /// How many of them are none: at most half.
+    holes: usize,
     /// How many were taken from the front of `waiting`: positions in `last` count from the beginning.
     taken: u64,
     /// Where the last waiting change of an object stands.
@@ -44,6 +46,7 @@ impl<K: Object> Mailbox<K> {
         Self {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
+                holes: 0,
                 taken: 0,
                 last: HashMap::new(),
                 waiting_max,
@@ -101,6 +104,10 @@ impl<K: Object> State<K> {
                 (Some(Change::Applied { old: None, .. }), Change::Deleted(_)) if overfull => {
                     *slot = None;
                     self.last.remove(&key);
+                    self.holes += 1;
+                    if self.holes * 2 > self.waiting.len() {
+                        self.close_up();
+                    }
                     return;
                 }
                 _ => {}
@@ -110,17 +117,27 @@ impl<K: Object> State<K> {
         self.waiting.push_back(Some(change));
     }
 
+    /// Without what has cancelled out.
+    fn close_up(&mut self) {
+        self.waiting.retain(Option::is_some);
+        self.holes = 0;
+        let positions = self.waiting.iter().flatten().zip(self.taken..);
+        self.last = positions.map(|(change, position)| (change.key(), position)).collect();
+    }
+
     fn take(&mut self) -> Option<Change<K>> {
         while let Some(slot) = self.waiting.pop_front() {
             let position = self.taken;
             self.taken += 1;
-            if let Some(change) = slot {
-                let key = change.key();
-                if self.last.get(&key) == Some(&position) {
-                    self.last.remove(&key);
-                }
-                return Some(change);
+            let Some(change) = slot else {
+                self.holes -= 1;
+                continue;
+            };
+            let key = change.key();
+            if self.last.get(&key) == Some(&position) {
+                self.last.remove(&key);
             }
+            return Some(change);
         }
         // A burst does not stay in memory for ever.
         self.waiting.shrink_to(1024);
@@ -197,6 +214,24 @@ mod tests {
         check(1, vec![created("a", 1), deleted("a", 2), created("b", 3)], &["+b3"]);
         check(1, vec![updated("a", 1, 2), deleted("a", 3)], &["~a1>2", "-a3"]);
         check(2, vec![created("a", 1), created("b", 2), deleted("a", 3), deleted("b", 4)], &[]);
+    }
+
+    #[test]
+    fn what_came_and_went_takes_no_room() {
+        let mailbox = Mailbox::with_waiting_max(2);
+        for change in [created("x", 1), created("y", 2)] {
+            mailbox.put(change);
+        }
+        for version in 3..1_000 {
+            mailbox.put(created("a", version));
+            mailbox.put(deleted("a", version));
+        }
+        mailbox.put(updated("y", 2, 1_000));
+        let mut state = mailbox.state.lock();
+        assert!(state.waiting.len() <= 4, "{}", state.waiting.len());
+        let seen: Vec<String> = std::iter::from_fn(|| state.take()).map(|change| show(&change)).collect();
+        assert_eq!(seen, ["+x1", "+y1000"]);
+        assert_eq!((state.holes, state.last.len()), (0, 0));
     }
 
     #[test]
