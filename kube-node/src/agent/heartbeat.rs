@@ -6,16 +6,16 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{Node, NodeStatus, NodeSystemInfo};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
-use kubekit_runtime::{Api, Error, Patch, PatchParams};
+use kubekit_runtime::{Api, Client, Error, Patch, PatchParams};
 use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::machine;
 use super::node::{self, Inputs};
 use super::shared::Shared;
-use crate::runtime::Version;
+use super::{Config, machine};
+use crate::runtime::{self, Version};
 
 const LEASES: &str = "kube-node-lease";
 /// While the Node has no range of addresses, and after errors.
@@ -26,6 +26,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Heart {
     shared: Arc<Shared>,
+    /// A request that hangs must leave time to renew the lease.
+    client: Client,
     info: NodeSystemInfo,
     /// What was reported last, and when.
     reported: Option<(NodeStatus, Instant)>,
@@ -39,11 +41,12 @@ impl Heart {
     pub(crate) fn new(shared: Arc<Shared>, version: Version) -> Self {
         let info = machine::system_info(format!("{}://{}", version.name, version.version));
         let has_cidr = shared.config.pod_cidr.is_some();
-        Self { shared, info, reported: None, lease: None, uid: String::new(), has_cidr, retry: RETRY_MIN }
+        let client = shared.client.clone().with_timeout(patience(&shared.config));
+        Self { shared, client, info, reported: None, lease: None, uid: String::new(), has_cidr, retry: RETRY_MIN }
     }
 
     fn nodes(&self) -> Api<Node> {
-        Api::all(self.shared.client.clone())
+        Api::all(self.client.clone())
     }
 
     /// Beats until `shutdown`.
@@ -83,8 +86,14 @@ impl Heart {
 
     async fn current(&self) -> NodeStatus {
         let shared = &self.shared;
-        let runtime = shared.runtime.status().await;
-        let images = shared.runtime.list_images().await.unwrap_or_default();
+        let after = patience(&shared.config);
+        // Side by side, and not for ever: who waits here renews no lease.
+        let (runtime, images) = futures::join!(
+            tokio::time::timeout(after, shared.runtime.status()),
+            tokio::time::timeout(after, shared.runtime.list_images()),
+        );
+        let runtime = runtime.unwrap_or(Err(runtime::Error::Timeout { operation: "status", after }));
+        let images = images.ok().and_then(Result::ok).unwrap_or_default();
         let old = self.reported.as_ref().and_then(|(status, _)| status.conditions.clone()).unwrap_or_default();
         node::status(&Inputs {
             config: &shared.config,
@@ -225,7 +234,7 @@ impl Heart {
     }
 
     async fn try_renew(&self) -> Result<Lease, Error> {
-        let leases = Api::<Lease>::namespaced(self.shared.client.clone(), LEASES);
+        let leases = Api::<Lease>::namespaced(self.client.clone(), LEASES);
         let name = &self.shared.config.node_name;
         let known = match &self.lease {
             Some(lease) => Some(lease.clone()),
@@ -264,6 +273,11 @@ impl Heart {
         };
         lease
     }
+}
+
+/// How long one answer is waited for. Source: the client for heartbeats of `cmd/kubelet/app/server.go`.
+fn patience(config: &Config) -> Duration {
+    config.status_interval.min(config.lease_duration)
 }
 
 fn params() -> PatchParams {
