@@ -1,6 +1,8 @@
 //! The worker of one pod: looks, decides, acts, reports, waits. One task for each pod of the node.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,10 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kubekit_runtime::{EventType, ObjectKey, Patch, PatchParams};
 use parking_lot::Mutex;
 use serde::de::IgnoredAny;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actions::Actions;
@@ -30,8 +34,10 @@ use crate::runtime::{ContainerState, Error, Filter, LogOptions};
 const PATIENCE: Duration = Duration::from_millis(200);
 /// After a failed step or a failed look, the next try.
 const RETRY: Duration = Duration::from_secs(1);
+/// What the watch has not shown so long after it was reported has been overwritten.
+const WATCH_DELAY: Duration = Duration::from_secs(10);
 /// The longest termination message.
-const MESSAGE_BYTES_MAX: usize = 4_096;
+const MESSAGE_BYTES_MAX: u64 = 4_096;
 
 /// The worker of one pod.
 #[derive(Debug)]
@@ -58,6 +64,28 @@ struct Mind {
     announced: BTreeMap<String, String>,
     /// When projected volumes are looked at again.
     refresh_at: Option<Timestamp>,
+    /// When the status was reported that the API server has not yet been seen to have.
+    reported_at: Option<Instant>,
+}
+
+impl Mind {
+    /// The node controller has its say about the pods of a node that was silent; what it wrote has to be put right.
+    fn compare(&mut self, pod: &Pod) {
+        let Some(found) = &pod.status else { return };
+        if !report::overwritten(&self.memory.status, found) {
+            self.reported_at = None;
+        } else if self.reported_at.is_none_or(|at| at.elapsed() >= WATCH_DELAY) {
+            let mut status = PodStatus::clone(&self.memory.status);
+            status.conditions.clone_from(&found.conditions);
+            self.memory.status = Arc::new(status);
+        }
+    }
+
+    /// This status was reported.
+    fn reported(&mut self, status: Arc<PodStatus>) {
+        self.memory.status = status;
+        self.reported_at = Some(Instant::now());
+    }
 }
 
 enum Round {
@@ -130,6 +158,7 @@ impl Worker {
     async fn round(&mut self, mind: &mut Mind) -> Round {
         let update = self.updates.borrow_and_update().clone();
         let pod = &*update.pod;
+        mind.compare(pod);
         if mind.stale {
             match self.observe().await {
                 Ok(observed) => {
@@ -235,7 +264,7 @@ impl Worker {
         mind.stale = true;
         mind.observed = observed;
         if let Some(status) = reported {
-            mind.memory.status = status;
+            mind.reported(status);
         }
         Some(match done {
             Some(true) if finishing => Round::Over,
@@ -282,7 +311,7 @@ impl Worker {
             tokio::time::sleep(RETRY).await;
             return;
         }
-        mind.memory.status = self.publish(new);
+        mind.reported(self.publish(new));
     }
 
     /// Makes a status the one that others of this agent see.
@@ -372,10 +401,10 @@ impl Worker {
         let Some(path) = status.annotations.get(TERMINATION_PATH_ANNOTATION) else { return String::new() };
         let mount = status.mounts.iter().find(|mount| mount.container_path == *path);
         if let Some(mount) = mount
-            && let Ok(bytes) = tokio::fs::read(&mount.host_path).await
+            && let Ok(bytes) = end_of_file(Path::new(&mount.host_path), MESSAGE_BYTES_MAX).await
             && !bytes.is_empty()
         {
-            return String::from_utf8_lossy(&bytes[..bytes.len().min(MESSAGE_BYTES_MAX)]).into_owned();
+            return String::from_utf8_lossy(&bytes).into_owned();
         }
         let to_logs =
             status.annotations.get(TERMINATION_POLICY_ANNOTATION).is_some_and(|p| p == "FallbackToLogsOnError");
@@ -391,6 +420,16 @@ impl Worker {
         }
         String::from_utf8_lossy(&text[text.len().saturating_sub(2_048)..]).into_owned()
     }
+}
+
+/// The last bytes of a file, which may be as long as the disk: a container writes it.
+async fn end_of_file(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let length = file.metadata().await?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes_max))).await?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max).read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }
 
 /// What makes a pod's end more urgent than before.
@@ -448,4 +487,29 @@ async fn perform(
         position += 1;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a container leaves behind.
+
+    use super::*;
+
+    #[track_caller]
+    fn check(content: &str, bytes_max: u64, expected: &str) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("termination-log");
+        std::fs::write(&path, content).expect("written");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let end = runtime.block_on(end_of_file(&path, bytes_max)).expect("readable");
+        assert_eq!(String::from_utf8(end).expect("text"), expected);
+    }
+
+    #[test]
+    fn of_a_long_message_the_end_is_read() {
+        check("", 4, "");
+        check("abc", 4, "abc");
+        check("abcd", 4, "abcd");
+        check("abcdef", 4, "cdef");
+    }
 }

@@ -1,6 +1,7 @@
 //! An agent on a real API server in the same process.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -12,7 +13,7 @@ use kubekit_node::runtime::simulated::{self, Simulated};
 use kubekit_node::runtime::{ContainerRuntime, Filter};
 use kubekit_node::{Agent, AgentHandle, Config, NodeServer, agent};
 use kubekit_runtime::environment::SystemClock;
-use kubekit_runtime::{Api, Client, DeleteParams, ListParams};
+use kubekit_runtime::{Api, Client, DeleteParams, ListParams, Patch, PatchParams};
 use kubekit_server::identity::UserInfo;
 use kubekit_server::{ApiServer, extractor};
 use kubekit_store::Memory;
@@ -20,18 +21,22 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
-/// An API server for one user who may do everything.
+/// A client of an API server, who may do everything.
 pub(crate) async fn client() -> Client {
+    Client::new(server().await.as_user(UserInfo::admin()))
+}
+
+async fn server() -> ApiServer {
     let store = Arc::new(Memory::new(extractor(), Default::default()));
-    let server = ApiServer::builder(store)
+    ApiServer::builder(store)
         .configure(|config| {
             config.disabled_admission.insert("ServiceAccount".into());
         })
         .build()
         .await
-        .expect("a server");
-    Client::new(server.as_user(UserInfo::admin()))
+        .expect("a server")
 }
 
 /// A node with a running agent.
@@ -55,12 +60,16 @@ impl Fixture {
     }
 
     async fn simulated() -> Self {
+        Self::with_client(client().await).await
+    }
+
+    async fn with_client(client: Client) -> Self {
         let runtime = Simulated::new(simulated::Config::default(), Arc::new(SystemClock));
         let mut config = Config::new("n1");
         config.addresses = vec!["192.0.2.1".into()];
         config.capacity = agent::machine::Capacity::of(4, 8 << 30);
         config.pod_cidr = Some("10.7.0.0/24".into());
-        Self::start(client().await, Arc::new(runtime), config).await
+        Self::start(client, Arc::new(runtime), config).await
     }
 
     /// Stops the agent; what runs keeps running.
@@ -168,6 +177,32 @@ async fn the_node_is_registered_and_alive() {
     panic!("the node was not registered");
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_that_hang_do_not_keep_the_lease_from_being_renewed() {
+    let (server, hanging) = (server().await.as_user(UserInfo::admin()), Arc::new(AtomicBool::new(false)));
+    let hangs = Arc::clone(&hanging);
+    let service = tower::service_fn(move |request: http::Request<kubekit_runtime::Body>| {
+        let (server, hangs) =
+            (server.clone(), hangs.load(Ordering::SeqCst) && request.uri().path().contains("/nodes/"));
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            server.oneshot(request).await
+        }
+    });
+    let fixture = Fixture::with_client(Client::new(service)).await;
+    let leases = Api::<Lease>::namespaced(fixture.client.clone(), "kube-node-lease");
+    let version = async || leases.get("n1").await.expect("the lease").metadata.resource_version;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    hanging.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let before = version().await;
+    // The node controller gives up a node after 50 s.
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    assert_ne!(version().await, before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_runs_and_goes() {
     let fixture = Fixture::simulated().await;
@@ -234,8 +269,26 @@ async fn probes_decide_readiness_and_life() {
     let spec = container(json!({"readinessProbe": probe, "livenessProbe": probe}));
     fixture.annotated("probed", annotations, spec).await;
     fixture.until("probed", "running and not ready", |pod| phase(pod) == "Running" && !is_ready(pod)).await;
-    fixture.until("probed", "ready", is_ready).await;
+    let pod = fixture.until("probed", "ready", is_ready).await;
+    let ready = pod.status.and_then(|status| status.conditions).into_iter().flatten().find(|c| c.type_ == "Ready");
+    assert_eq!(ready.and_then(|ready| ready.reason), None, "why it was not ready is told no longer");
     fixture.until("probed", "restarted", |pod| first(pod).restart_count == 1).await;
+}
+
+/// As the node controller does to the pods of a node that was silent for less time than they tolerate.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_was_marked_as_not_ready_is_ready_again() {
+    let fixture = Fixture::simulated().await;
+    fixture.create("web", container(json!({}))).await;
+    for _ in 0..2 {
+        let pod = fixture.until("web", "ready", is_ready).await;
+        let unready = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
+        let marked = fixture.pods().patch_status("web", &PatchParams::default(), &Patch::Strategic(unready)).await;
+        let marked = marked.expect("marked");
+        assert!(!is_ready(&marked) && marked.metadata.uid == pod.metadata.uid);
+        let again = fixture.until("web", "ready again", is_ready).await;
+        assert_eq!(first(&again).restart_count, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
