@@ -19,6 +19,7 @@ use super::sources;
 use crate::agent::shared::Shared;
 use crate::runtime::container::Mount;
 use crate::runtime::{ContainerState, Error, SandboxConfig};
+use crate::volumes::mounts;
 use crate::volumes::projection::{self, Tokens};
 
 /// How long after a failure the same is tried again.
@@ -118,7 +119,7 @@ impl Actions<'_> {
 
     #[cfg(unix)]
     async fn store(&self, volume: &Volume, files: Option<projection::Files>) -> Result<(), String> {
-        use crate::volumes::{disk, mounts};
+        use crate::volumes::disk;
         let directory = mounts::volume_directory(&self.shared.config.root_directory, self.pod, volume);
         let group = spec_of(self.pod).security_context.as_ref().and_then(|security| security.fs_group);
         let volume = volume.clone();
@@ -253,22 +254,13 @@ impl Actions<'_> {
             return Ok(Vec::new());
         }
         let root = &self.shared.config.root_directory;
-        let mut mounts =
-            crate::volumes::mounts::mounts(root, self.pod, container, env).map_err(|error| error.to_string())?;
-        let directory =
-            crate::volumes::mounts::pod_directory(root, self.pod.metadata.uid.as_deref().unwrap_or_default());
+        let volumes = mounts::mounts(root, self.pod, container, env).map_err(|error| error.to_string())?;
+        let directory = mounts::pod_directory(root, self.pod.metadata.uid.as_deref().unwrap_or_default());
         let hosts = hosts_file(self.pod, pod_ip);
         let termination = directory.join("containers").join(&container.name).join(attempt.to_string());
-        let sub_paths: Vec<String> = container
-            .volume_mounts
-            .iter()
-            .flatten()
-            .zip(&mounts)
-            .filter(|(volume, _)| volume.sub_path.is_some() || volume.sub_path_expr.is_some())
-            .map(|(_, mount)| mount.host_path.clone())
-            .collect();
         let files = (directory.join("etc-hosts"), termination.clone());
-        let work = move || -> std::io::Result<()> {
+        let name = container.name.clone();
+        let work = move || -> std::io::Result<Vec<Mount>> {
             let (hosts_path, termination) = files;
             std::fs::create_dir_all(termination.parent().unwrap_or(&directory))?;
             std::fs::write(&hosts_path, hosts)?;
@@ -278,14 +270,9 @@ impl Actions<'_> {
                 use std::os::unix::fs::PermissionsExt;
                 std::fs::set_permissions(&termination, std::fs::Permissions::from_mode(0o666))?;
             }
-            for path in sub_paths {
-                if !std::path::Path::new(&path).exists() {
-                    std::fs::create_dir_all(&path)?;
-                }
-            }
-            Ok(())
+            volumes.into_iter().map(|volume| volume.resolve(&name)).collect()
         };
-        tokio::task::spawn_blocking(work)
+        let mut mounts = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
@@ -293,7 +280,7 @@ impl Actions<'_> {
         let uid = self.pod.metadata.uid.as_deref().unwrap_or_default();
         let mut extra = Vec::new();
         if !own("/etc/hosts") {
-            let path = crate::volumes::mounts::pod_directory(root, uid).join("etc-hosts");
+            let path = mounts::pod_directory(root, uid).join("etc-hosts");
             extra.push(("/etc/hosts".to_owned(), path));
         }
         let message = container.termination_message_path.as_deref().unwrap_or("/dev/termination-log");
@@ -351,7 +338,7 @@ impl Actions<'_> {
         let (namespace, name) = self.name();
         let uid = self.pod.metadata.uid.clone().unwrap_or_default();
         if self.shared.runtime.uses_host_files() {
-            let directory = crate::volumes::mounts::pod_directory(&self.shared.config.root_directory, &uid);
+            let directory = mounts::pod_directory(&self.shared.config.root_directory, &uid);
             let logs =
                 std::path::Path::new(&self.shared.defaults.log_root).join(configuration::log_directory(self.pod));
             let work = move || -> std::io::Result<()> {

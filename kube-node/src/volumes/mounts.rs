@@ -1,9 +1,11 @@
-//! Where containers see volumes. Pure.
+//! Where containers see volumes: pure, but for [`VolumeMount::resolve`].
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{Container, Pod, Volume};
 
+use super::sub_path;
 use crate::pod::environment::{ConfigError, expand};
 use crate::pod::members::spec_of;
 use crate::runtime::container::{Mount, Propagation};
@@ -35,6 +37,33 @@ pub fn volume_directory(root: &Path, pod: &Pod, volume: &Volume) -> PathBuf {
     pod_directory(root, uid).join("volumes").join(plugin).join(&volume.name)
 }
 
+/// A mount of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeMount {
+    /// The mount, of the whole volume as yet.
+    pub mount: Mount,
+    /// The volume's name in the pod.
+    pub volume: String,
+    /// The part of it that is meant, which [`super::sub_path`] finds; empty is all of it.
+    pub sub_path: String,
+}
+
+impl VolumeMount {
+    /// The mount of the part that is meant.
+    ///
+    /// # Errors
+    /// When that leads out of the volume, or the disk refuses.
+    pub fn resolve(self, container: &str) -> io::Result<Mount> {
+        let Self { mut mount, volume, sub_path } = self;
+        if !sub_path.is_empty() {
+            let place = sub_path::resolve(Path::new(&mount.host_path), &sub_path)
+                .map_err(|error| io::Error::other(format!("{}: {error}", refused(&volume, container))))?;
+            mount.host_path = place.to_string_lossy().into_owned();
+        }
+        Ok(mount)
+    }
+}
+
 /// The mounts of a container's volumes.
 ///
 /// # Errors
@@ -44,7 +73,7 @@ pub fn mounts(
     pod: &Pod,
     container: &Container,
     env: &[(String, String)],
-) -> Result<Vec<Mount>, ConfigError> {
+) -> Result<Vec<VolumeMount>, ConfigError> {
     let volumes = spec_of(pod).volumes.as_deref().unwrap_or_default();
     let mut out = Vec::new();
     for mount in container.volume_mounts.iter().flatten() {
@@ -52,7 +81,6 @@ pub fn mounts(
             .iter()
             .find(|volume| volume.name == mount.name)
             .ok_or_else(|| ConfigError(format!("volume {:?} of the mount is not in the pod", mount.name)))?;
-        let mut host_path = volume_directory(root, pod, volume);
         let sub_path = match (&mount.sub_path, &mount.sub_path_expr) {
             (Some(path), _) => path.clone(),
             (None, Some(path)) => {
@@ -61,27 +89,27 @@ pub fn mounts(
             (None, None) => String::new(),
         };
         if sub_path.starts_with('/') || sub_path.split('/').any(|part| part == "..") {
-            return Err(ConfigError(format!(
-                "failed to prepare subPath for volumeMount {:?} of container {:?}",
-                mount.name, container.name
-            )));
-        }
-        if !sub_path.is_empty() {
-            host_path.push(sub_path);
+            return Err(ConfigError(refused(&mount.name, &container.name)));
         }
         let projected = volume.host_path.is_none() && volume.empty_dir.is_none();
-        out.push(Mount {
+        let whole = Mount {
             container_path: absolute(&mount.mount_path),
-            host_path: host_path.to_string_lossy().into_owned(),
+            host_path: volume_directory(root, pod, volume).to_string_lossy().into_owned(),
             read_only: mount.read_only == Some(true) || projected,
             propagation: match mount.mount_propagation.as_deref() {
                 Some("HostToContainer") => Propagation::HostToContainer,
                 Some("Bidirectional") => Propagation::Bidirectional,
                 _ => Propagation::Private,
             },
-        });
+        };
+        out.push(VolumeMount { mount: whole, volume: volume.name.clone(), sub_path });
     }
     Ok(out)
+}
+
+/// What is said of a sub-path that cannot be mounted.
+fn refused(mount: &str, container: &str) -> String {
+    format!("failed to prepare subPath for volumeMount {mount:?} of container {container:?}")
 }
 
 fn absolute(path: &str) -> String {
@@ -96,7 +124,7 @@ mod tests {
     use crate::pod::fixture::{container, pod};
 
     #[track_caller]
-    fn check(mount: &str, expected: Result<(&str, &str, bool), &str>) {
+    fn check(mount: &str, expected: Result<(&str, &str, &str, bool), &str>) {
         let mut container = container("a");
         container.volume_mounts = Some(vec![serde_json::from_str(mount).expect("a mount")]);
         let mut pod = pod("Always", vec![], vec![]);
@@ -104,22 +132,25 @@ mod tests {
         pod.spec.as_mut().expect("spec").volumes = Some(serde_json::from_str(volumes).expect("volumes"));
         let env = [("X".to_owned(), "sub".to_owned())];
         let made = mounts(Path::new("/r"), &pod, &container, &env).map(|mut mounts| mounts.remove(0));
-        let made = made.map(|m| (m.container_path, m.host_path, m.read_only)).map_err(|error| error.to_string());
-        assert_eq!(made, expected.map(|(c, h, r)| (c.to_owned(), h.to_owned(), r)).map_err(str::to_owned));
+        let shown = made.as_ref().map(|VolumeMount { mount, sub_path, .. }| {
+            (mount.container_path.as_str(), mount.host_path.as_str(), sub_path.as_str(), mount.read_only)
+        });
+        assert_eq!(shown.map_err(|error| error.0.as_str()), expected);
     }
 
     #[test]
     fn paths() {
         check(
             r#"{"name":"e","mountPath":"/data"}"#,
-            Ok(("/data", "/r/pods/uid-1/volumes/kubernetes.io~empty-dir/e", false)),
+            Ok(("/data", "/r/pods/uid-1/volumes/kubernetes.io~empty-dir/e", "", false)),
         );
         check(
             r#"{"name":"e","mountPath":"data","subPath":"x/y","readOnly":true}"#,
-            Ok(("/data", "/r/pods/uid-1/volumes/kubernetes.io~empty-dir/e/x/y", true)),
+            Ok(("/data", "/r/pods/uid-1/volumes/kubernetes.io~empty-dir/e", "x/y", true)),
         );
-        check(r#"{"name":"h","mountPath":"/h","subPathExpr":"$(X)"}"#, Ok(("/h", "/srv/sub", false)));
-        check(r#"{"name":"c","mountPath":"/c"}"#, Ok(("/c", "/r/pods/uid-1/volumes/kubernetes.io~configmap/c", true)));
+        check(r#"{"name":"h","mountPath":"/h","subPathExpr":"$(X)"}"#, Ok(("/h", "/srv", "sub", false)));
+        let config_map = "/r/pods/uid-1/volumes/kubernetes.io~configmap/c";
+        check(r#"{"name":"c","mountPath":"/c"}"#, Ok(("/c", config_map, "", true)));
         check(r#"{"name":"z","mountPath":"/c"}"#, Err("volume \"z\" of the mount is not in the pod"));
         check(
             r#"{"name":"e","mountPath":"/c","subPath":"../x"}"#,

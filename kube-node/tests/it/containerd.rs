@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kubekit_node::Config;
+use kubekit_node::logs::rotation::Limits;
 use kubekit_node::runtime::conformance;
 use kubekit_node::runtime::cri::Cri;
 use kubekit_node::runtime::{ContainerRuntime, Filter, LogOptions};
@@ -196,7 +197,57 @@ fn config(containerd: &Containerd) -> Config {
     config.log_directory = containerd.root.path().join("logs");
     config.volume_refresh = Duration::from_secs(1);
     config.pod_cidr = Some("10.251.2.0/24".into());
+    config.container_logs = Limits { bytes_max: 20_000, files_max: 3, interval: Duration::from_millis(200) };
     config
+}
+
+fn id_of(pod: &Pod) -> String {
+    let id = agent::first(pod).container_id.expect("an identifier");
+    id.strip_prefix("containerd://").expect("of containerd").to_owned()
+}
+
+/// Writes ten times as much as a log may hold; who follows it misses no line.
+async fn a_long_log_is_rotated_while_it_is_followed(fixture: &Fixture, logs: &Path) {
+    const LINES: usize = 5_000;
+    let command = format!(
+        "sleep 1; i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); [ $((i%100)) != 0 ] || sleep 0.05; done; sleep 3600"
+    );
+    fixture.create("loud", pod(&command)).await;
+    let id = id_of(&fixture.until("loud", "ready", agent::is_ready).await);
+    let options = LogOptions { follow: true, ..LogOptions::default() };
+    let log = fixture.runtime.logs(&id, &options).await.expect("a log");
+    let lines: Vec<String> = log
+        .take(LINES)
+        .map(|entry| String::from_utf8_lossy(&entry.expect("an entry").text).into_owned())
+        .collect()
+        .await;
+    let lost = lines.iter().enumerate().find(|(number, line)| **line != format!("line {number}\n"));
+    assert_eq!(lost, None);
+    let mut files = Vec::new();
+    for directory in fs::read_dir(logs).expect("logs").flatten() {
+        if directory.file_name().to_string_lossy().starts_with("default_loud_") {
+            files.extend(fs::read_dir(directory.path().join("a")).expect("a log").flatten());
+        }
+    }
+    assert!((2..=3).contains(&files.len()), "{files:?}");
+}
+
+/// A link that one container writes must not give the next one the node.
+async fn a_sub_path_does_not_lead_out_of_its_volume(fixture: &Fixture) {
+    let mut spec = pod("sleep 3600");
+    let main = &mut spec["containers"][0];
+    let mut init = main.clone();
+    main["volumeMounts"] = json!([{"name": "v", "mountPath": "/mnt", "subPath": "out"}]);
+    init["name"] = json!("init");
+    init["command"] = json!(["ln", "-s", "/", "/v/out"]);
+    init["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+    spec["initContainers"] = json!([init]);
+    spec["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
+    fixture.create("escapes", spec).await;
+    let pod = fixture.until("escapes", "refused", |pod| agent::waiting(pod) == "CreateContainerConfigError").await;
+    let waiting = agent::first(&pod).state.and_then(|state| state.waiting).and_then(|waiting| waiting.message);
+    let message = waiting.expect("a message");
+    assert!(message.starts_with("failed to prepare subPath for volumeMount \"v\" of container \"a\""), "{message}");
 }
 
 fn pod(command: &str) -> serde_json::Value {
@@ -224,8 +275,7 @@ async fn pods_in_real_containers() {
     fixture.create("real", pod("echo at $IP; cat /cm/text; echo; sleep 3600")).await;
     let started = fixture.until("real", "ready", agent::is_ready).await;
     let ip = started.status.as_ref().and_then(|status| status.pod_ip.clone()).expect("an address");
-    let id = agent::first(&started).container_id.expect("an identifier");
-    let id = id.strip_prefix("containerd://").expect("of containerd").to_owned();
+    let id = id_of(&started);
     let lines: Vec<String> = runtime
         .logs(&id, &LogOptions::default())
         .await
@@ -260,13 +310,16 @@ async fn pods_in_real_containers() {
     let last = agent::first(&crashed).last_state.and_then(|state| state.terminated).expect("an end");
     assert_eq!((last.exit_code, last.reason.as_deref()), (3, Some("Error")));
 
+    a_long_log_is_rotated_while_it_is_followed(&fixture, &containerd.root.path().join("logs")).await;
+    a_sub_path_does_not_lead_out_of_its_volume(&fixture).await;
+
     // The agent goes and comes back; the container does not notice.
     let (client, runtime, config) = fixture.stop().await;
     let fixture = Fixture::start(client, runtime, config).await;
     let after = fixture.until("real", "ready", agent::is_ready).await;
     assert_eq!(agent::first(&after).container_id, agent::first(&started).container_id);
 
-    for name in ["real", "crash"] {
+    for name in ["real", "crash", "loud", "escapes"] {
         fixture.pods().delete(name, &DeleteParams::default()).await.expect("deleted");
         fixture.until_gone(name).await;
     }
