@@ -29,7 +29,8 @@ pub type Alive = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 /// # Errors
 /// When the file cannot be read.
 pub async fn read(path: PathBuf, options: &LogOptions, alive: Alive) -> io::Result<LogStream> {
-    let mut reader = Reader { path, file: None, line: Vec::new(), follow: options.follow, alive, ended: false };
+    let mut reader =
+        Reader { path, file: None, line: Vec::new(), follow: options.follow, alive, ended: false, superseded: false };
     reader.open().await?;
     if let (Some(lines), Some(file)) = (options.tail_lines, &mut reader.file) {
         let start = tail_start(file.get_mut(), lines).await?;
@@ -81,6 +82,8 @@ struct Reader {
     alive: Alive,
     /// The container has ended; what is in the file now is all there will be.
     ended: bool,
+    /// The path leads to another file: what is in the open one now is all there will be of it.
+    superseded: bool,
 }
 
 impl Reader {
@@ -114,9 +117,14 @@ impl Reader {
             if !self.follow || self.ended {
                 return Ok(None);
             }
-            if self.rotated().await {
+            if std::mem::take(&mut self.superseded) {
                 self.line.clear();
                 self.open().await?;
+                continue;
+            }
+            self.superseded = self.rotated().await;
+            if self.superseded {
+                // What was written between the last look and the rotation is read in one more round.
                 continue;
             }
             // What was written before the end is read in one more round.
