@@ -1,12 +1,11 @@
 //! Logs of a container.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::{Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 
 use super::route::LogQuery;
@@ -55,7 +54,7 @@ pub(super) async fn serve(
     let status = entry.status.lock().clone();
     let id = container_id(&entry.key.name, &status, container, query.previous)
         .map_err(|problem| Refusal(StatusCode::BAD_REQUEST, problem))?;
-    let since = query.since_seconds.map(|seconds| shared.now() - Duration::from_secs(seconds));
+    let since = query.since_seconds.map(|seconds| before(shared.now(), seconds));
     let options = LogOptions { follow: query.follow, since: since.or(query.since), tail_lines: query.tail_lines };
     let entries = shared.runtime.logs(&id, &options).await.map_err(|error| {
         let status = if error.is_not_found() { StatusCode::NOT_FOUND } else { StatusCode::INTERNAL_SERVER_ERROR };
@@ -77,6 +76,12 @@ pub(super) async fn serve(
     let plain = http::HeaderValue::from_static("text/plain");
     response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
     Ok(response)
+}
+
+/// The time so many seconds ago; the beginning of all time where that is longer ago still.
+fn before(now: Timestamp, seconds: u64) -> Timestamp {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    now.saturating_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MIN)
 }
 
 /// How entries are shown, and how many bytes still may be.
@@ -139,6 +144,17 @@ mod tests {
         check(r#""state":{"waiting":{"reason":"ImagePullBackOff"}}"#, false, Err(image));
         let looping = r#""state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1,"containerID":"containerd://3"}}"#;
         check(looping, false, Ok("3"));
+    }
+
+    #[test]
+    fn any_number_of_seconds_is_a_time() {
+        let now: Timestamp = "2024-01-02T03:04:05Z".parse().expect("a time");
+        for (seconds, expected) in [(0, now), (5, "2024-01-02T03:04:00Z".parse().expect("a time"))] {
+            assert_eq!(before(now, seconds), expected);
+        }
+        for seconds in [u64::from(u32::MAX) * 1_000, i64::MAX.unsigned_abs(), u64::MAX] {
+            assert_eq!(before(now, seconds), Timestamp::MIN);
+        }
     }
 
     #[test]
