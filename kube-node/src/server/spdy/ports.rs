@@ -19,6 +19,8 @@ pub(crate) const PROTOCOL: &str = "portforward.k8s.io";
 pub(crate) const TUNNELED: &str = "SPDY/3.1+portforward.k8s.io";
 /// How many connections may wait for their second stream.
 const HALVES_MAX: usize = 64;
+/// How many connections into the pod may be open. Streams are counted by the client's halves, which it may close at once.
+const CONNECTIONS_MAX: usize = 128;
 
 /// Forwards connections into a sandbox until the client leaves.
 pub(crate) async fn serve(
@@ -30,7 +32,11 @@ pub(crate) async fn serve(
     connection::run(reader, writer, |streams| forward_all(streams, runtime, sandbox)).await;
 }
 
-async fn forward_all(mut streams: mpsc::Receiver<Stream>, runtime: Arc<dyn ContainerRuntime>, sandbox: String) {
+pub(super) async fn forward_all(
+    mut streams: mpsc::Receiver<Stream>,
+    runtime: Arc<dyn ContainerRuntime>,
+    sandbox: String,
+) {
     let mut halves: HashMap<String, Stream> = HashMap::new();
     let mut connections = FuturesUnordered::new();
     loop {
@@ -45,6 +51,11 @@ async fn forward_all(mut streams: mpsc::Receiver<Stream>, runtime: Arc<dyn Conta
                 halves.insert(request, stream);
             }
             "data" => match halves.remove(&request) {
+                Some(error) if connections.len() >= CONNECTIONS_MAX => {
+                    error.send(format!("more than {CONNECTIONS_MAX} connections at a time").as_bytes()).await;
+                    error.finish().await;
+                    stream.finish().await;
+                }
                 Some(error) => connections.push(forward(error, stream, Arc::clone(&runtime), &sandbox)),
                 None => stream.finish().await,
             },

@@ -2,7 +2,12 @@
 
 use super::connection::{self, Stream};
 use super::frame::{self, HEADER, Head, Kind};
+use super::ports;
+use crate::runtime::simulated::{self, Simulated};
+use crate::runtime::{ContainerRuntime, SandboxConfig};
 use bytes::Bytes;
+use kubekit_runtime::environment::SystemClock;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
@@ -167,6 +172,22 @@ async fn streams_are_bounded() {
     }
     assert_eq!(refused, [513], "the last one is one too many");
     assert!(holding.recv().await.is_some());
+}
+
+#[tokio::test]
+async fn forwarded_connections_are_bounded() {
+    let runtime = Simulated::new(simulated::Config::default(), Arc::new(SystemClock));
+    runtime.set_pod_cidr("10.9.8.0/24").await.unwrap();
+    let sandbox = runtime.run_sandbox(&SandboxConfig::default()).await.unwrap();
+    let mut client = Client::new(move |streams| ports::forward_all(streams, Arc::new(runtime), sandbox));
+    for number in 0..129 {
+        let (error, request) = (4 * number + 1, number.to_string());
+        client.open(error, &[("streamtype", "error"), ("requestid", &request)]).await;
+        // As all clients do: it is for the server to speak in. Streams that the client has closed are not counted.
+        client.send(error, b"", true).await;
+        client.open(error + 2, &[("streamtype", "data"), ("port", "80"), ("requestid", &request)]).await;
+    }
+    assert_eq!(client.until_end(4 * 128 + 1).await, b"more than 128 connections at a time");
 }
 
 #[tokio::test]
