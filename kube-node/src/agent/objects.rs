@@ -131,6 +131,8 @@ impl Objects {
         let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), namespace);
         let answer: TokenRequest = accounts.create_subresource(&account, "token", &request).await?;
         let text = answer.status.and_then(|status| status.token).unwrap_or_default();
+        // The server may give less than it was asked for.
+        let seconds = answer.spec.and_then(|spec| spec.expiration_seconds).unwrap_or(seconds);
         let life = Duration::from_secs(u64::try_from(seconds).unwrap_or(3_600));
         let renew_at = Instant::now() + (life * 4 / 5).min(Duration::from_secs(24 * 3_600));
         self.tokens.lock().insert(key, Token { text: text.clone(), renew_at });
