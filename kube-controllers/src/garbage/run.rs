@@ -17,6 +17,7 @@ use super::graph::{FOREGROUND, ORPHAN, Uid, Vertex, Work, group};
 use super::owners::{self, Absent};
 use super::watch::Watches;
 use crate::context::Context;
+use crate::replicaset::REQUESTS_MAX;
 
 const CONTROLLER: &str = "generic-garbage-collector";
 /// Source: `--concurrent-gc-syncs`.
@@ -188,13 +189,13 @@ impl Collector {
             let all = graph.dependents(uid).into_iter();
             all.filter_map(|d| graph.get(&d).cloned().map(|vertex| (d, vertex))).collect()
         };
-        let forget = dependents.iter().map(async |(dependent, vertex)| -> Result<(), Error> {
-            let Some(live) = self.live(dependent, vertex).await? else { return Ok(()) };
-            let Some(rest) = decide::without_owner(&live, uid) else { return Ok(()) };
-            self.patch(vertex, &live, json!({"ownerReferences": rest})).await.map(drop)
-        });
-        for result in futures::future::join_all(forget).await {
-            result?;
+        for some in dependents.chunks(REQUESTS_MAX) {
+            let forget = some.iter().map(async |(dependent, vertex)| -> Result<(), Error> {
+                let Some(live) = self.live(dependent, vertex).await? else { return Ok(()) };
+                let Some(rest) = decide::without_owner(&live, uid) else { return Ok(()) };
+                self.patch(vertex, &live, json!({"ownerReferences": rest})).await.map(drop)
+            });
+            futures::future::try_join_all(forget).await?;
         }
         self.remove_finalizer(uid, &vertex, ORPHAN).await?;
         Ok(Action::Done)

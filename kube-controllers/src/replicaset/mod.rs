@@ -9,6 +9,7 @@ pub mod rank;
 mod run;
 pub mod status;
 
+pub(crate) use run::REQUESTS_MAX;
 pub use run::run;
 
 #[cfg(test)]

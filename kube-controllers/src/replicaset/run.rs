@@ -48,7 +48,7 @@ pub async fn run<K: Replicated + TypedObject>(context: Context, shutdown: Cancel
 
 /// How many requests of one pass are under way at a time: more would only meet the server's limit (200 that change
 /// something) and be told to come back a second later.
-const REQUESTS_MAX: usize = 32;
+pub(crate) const REQUESTS_MAX: usize = 32;
 
 /// Whether the object was deleted and created again between two changes.
 fn recreated<K: Replicated>(change: &Change<K>) -> bool {
