@@ -21,6 +21,9 @@ pub trait Replicated: Object {
     /// The object, read as a ReplicaSet.
     fn as_replica_set(object: &Arc<Self>) -> Arc<ReplicaSet>;
 
+    /// Whether the object reports this status already.
+    fn has_status(object: &Self, status: &ReplicaSetStatus) -> bool;
+
     /// The object with this status.
     fn with_status(object: &Self, status: ReplicaSetStatus) -> Self;
 }
@@ -32,6 +35,10 @@ impl Replicated for ReplicaSet {
 
     fn as_replica_set(object: &Arc<Self>) -> Arc<ReplicaSet> {
         Arc::clone(object)
+    }
+
+    fn has_status(object: &Self, status: &ReplicaSetStatus) -> bool {
+        object.status.as_ref() == Some(status)
     }
 
     fn with_status(object: &Self, status: ReplicaSetStatus) -> Self {
@@ -67,16 +74,24 @@ impl Replicated for ReplicationController {
         })
     }
 
+    fn has_status(object: &Self, status: &ReplicaSetStatus) -> bool {
+        object.status == Some(written_status(status.clone()))
+    }
+
     fn with_status(object: &Self, status: ReplicaSetStatus) -> Self {
-        let status = ReplicationControllerStatus {
-            replicas: status.replicas,
-            fully_labeled_replicas: status.fully_labeled_replicas,
-            ready_replicas: status.ready_replicas,
-            available_replicas: status.available_replicas,
-            observed_generation: status.observed_generation,
-            conditions: status.conditions.map(|c| c.into_iter().map(written_condition).collect()),
-        };
-        Self { status: Some(status), ..object.clone() }
+        Self { status: Some(written_status(status)), ..object.clone() }
+    }
+}
+
+/// Without the pods that are on their way out, which a ReplicationController does not count.
+fn written_status(status: ReplicaSetStatus) -> ReplicationControllerStatus {
+    ReplicationControllerStatus {
+        replicas: status.replicas,
+        fully_labeled_replicas: status.fully_labeled_replicas,
+        ready_replicas: status.ready_replicas,
+        available_replicas: status.available_replicas,
+        observed_generation: status.observed_generation,
+        conditions: status.conditions.map(|c| c.into_iter().map(written_condition).collect()),
     }
 }
 

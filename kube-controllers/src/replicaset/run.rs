@@ -139,7 +139,7 @@ impl<K: Replicated + TypedObject> Shell<K> {
         let failure = managed.as_ref().err().map(|(reason, error)| Failure { reason, message: error.to_string() });
         let now = self.context.now();
         let status = status::calculate(&set, &active, terminating, failure.as_ref(), now);
-        if set.status.clone().unwrap_or_default() != status {
+        if !K::has_status(&object, &status) {
             self.write_status(&object, status).await?;
         }
         managed.map_err(|(_, error)| error)?;

@@ -175,7 +175,13 @@ fn a_replication_controller_is_read_as_a_replica_set_and_written_back() {
     assert_eq!((read.replicas, read.selector.match_labels.as_ref()), (Some(4), Some(&labels(&[("app", "web")]))));
     let failure = Failure { reason: "FailedCreate", message: "no".into() };
     let status = status::calculate(&set, &pods(2), 0, Some(&failure), at(100));
-    let written = ReplicationController::with_status(&controller, status).status.unwrap();
+    let reporting = Arc::new(ReplicationController::with_status(&controller, status));
+    let set = ReplicationController::as_replica_set(&reporting);
+    let same = status::calculate(&set, &pods(2), 1, Some(&failure), at(200));
+    assert!(ReplicationController::has_status(&reporting, &same), "it has no field for pods that are on their way out");
+    let other = status::calculate(&set, &pods(3), 0, Some(&failure), at(200));
+    assert!(!ReplicationController::has_status(&reporting, &other));
+    let written = reporting.status.clone().unwrap();
     assert_eq!((written.replicas, written.ready_replicas), (2, Some(2)));
     assert_eq!(written.conditions.unwrap()[0].type_, "ReplicaFailure");
 }
