@@ -1,6 +1,6 @@
 //! The shell: looks at nodes periodically, taints them as they change, and evicts pods.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -214,16 +214,18 @@ struct Evictor {
     context: Context,
     nodes: Reader<Node>,
     pods: Reader<Pod>,
-    /// Pods that were told that they must go, by uid.
-    marked: Mutex<HashSet<String>>,
+    /// The uids of pods that were told that they must go. Each is looked at again, at the latest when its time has come, and
+    /// then forgotten.
+    marked: Mutex<HashMap<ObjectKey, String>>,
 }
 
 impl Evictor {
-    fn marked(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn marked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, String>> {
         self.marked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn reconcile(&self, key: &ObjectKey) -> Result<Action, Error> {
+        let marked = self.marked().remove(key);
         let Some(pod) = self.pods.get(key).filter(|pod| !pods::is_terminating(pod)) else { return Ok(Action::Done) };
         let node = self.nodes.get(&ObjectKey::cluster(pods::node_name(&pod)));
         let fate = node.map_or(Fate::Stays, |node| eviction::fate(&pod, taints::of(&node), self.context.now()));
@@ -231,18 +233,17 @@ impl Evictor {
         let reference = object_reference(&*pod);
         match fate {
             Fate::Stays => {
-                if self.marked().remove(pod.uid()) {
+                if marked.as_deref() == Some(pod.uid()) {
                     let message = format!("Cancelling deletion of Pod {key}");
                     recorder.event(&reference, EventType::Normal, "TaintManagerEviction", message);
                 }
                 Ok(Action::Done)
             }
             Fate::GoesAfter(left) => {
-                self.marked().insert(pod.uid().to_owned());
+                self.marked().insert(key.clone(), pod.uid().to_owned());
                 Ok(Action::RequeueAfter(left))
             }
             Fate::Goes => {
-                self.marked().remove(pod.uid());
                 let message = format!("Marking for deletion Pod {key}");
                 recorder.event(&reference, EventType::Normal, "TaintManagerEviction", message);
                 self.evict(&pod).await?;
