@@ -21,7 +21,7 @@ use crate::{
 pub struct Config {
     /// The certificates, in PEM, by which pods verify the API server. Empty publishes none.
     pub root_ca: String,
-    /// The most endpoints of an EndpointSlice: 100.
+    /// The most endpoints of an EndpointSlice, 1 to 1000: 100.
     pub endpoints_per_slice_max: usize,
     /// When nodes are given up.
     pub node_lifecycle: nodelifecycle::Config,

@@ -38,6 +38,9 @@ impl PortKey {
     }
 }
 
+/// The most endpoints that validation lets a slice have.
+pub const ENDPOINTS_MAX: usize = 1000;
+
 /// What to write.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -76,8 +79,10 @@ struct Draft {
 }
 
 /// Packs `desired` into the `existing` slices, which have the same ports and addresses of the same family, and into copies
-/// of `empty`, whose labels all of them get.
+/// of `empty`, whose labels all of them get. A slice has room for `max` endpoints, which is taken for 1 at least and
+/// [`ENDPOINTS_MAX`] at most.
 pub fn pack(existing: &[Arc<EndpointSlice>], desired: Vec<Endpoint>, empty: &EndpointSlice, max: usize) -> Plan {
+    let max = max.clamp(1, ENDPOINTS_MAX);
     let mut left: BTreeMap<Identity, Endpoint> = desired.into_iter().map(|e| (identity(&e), e)).collect();
     let mut plan = Plan::default();
     let mut drafts = Vec::new();

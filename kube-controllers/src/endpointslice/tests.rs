@@ -279,3 +279,10 @@ fn the_tracker_knows_a_cache_that_is_behind() {
     assert!(!tracker.gone(&slice), "we deleted it");
     assert!(tracker.gone(&slice), "somebody else did");
 }
+
+#[test]
+fn a_slice_has_room_for_one_endpoint_at_least_and_a_thousand_at_most() {
+    let created = |max, count| World::new(service(), max).look(&backends(count)).effects.len();
+    assert_eq!(created(0, 3), 3);
+    assert_eq!(created(usize::MAX, 1_001), 2);
+}
