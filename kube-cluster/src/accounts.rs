@@ -14,8 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a token is asked for.
 const LIFETIME: Duration = Duration::from_secs(3600);
-/// After which part of it the token is renewed.
-const RENEW_AFTER: Duration = Duration::from_secs(3600 * 4 / 5);
 /// When to try again after a failure.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -61,8 +59,10 @@ impl ServiceAccountClients {
                 () = shutdown.cancelled() => return,
                 () = self.asked.notified() => {}
                 account = wait(next) => {
-                    let again = match self.renew(&account).await {
-                        Ok(()) => RENEW_AFTER,
+                    let Some(renewed) = shutdown.run_until_cancelled(self.renew(&account)).await else { return };
+                    let again = match renewed {
+                        // After four fifths of the token's life.
+                        Ok(life) => life * 4 / 5,
                         Err(error) => {
                             tracing::warn!(account, error = %error.chain(), "cannot get a service account's token");
                             TRY_AGAIN_AFTER
@@ -74,7 +74,8 @@ impl ServiceAccountClients {
         }
     }
 
-    async fn renew(&self, account: &str) -> Result<(), Error> {
+    /// Gets a new token; gives how long it lives, which the server may have shortened.
+    async fn renew(&self, account: &str) -> Result<Duration, Error> {
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), self.namespace.as_str());
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
@@ -95,7 +96,9 @@ impl ServiceAccountClients {
         if let Some(sender) = self.tokens.lock().get(account) {
             sender.send_replace(token);
         }
-        Ok(())
+        let seconds =
+            answer.spec.and_then(|spec| spec.expiration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
+        Ok(seconds.map_or(LIFETIME, Duration::from_secs))
     }
 
     async fn create(&self, api: &Api<ServiceAccount>, name: &str) -> Result<(), Error> {
