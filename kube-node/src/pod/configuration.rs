@@ -12,6 +12,7 @@ use crate::runtime::container::{
     CONTAINER_NAME_LABEL, ContainerConfig, ContainerSecurity, HASH_ANNOTATION, LinuxResources, Mount,
     RESTART_COUNT_ANNOTATION, SecurityProfile, TERMINATION_PATH_ANNOTATION, TERMINATION_POLICY_ANNOTATION,
 };
+use crate::runtime::image::Image;
 use crate::runtime::sandbox::{
     DnsConfig, NamespaceMode, Namespaces, POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL, PortMapping, Protocol,
     SandboxConfig,
@@ -173,8 +174,8 @@ fn port_mappings(spec: &PodSpec) -> Vec<PortMapping> {
 pub struct ContainerInputs {
     /// The attempt.
     pub attempt: u32,
-    /// The image's identifier.
-    pub image: String,
+    /// The image, whose user the container runs as where its spec names none.
+    pub image: Image,
     /// The environment.
     pub env: Vec<(String, String)>,
     /// Mounts of volumes and files.
@@ -209,7 +210,7 @@ pub fn container(
     Ok(ContainerConfig {
         name: container.name.clone(),
         attempt: inputs.attempt,
-        image: inputs.image,
+        image: inputs.image.id.clone(),
         image_name: container.image.clone().unwrap_or_default(),
         command,
         args,
@@ -223,7 +224,7 @@ pub fn container(
         stdin_once: container.stdin_once == Some(true),
         tty: container.tty == Some(true),
         resources: resources(spec, container, defaults.memory_capacity_bytes),
-        security: security(spec, container)?,
+        security: security(pod, container, &inputs.image)?,
     })
 }
 
@@ -236,11 +237,11 @@ pub fn resources(spec: &PodSpec, container: &Container, memory_capacity_bytes: u
     let own = container.resources.clone().unwrap_or_default();
     let cpu_limit = amount(own.limits.as_ref(), "cpu").map_or(0, |quantity| quantity.milli_value());
     let cpu_request = amount(own.requests.as_ref(), "cpu").map_or(cpu_limit, |quantity| quantity.milli_value());
-    let quota = if cpu_limit > 0 { (cpu_limit * PERIOD / 1_000).max(QUOTA_MIN) } else { 0 };
+    let quota = if cpu_limit > 0 { (cpu_limit.saturating_mul(PERIOD) / 1_000).max(QUOTA_MIN) } else { 0 };
     LinuxResources {
         cpu_period: if quota > 0 { PERIOD } else { 0 },
         cpu_quota: quota,
-        cpu_shares: (cpu_request * 1_024 / 1_000).clamp(2, 262_144),
+        cpu_shares: (cpu_request.saturating_mul(1_024) / 1_000).clamp(2, 262_144),
         memory_bytes_max: amount(own.limits.as_ref(), "memory").map_or(0, |quantity| quantity.value()),
         oom_score_adj: qos::oom_score_adj(spec, container, memory_capacity_bytes),
     }
@@ -260,14 +261,33 @@ const MASKED: [&str; 10] = [
 ];
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-fn security(spec: &PodSpec, container: &Container) -> Result<ContainerSecurity, ConfigError> {
+/// Why a container may not run as this user although it must not be root; none where it may. Source:
+/// `pkg/kubelet/kuberuntime/security_context.go`.
+fn root(run_as_user: Option<i64>, image: &Image) -> Option<String> {
+    match (run_as_user, image.uid, image.username.as_str()) {
+        (Some(0), ..) => Some("container's runAsUser breaks non-root policy".to_owned()),
+        (Some(_), ..) => None,
+        // What names no user runs as root.
+        (None, Some(0), _) | (None, None, "") => {
+            Some("container has runAsNonRoot and image will run as root".to_owned())
+        }
+        (None, Some(_), _) => None,
+        (None, None, name) => Some(format!(
+            "container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
+        )),
+    }
+}
+
+fn security(object: &Pod, container: &Container, image: &Image) -> Result<ContainerSecurity, ConfigError> {
+    let spec = spec_of(object);
     let pod = spec.security_context.clone().unwrap_or_default();
     let own = container.security_context.clone().unwrap_or_default();
     let privileged = own.privileged == Some(true);
     let run_as_user = own.run_as_user.or(pod.run_as_user);
     let non_root = own.run_as_non_root.or(pod.run_as_non_root) == Some(true);
-    if non_root && run_as_user == Some(0) {
-        return Err(ConfigError("container's runAsUser breaks non-root policy".into()));
+    if let Some(why) = root(run_as_user, image).filter(|_| non_root) {
+        let (pod, container) = (members::display(object), &container.name);
+        return Err(ConfigError(format!("{why} (pod: {pod:?}, container: {container})")));
     }
     let unmasked = privileged || own.proc_mount.as_deref() == Some("Unmasked");
     let paths =

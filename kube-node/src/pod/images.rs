@@ -11,6 +11,7 @@ use super::backoff::go_duration;
 use super::members::spec_of;
 use super::memory::{Failure, Memory};
 use crate::agent::shared::Shared;
+use crate::runtime::image::Image;
 use crate::runtime::{Error, RegistryAuth, SandboxConfig};
 
 /// Why a container cannot start, as its waiting reason and message; `retry_at` is when another try makes sense.
@@ -57,14 +58,14 @@ fn is_latest(image: &str) -> bool {
     }
 }
 
-/// Makes sure that the container's image is on the node; gives its identifier.
+/// Makes sure that the container's image is on the node; gives it.
 pub(crate) async fn ensure(
     shared: &Shared,
     pod: &Pod,
     container: &Container,
     sandbox: &SandboxConfig,
     memory: &mut Memory,
-) -> Result<String, Refusal> {
+) -> Result<Image, Refusal> {
     let image = container.image.as_deref().unwrap_or_default();
     let now = shared.now();
     let refuse = |reason: &str, message: String, retry_at| Refusal {
@@ -94,7 +95,7 @@ pub(crate) async fn ensure(
             let message =
                 format!("Container image {image:?} already present on machine and can be accessed by the pod");
             event(EventType::Normal, "Pulled", message);
-            return Ok(present.id);
+            return Ok(present);
         }
         let message = format!("Container image {image:?} is not present with pull policy of Never");
         event(EventType::Warning, "ErrImageNeverPull", message.clone());
@@ -120,7 +121,7 @@ async fn fetch(
     container: &Container,
     sandbox: &SandboxConfig,
     memory: &mut Memory,
-) -> Result<String, Refusal> {
+) -> Result<Image, Refusal> {
     let image = container.image.as_deref().unwrap_or_default();
     let event = |kind, reason, message: String| shared.event(pod, Some(&container.name), kind, reason, message);
     event(EventType::Normal, "Pulling", format!("Pulling image {image:?}"));
@@ -129,10 +130,9 @@ async fn fetch(
         Ok(id) => {
             memory.pulls.remove(image);
             let took = go_duration(began.elapsed());
-            let size = match shared.runtime.image_status(image).await {
-                Ok(Some(image)) => image.size_bytes,
-                _ => 0,
-            };
+            let known = shared.runtime.image_status(image).await.ok().flatten();
+            let found = Image { id, ..known.unwrap_or_default() };
+            let size = found.size_bytes;
             event(
                 EventType::Normal,
                 "Pulled",
@@ -140,7 +140,7 @@ async fn fetch(
                     "Successfully pulled image {image:?} in {took} ({took} including waiting). Image size: {size} bytes."
                 ),
             );
-            Ok(id)
+            Ok(found)
         }
         Err(error) => {
             let now = shared.now();

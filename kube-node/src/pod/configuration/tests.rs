@@ -93,6 +93,7 @@ fn kernel_limits() {
     check_resources(&[("cpu", "250m")], &[], (256, 0, 0, 0));
     check_resources(&[], &[("cpu", "500m"), ("memory", "64Mi")], (512, 50_000, 100_000, 64 << 20));
     check_resources(&[("cpu", "100m")], &[("cpu", "1m")], (102, 1_000, 100_000, 0));
+    check_resources(&[("cpu", "1E")], &[("cpu", "1E")], (262_144, i64::MAX / 1_000, 100_000, 0));
 }
 
 #[test]
@@ -120,14 +121,30 @@ fn a_container_in_full() {
     assert!(security.masked_paths.iter().any(|path| path == "/proc/kcore"));
 }
 
-#[test]
-fn root_is_refused_where_it_must_not_be() {
+/// By the user of the spec, the user of the image (a number or a name), and what is said against it.
+#[track_caller]
+fn check_root(run_as_user: Option<i64>, image: (Option<i64>, &str), expected: Option<&str>) {
     let mut spec = maker("a");
     spec.security_context =
-        Some(SecurityContext { run_as_user: Some(0), run_as_non_root: Some(true), ..SecurityContext::default() });
-    let pod = pod("Always", vec![], vec![spec.clone()]);
-    let refused = container(&pod, &spec, ContainerInputs::default(), &defaults()).expect_err("refused");
-    assert_eq!(refused.to_string(), "container's runAsUser breaks non-root policy");
+        Some(SecurityContext { run_as_user, run_as_non_root: Some(true), ..SecurityContext::default() });
+    let image = Image { uid: image.0, username: image.1.into(), ..Image::default() };
+    let inputs = ContainerInputs { image, ..ContainerInputs::default() };
+    let strict = pod("Always", vec![], vec![spec.clone()]);
+    let refused = container(&strict, &spec, inputs.clone(), &defaults()).err().map(|refused| refused.0);
+    assert_eq!(refused, expected.map(|text| format!("{text} (pod: \"p_ns(uid-1)\", container: a)")));
+    spec.security_context.as_mut().expect("it has one").run_as_non_root = None;
+    container(&strict, &spec, inputs, &defaults()).expect("root may run where nobody minds");
+}
+
+#[test]
+fn root_is_refused_where_it_must_not_be() {
+    check_root(Some(0), (Some(1), ""), Some("container's runAsUser breaks non-root policy"));
+    check_root(Some(1), (Some(0), ""), None);
+    check_root(None, (Some(1), ""), None);
+    check_root(None, (Some(0), ""), Some("container has runAsNonRoot and image will run as root"));
+    check_root(None, (None, ""), Some("container has runAsNonRoot and image will run as root"));
+    let named = "container has runAsNonRoot and image has non-numeric user (web), cannot verify user is non-root";
+    check_root(None, (None, "web"), Some(named));
 }
 
 #[test]

@@ -279,6 +279,8 @@ impl ContainerRuntime for Simulated {
             repo_tags: vec![image.to_owned()],
             repo_digests: vec![id.clone()],
             size_bytes: 1_048_576,
+            // Nobody in particular, so that pods run which must not be root's.
+            uid: Some(65_534),
             ..Image::default()
         };
         self.0.state.lock().images.insert(image.to_owned(), entry);
