@@ -27,6 +27,8 @@ pub fn project(directory: &Path, files: &Files, group: Option<i64>) -> io::Resul
     {
         return Ok(false);
     }
+    // What was begun and not finished, by a write that failed or an agent that ended.
+    remove_versions_but(directory, current.as_deref())?;
     let version = next_version(directory)?;
     let target = directory.join(&version);
     for (path, file) in files {
@@ -47,19 +49,31 @@ pub fn project(directory: &Path, files: &Files, group: Option<i64>) -> io::Resul
     symlink(&version, &link)?;
     fs::rename(&link, directory.join(DATA))?;
     expose(directory, files)?;
-    if let Some(old) = current {
-        fs::remove_dir_all(directory.join(old)).or_else(absent_is_fine)?;
-    }
+    remove_versions_but(directory, Some(&version))?;
     Ok(true)
+}
+
+/// The number of a version by the name of its directory.
+fn number(name: &std::ffi::OsStr) -> Option<u64> {
+    name.to_str()?.strip_prefix("..v")?.parse().ok()
+}
+
+/// Removes all versions but one.
+fn remove_versions_but(directory: &Path, kept: Option<&Path>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        if number(&name).is_some() && kept != Some(Path::new(&name)) {
+            fs::remove_dir_all(directory.join(name)).or_else(absent_is_fine)?;
+        }
+    }
+    Ok(())
 }
 
 /// The first free name of a version: `..v1`, `..v2`…
 fn next_version(directory: &Path) -> io::Result<PathBuf> {
     let mut last = 0u64;
     for entry in fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("..v")).and_then(|number| number.parse().ok());
-        last = last.max(number.unwrap_or(0));
+        last = last.max(number(&entry?.file_name()).unwrap_or(0));
     }
     Ok(PathBuf::from(format!("..v{}", last + 1)))
 }
@@ -218,6 +232,23 @@ mod tests {
         assert_eq!((read("a"), read("c"), read("d/b")), (Some("3".into()), Some("4".into()), None));
         assert!(!root.path().join(first).exists(), "the old version is gone");
         assert!(fs::symlink_metadata(root.path().join("d")).is_err(), "so is its link");
+    }
+
+    #[test]
+    fn what_was_not_finished_takes_no_room() {
+        let root = tempfile::tempdir().expect("a directory");
+        let versions = || {
+            let entries = fs::read_dir(root.path()).expect("readable").flatten();
+            entries.filter(|entry| number(&entry.file_name()).is_some()).count()
+        };
+        project(root.path(), &files(&[("a", "1")]), None).expect("written");
+        for _ in 0..3 {
+            project(root.path(), &files(&[("a", "2"), ("a/b", "2")]), None).expect_err("a file is no directory");
+            assert!(versions() <= 2, "the current one and the last try");
+        }
+        assert_eq!(fs::read_to_string(root.path().join("a")).expect("readable"), "1", "readers see the old state");
+        project(root.path(), &files(&[("a", "3")]), None).expect("written");
+        assert_eq!(versions(), 1);
     }
 
     #[test]
