@@ -57,6 +57,10 @@ fn main() -> anyhow::Result<()> {
         // What is measured in a process of its own is this program again.
         ["serve"] => return runtime.block_on(server::serve()),
         ["serve-tls", directory] => return runtime.block_on(server::serve_tls(Path::new(directory))),
+        ["store-growth", directory, objects] => {
+            let objects = objects.parse().context("the number of objects")?;
+            return runtime.block_on(store::measure_growth_here(Path::new(directory), objects));
+        }
         ["serve-cluster", directory, nodes] => {
             let nodes = nodes.parse().context("the number of nodes")?;
             return runtime.block_on(child::serve(Path::new(directory), nodes));

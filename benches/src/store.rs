@@ -4,8 +4,11 @@
 //! one of those has an index. They lie in 20 namespaces. Puts in memory go to 10,000 of them without a visible order, and
 //! in a second row to 100,000.
 
+mod bare;
 mod etcd;
 mod growth;
+
+pub(crate) use growth::measure_here as measure_growth_here;
 
 use crate::report::Report;
 use anyhow::{Context, bail};
@@ -22,6 +25,7 @@ const PUT_MEMORY: &str = "store.put.memory.w1";
 const PUT_MEMORY_100K: &str = "store.put.memory.w1_100k";
 const PUT_DISK: &str = "store.put.disk.w64";
 const PUT_REDB: &str = "store.put.redb.w64";
+const PUT_FJALL: &str = "store.put.fjall.w64";
 const PUT_ETCD: &str = "store.put.etcd.w64";
 const GET_MEMORY: &str = "store.get.memory";
 const GET_MEMORY_10K: &str = "store.get.memory_10k";
@@ -52,7 +56,7 @@ pub(crate) fn measure(report: &mut Report, smoke: bool) -> anyhow::Result<()> {
         let puts = runtime.block_on(put_memory(2_000_000 / scale, OBJECTS / scale))?;
         report.add(PUT_MEMORY_100K, puts, "puts/s");
     }
-    if report.wants(PUT_DISK) || report.wants(PUT_REDB) || report.wants(PUT_ETCD) {
+    if [PUT_DISK, PUT_REDB, PUT_FJALL, PUT_ETCD].iter().any(|key| report.wants(key)) {
         durable(report, &runtime, scale)?;
     }
     for (key, puts, watchers) in [
@@ -72,19 +76,20 @@ pub(crate) fn measure(report: &mut Report, smoke: bool) -> anyhow::Result<()> {
     if report.wants(BYTES_WATCHER) {
         report.add(BYTES_WATCHER, runtime.block_on(growth::idle_watchers(100_000 / scale))?, "bytes");
     }
-    grown(report, &runtime, [GET_MEMORY_10K, BYTES_10K, OPEN_10K], OBJECTS / 10 / scale)?;
-    grown(report, &runtime, [GET_MEMORY, BYTES, OPEN], OBJECTS * 10 / scale)
+    grown(report, [GET_MEMORY_10K, BYTES_10K, OPEN_10K], OBJECTS / 10 / scale)?;
+    grown(report, [GET_MEMORY, BYTES, OPEN], OBJECTS * 10 / scale)
 }
 
-/// Puts that are durable before their answer, on one disk: ours, redb's, etcd's.
+/// Puts that are durable before their answer, on one disk: ours, redb's, fjall's, etcd's.
 fn durable(report: &mut Report, runtime: &Runtime, scale: usize) -> anyhow::Result<()> {
     let directory = tempfile::tempdir_in(".").context("a directory on the disk to be measured")?;
     let path = directory.path();
     let ours = Arc::new(Disk::open(path.join("store"), Extractor::none(), config())?);
     let puts = runtime.block_on(put_by_64(ours, 1_000_000 / scale))?;
-    let redb = put_redb(path, 200_000 / scale)?;
+    let redb = bare::redb(path, 200_000 / scale)?;
     report.add_beside(PUT_DISK, puts, "puts/s", "redb, 64 records a transaction", redb);
     report.add_beside(PUT_REDB, redb, "puts/s", "ours", puts);
+    report.add_beside(PUT_FJALL, bare::fjall(path, 200_000 / scale)?, "puts/s", "ours", puts);
     if let Some((_member, address)) = etcd::start(path)? {
         let etcd = runtime.block_on(async {
             let store = Arc::new(etcd::store(&address).await?);
@@ -96,12 +101,12 @@ fn durable(report: &mut Report, runtime: &Runtime, scale: usize) -> anyhow::Resu
 }
 
 /// What depends on the number of objects: gets, memory, the time to open a directory.
-fn grown(report: &mut Report, runtime: &Runtime, keys: [&'static str; 3], objects: usize) -> anyhow::Result<()> {
+fn grown(report: &mut Report, keys: [&'static str; 3], objects: usize) -> anyhow::Result<()> {
     if !keys.iter().any(|key| report.wants(key)) {
         return Ok(());
     }
     let directory = tempfile::tempdir_in(".").context("a directory on the disk to be measured")?;
-    let growth = runtime.block_on(growth::measure(directory.path(), objects))?;
+    let growth = growth::measure(directory.path(), objects)?;
     let [gets, bytes, open] = keys;
     report.add(gets, growth.gets, "gets/s");
     report.add(bytes, growth.bytes_per_object, "bytes");
@@ -200,26 +205,6 @@ async fn put_by_64(store: Arc<dyn Store>, puts: usize) -> anyhow::Result<f64> {
         writer.await??;
     }
     Ok(rate(puts / WRITERS * WRITERS, start))
-}
-
-/// The rival's best case: one thread that has all records of a group at hand, and waits for nobody.
-fn put_redb(directory: &std::path::Path, puts: usize) -> anyhow::Result<f64> {
-    const GROUP: usize = 64;
-    const TABLE: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("objects");
-    let database = redb::Database::create(directory.join("redb"))?;
-    let value = value();
-    let start = Instant::now();
-    for group in 0..puts.div_ceil(GROUP) {
-        let transaction = database.begin_write()?;
-        {
-            let mut table = transaction.open_table(TABLE)?;
-            for i in group * GROUP..(group + 1) * GROUP {
-                table.insert(&*key(scatter(i, 6400)), &*value.bytes)?;
-            }
-        }
-        transaction.commit()?;
-    }
-    Ok(rate(puts.div_ceil(GROUP) * GROUP, start))
 }
 
 async fn fan_out(puts: usize, watching: usize) -> anyhow::Result<f64> {

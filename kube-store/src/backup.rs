@@ -154,7 +154,7 @@ pub fn restore_on(
                     "{place} holds a store already ({file}); restore into another directory"
                 )));
             }
-            Name::Unfinished => medium.remove(&file).map_err(failed)?,
+            Name::Spare(_) | Name::Unfinished => medium.remove(&file).map_err(failed)?,
             Name::Foreign => {}
         }
     }

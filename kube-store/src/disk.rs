@@ -3,14 +3,18 @@
 
 mod committer;
 pub(crate) mod frame;
+mod group;
 pub(crate) mod log;
 pub mod medium;
 pub(crate) mod names;
+mod publisher;
 mod queue;
 pub(crate) mod reader;
 pub(crate) mod record;
 mod recovery;
 pub(crate) mod snapshot;
+
+pub use recovery::Recovery;
 
 use crate::engine::Engine;
 use crate::engine::housekeeping::{Backend, Housekeeper};
@@ -54,6 +58,7 @@ pub struct Disk {
     inner: Arc<Inner>,
     /// The threads, if the store has any.
     threads: Vec<JoinHandle<()>>,
+    recovery: Recovery,
     stop: Arc<AtomicBool>,
     _lock: Box<dyn MediumLock>,
 }
@@ -104,7 +109,12 @@ impl Disk {
         }
         let inner = Arc::new(Inner { engine, queue, committer: inline, housekeeper: Housekeeper::default() });
         inner.housekeeper.ensure_running(&inner);
-        Ok(Self { inner, threads, stop, _lock: lock })
+        Ok(Self { inner, threads, recovery: recovered.report, stop, _lock: lock })
+    }
+
+    /// How the store that had the directory before ended.
+    pub fn recovery(&self) -> Recovery {
+        self.recovery
     }
 }
 
@@ -116,10 +126,11 @@ pub(crate) fn lock(medium: &dyn Medium) -> Result<Box<dyn MediumLock>> {
     })
 }
 
-/// Starts the thread that commits and the one that writes snapshots, which ends when the first does.
+/// Starts the thread that commits, and those that publish and write snapshots, which end when the first does.
 fn start_threads(mut committer: Committer, queue: &Arc<Queue>) -> Result<Vec<JoinHandle<()>>> {
     let failed = |error: std::io::Error| Error::Io(format!("starting a thread: {error}"));
     let (jobs, to_do) = std::sync::mpsc::channel::<committer::SnapshotJob>();
+    let publish = committer.publish_beside(queue);
     let requests = Arc::clone(queue);
     let commit = move || {
         let mut waiting = VecDeque::new();
@@ -149,9 +160,11 @@ fn start_threads(mut committer: Committer, queue: &Arc<Queue>) -> Result<Vec<Joi
             requests.push(job.run());
         }
     };
-    let commit = std::thread::Builder::new().name("kubekit-store-log".to_owned()).spawn(commit).map_err(failed)?;
-    let write = std::thread::Builder::new().name("kubekit-store-snap".to_owned()).spawn(write).map_err(failed)?;
-    Ok(vec![commit, write])
+    let thread = |name: &str| std::thread::Builder::new().name(format!("kubekit-store-{name}"));
+    let commit = thread("log").spawn(commit).map_err(failed)?;
+    let publish = thread("pub").spawn(move || publish.run()).map_err(failed)?;
+    let write = thread("snap").spawn(write).map_err(failed)?;
+    Ok(vec![commit, publish, write])
 }
 
 impl Drop for Disk {

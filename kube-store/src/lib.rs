@@ -27,7 +27,7 @@ mod varint;
 
 pub use attributes::{Attributes, Extractor, Operator, Requirement, Selector};
 pub use config::{Config, History, WallClock};
-pub use disk::{CommitMode, Disk, medium};
+pub use disk::{CommitMode, Disk, Recovery, medium};
 pub use encryption::Encryption;
 pub use entry::{Entry, Value};
 pub use error::{Error, Result};

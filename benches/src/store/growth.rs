@@ -1,23 +1,43 @@
 //! What grows with the number of objects and of watchers: memory, and the time to open a directory.
 
 use super::{commit, config, fill, put, scatter, value};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use kubekit_store::backup::{Backup, restore};
 use kubekit_store::{Disk, Extractor, ListRequest, Memory, Precondition, ReadAt, Store, WallClock, WatchRequest};
+use serde::{Deserialize, Serialize};
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// What was measured with so many objects.
+#[derive(Deserialize, Serialize)]
 pub(super) struct Growth {
     pub(super) bytes_per_object: f64,
     pub(super) gets: f64,
     pub(super) open: f64,
 }
 
+/// Measures in a process of its own: in one that has freed as much before, new objects would cost nothing.
+pub(super) fn measure(directory: &Path, objects: usize) -> anyhow::Result<Growth> {
+    let mut child = Command::new(std::env::current_exe()?);
+    let child = child.arg("store-growth").arg(directory).arg(objects.to_string()).stderr(Stdio::inherit());
+    let output = child.output().context("starting the process that is measured")?;
+    ensure!(output.status.success(), "the process that is measured ended with {}", output.status);
+    serde_json::from_slice(&output.stdout).context("reading what was measured")
+}
+
+/// What that process does, and prints.
+#[expect(clippy::print_stdout, reason = "its output is read by the process that started it")]
+pub(crate) async fn measure_here(directory: &Path, objects: usize) -> anyhow::Result<()> {
+    let growth = fill_and_open(directory, objects).await?;
+    println!("{}", serde_json::to_string(&growth)?);
+    Ok(())
+}
+
 /// Fills a store in memory, then a directory with the same, and opens that.
-pub(super) async fn measure(directory: &Path, objects: usize) -> anyhow::Result<Growth> {
+async fn fill_and_open(directory: &Path, objects: usize) -> anyhow::Result<Growth> {
     let before = resident()?;
     let store = Memory::new(Extractor::none(), config());
     fill(&store, objects).await?;

@@ -35,6 +35,7 @@ pub fn file_names(bytes: &[u8]) {
     match names::parse(name) {
         Name::Log(revision) => assert_eq!(names::log(revision), name),
         Name::Snapshot(revision) => assert_eq!(names::snapshot(revision), name),
+        Name::Spare(revision) => assert_eq!(names::spare(revision), name),
         Name::Unfinished | Name::Foreign => {}
     }
 }
@@ -60,7 +61,7 @@ pub fn frames(bytes: &[u8]) {
     {
         candidate.is_intact(0, header, payload.get(..candidate.length).unwrap_or(payload));
     }
-    frame::proves_durable(0, 0, bytes);
+    frame::proves_durable(0, &FileHeader { kind: FileKind::Log, salt: 0, base: 0 }, bytes);
 }
 
 /// Records.

@@ -1,13 +1,15 @@
-//! The one writer of the disk backend: takes transactions in groups, makes each group durable, then tells.
+//! The one writer of the disk backend: takes transactions in groups, makes each group durable, and hands it on to be
+//! published.
 
+use super::group::Group;
 use super::log::Log;
 use super::medium::Medium;
-use super::{frame, record, snapshot};
+use super::publisher::{Publisher, Work};
+use super::queue::Queue;
+use super::{frame, snapshot};
 use crate::engine::Engine;
-use crate::engine::transaction::{Decision, Prepared};
-use crate::index::history::Change;
-use crate::{Encryption, Entry, Error, ReadAt, Result, Revision, TxnOutcome};
-use hashbrown::HashMap;
+use crate::engine::transaction::Prepared;
+use crate::{Encryption, Error, ReadAt, Result, Revision, TxnOutcome};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub(crate) enum Request {
 #[derive(Debug)]
 pub(crate) struct Committer {
     engine: Arc<Engine>,
+    publisher: Publisher,
     medium: Arc<dyn Medium>,
     log: Log,
     /// The configured size of a log file.
@@ -71,12 +74,6 @@ impl SnapshotJob {
     }
 }
 
-/// The answer to a transaction, waiting for the group to be durable.
-struct Reply {
-    to: oneshot::Sender<Result<TxnOutcome>>,
-    outcome: TxnOutcome,
-}
-
 impl Committer {
     pub(crate) fn new(
         engine: Arc<Engine>,
@@ -89,6 +86,7 @@ impl Committer {
         let (rotate_at, not_before, writing, stop) = (segment_bytes, 0, false, Arc::default());
         let (waiting, served) = (Vec::new(), Vec::new());
         Self {
+            publisher: Publisher::new(Arc::clone(&engine)),
             engine,
             medium,
             log,
@@ -113,12 +111,18 @@ impl Committer {
         if let Some(job) = self.maintain() {
             let written = job.run();
             self.step(&mut VecDeque::from([written]));
+            self.log.drop_spares();
         }
     }
 
     /// Ends a snapshot that is being written.
     pub(crate) fn stop(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)
+    }
+
+    /// Lets groups be published on a thread, which is to do the work that comes back, whenever somebody waits in `queue`.
+    pub(crate) fn publish_beside(&mut self, queue: &Arc<Queue>) -> Work {
+        self.publisher.with_thread(Arc::clone(queue))
     }
 
     /// Takes a group off the front of `requests`, and answers it. What comes back is to be run.
@@ -131,6 +135,7 @@ impl Committer {
                     return None;
                 }
                 Request::Compact(revision, reply) => {
+                    self.publisher.finish();
                     let done = self.compact(revision);
                     let _ = reply.send(done);
                 }
@@ -156,40 +161,26 @@ impl Committer {
 
     /// Commits the transactions at the front of the queue, as many as fit into one frame.
     fn commit_group(&mut self, requests: &mut VecDeque<Request>) {
-        let mut changes: Vec<Change> = Vec::new();
-        let mut replies = Vec::new();
-        // Keys that were changed earlier in this group.
-        let mut group: HashMap<Arc<str>, Option<Arc<Entry>>> = HashMap::new();
-        let mut revision = self.engine.revision();
-        let mut bytes = 0;
+        if !matches!(requests.front(), Some(Request::Txn(..))) {
+            return;
+        }
+        self.publisher.settle();
+        let mut group = Group::default();
+        let before = self.log.revision();
         let at = Instant::now();
-        while bytes < frame::PAYLOAD_TARGET
+        while group.bytes < frame::PAYLOAD_TARGET
             && let Some(Request::Txn(..)) = requests.front()
             && let Some(Request::Txn(prepared, to)) = requests.pop_front()
         {
-            let current = match group.get(&*prepared.key) {
+            let current = match group.changed.get(&*prepared.key) {
                 Some(changed) => changed.clone(),
-                None => self.engine.current(&prepared.key),
+                None => self.publisher.current(&prepared.key),
             };
-            match prepared.decide(current, revision + 1, at) {
-                Decision::Refuse(current) => replies.push(Reply { to, outcome: TxnOutcome::Refused { current } }),
-                Decision::Commit(change) => {
-                    revision += 1;
-                    bytes += record::size_estimate(&change);
-                    group.insert(Arc::clone(change.key()), change.entry.clone());
-                    replies.push(Reply { to, outcome: TxnOutcome::from(&change) });
-                    changes.push(change);
-                }
-            }
+            group.add(*prepared, to, current, before, at);
         }
-        let committed = self.log.commit(&changes, &self.engine.config().encryption).and_then(|()| {
-            let mut writer = self.engine.turn()?;
-            self.engine.publish(&mut writer, &changes);
-            Ok(())
-        });
-        for Reply { to, outcome } in replies {
-            // A refusal may rest on a change of this group, so that it shares its fate. Nobody may wait for the answer.
-            let _ = to.send(committed.clone().map(|()| outcome));
+        match self.log.commit(&group.changes, &self.engine.config().encryption) {
+            Ok(()) => self.publisher.publish(group, !requests.is_empty()),
+            Err(error) => group.answer(Err(error)),
         }
     }
 
@@ -199,7 +190,8 @@ impl Committer {
         if let Err(error) = self.log.note_compaction(revision) {
             tracing::warn!(%error, "a compaction was not noted in the log");
         }
-        // What is dead may be most of the files by now.
+        // What is dead may be most of the files by now, and files are to shrink.
+        self.log.drop_spares();
         const WORTHWHILE: u64 = 64 << 10;
         if !self.writing && self.log.bytes() > self.snapshot_bytes / 2 + WORTHWHILE {
             (self.snapshot_at, self.not_before) = (0, 0);
@@ -221,6 +213,12 @@ impl Committer {
         let due = !self.writing && bytes >= self.not_before && (bytes >= self.snapshot_at || wasted);
         if !due && self.log.file_bytes() < self.rotate_at {
             return None;
+        }
+        // What the snapshot has must be the present by then.
+        self.publisher.finish();
+        if !self.waiting.is_empty() {
+            // Nothing of the past may be left then, in a file that goes on over an older one neither.
+            self.log.drop_spares();
         }
         // A snapshot at the seam of two files makes all files before it superfluous.
         if let Err(error) = self.log.rotate() {
@@ -248,7 +246,9 @@ impl Committer {
         (self.writing, self.not_before) = (false, 0);
         let kept = written.and_then(|bytes| {
             (self.snapshot_bytes, self.snapshot_live) = (bytes, self.writing_live);
-            self.log.forget_before(revision)
+            // One file, or as much as the log grows to, if each is worth it.
+            let enough = if self.served.is_empty() { due_after(bytes, self.segment_bytes) } else { 0 };
+            self.log.forget_before(revision, self.segment_bytes / 2, enough)
         });
         self.snapshot_at = due_after(self.snapshot_bytes, self.segment_bytes);
         for reply in self.served.drain(..) {
@@ -259,6 +259,8 @@ impl Committer {
             if !self.stop.load(Ordering::Relaxed) {
                 tracing::warn!(medium = %self.medium.describe(), %error, "no snapshot was written; the log grows on");
             }
+            // What was kept for the log may be the room that was missing.
+            self.log.drop_spares();
             self.not_before = self.log.bytes() + self.segment_bytes / 4;
         }
         if !self.waiting.is_empty() {

@@ -16,8 +16,9 @@
 
 use crate::Revision;
 
-/// The version of the format that this crate writes. Version 2 came with sealed records.
-pub(crate) const VERSION: u32 = 2;
+/// The version of the format that this crate writes. Version 2 came with sealed records, version 3 with log files over the
+/// blocks of older ones.
+pub(crate) const VERSION: u32 = 3;
 /// The oldest version that it reads; a directory of an older one than [`VERSION`] is upgraded in place when it is opened.
 pub(crate) const VERSION_OLDEST: u32 = 1;
 pub(crate) const FILE_HEADER: usize = 28;
@@ -32,6 +33,8 @@ pub(crate) const PAYLOAD_MAX: usize = PAYLOAD_TARGET + crate::VALUE_BYTES_MAX + 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Log,
+    /// A log file that is written over one that was superfluous. Behind its end stands what is left of that one.
+    Recycled,
     Snapshot,
     Backup,
 }
@@ -40,6 +43,7 @@ impl FileKind {
     fn magic(self) -> &'static [u8; 8] {
         match self {
             Self::Log => b"\xf5kkLOG\r\n",
+            Self::Recycled => b"\xf5kkREC\r\n",
             Self::Snapshot => b"\xf5kkSNP\r\n",
             Self::Backup => b"\xf5kkBAK\r\n",
         }
@@ -81,7 +85,10 @@ impl FileHeader {
         bytes
     }
 
-    pub(crate) fn decode(kind: FileKind, bytes: &[u8; FILE_HEADER]) -> Result<Self, HeaderError> {
+    /// Reads a header. Where a log is expected, one over an older file is as good.
+    pub(crate) fn decode(expected: FileKind, bytes: &[u8; FILE_HEADER]) -> Result<Self, HeaderError> {
+        let recycled = expected == FileKind::Log && bytes[..8] == *FileKind::Recycled.magic();
+        let kind = if recycled { FileKind::Recycled } else { expected };
         if bytes[..8] != *kind.magic() || crc32fast::hash(&bytes[..24]) != u32_at(bytes, 24) {
             return Err(HeaderError::Damaged);
         }
@@ -188,22 +195,18 @@ impl Candidate {
     }
 }
 
-/// Whether an intact frame in `bytes` says that the file was durable beyond `offset`.
-pub(crate) fn proves_durable(offset: u64, salt: u32, bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = rest.windows(FRAME_MAGIC.len()).position(|window| window == FRAME_MAGIC) {
-        rest = &rest[at..];
-        if let Some((header_bytes, after)) = rest.split_first_chunk::<FRAME_HEADER>()
-            && let Some(candidate) = Candidate::decode(header_bytes)
-            && candidate.header.synced > offset
-            && let Some(payload) = after.get(..candidate.length)
-            && candidate.is_intact(salt, header_bytes, payload)
-        {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
+/// Whether an intact frame in `bytes` says that the file of this header was durable beyond `offset`.
+///
+/// Frames of the file that this one is written over have another salt, and lower revisions.
+pub(crate) fn proves_durable(offset: u64, file: &FileHeader, bytes: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, &FRAME_MAGIC).any(|at| {
+        let Some((header_bytes, after)) = bytes[at..].split_first_chunk::<FRAME_HEADER>() else { return false };
+        let Some(candidate) = Candidate::decode(header_bytes) else { return false };
+        let Some(payload) = after.get(..candidate.length) else { return false };
+        candidate.header.synced > offset
+            && candidate.header.revision >= file.base
+            && candidate.is_intact(file.salt, header_bytes, payload)
+    })
 }
 
 fn checksum(salt: u32, header: &[u8], payload: &[u8]) -> u32 {

@@ -1,4 +1,7 @@
-//! The log: files of frames that are only appended to, and synced before anybody is told.
+//! The log: files of frames that are written one behind the other, and synced before anybody is told.
+//!
+//! A file that a snapshot made superfluous is kept as a spare, and the next file is written over it: its blocks are
+//! allocated, so that a sync has nothing but data to write.
 
 use super::frame::{self, FILE_HEADER, FileHeader, FileKind, FrameHeader, FrameKind};
 use super::medium::{Medium, MediumFile};
@@ -26,6 +29,10 @@ pub(crate) struct Log {
     /// Files that are complete, oldest first.
     sealed: Vec<Sealed>,
     base: Revision,
+    /// Whether the open file is written over another, of which something may be left behind its end.
+    recycled: bool,
+    /// Files that can be written over.
+    spares: Vec<Sealed>,
     buffer: Vec<u8>,
     poisoned: Option<String>,
 }
@@ -68,6 +75,8 @@ impl Log {
             revision,
             sealed,
             base: revision,
+            recycled: false,
+            spares: Vec::new(),
             buffer: Vec::new(),
             poisoned: None,
         })
@@ -87,8 +96,27 @@ impl Log {
         };
         let file = open().map_err(|error| failed(&format!("opening {name}"), &error))?;
         let End { base, salt, len, marked } = end;
-        let (buffer, poisoned) = (Vec::new(), None);
-        Ok(Self { medium, file, salt, len, synced: len, marked, revision, sealed, base, buffer, poisoned })
+        Ok(Self {
+            medium,
+            file,
+            salt,
+            len,
+            synced: len,
+            marked,
+            revision,
+            sealed,
+            base,
+            // Whatever stood behind its end was cut off.
+            recycled: false,
+            spares: Vec::new(),
+            buffer: Vec::new(),
+            poisoned: None,
+        })
+    }
+
+    /// The revision of the last record, which is durable.
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision
     }
 
     /// Bytes of all files.
@@ -183,16 +211,25 @@ impl Log {
         }
         let salt = fresh_salt();
         // The next file comes first: where the medium is full, the open one can still go on.
-        let next = create_file(&*self.medium, self.revision, salt);
+        let spare = self.spares.pop();
+        let next = match spare {
+            Some(spare) => recycle_file(&*self.medium, spare, self.revision, salt),
+            None => create_file(&*self.medium, self.revision, salt),
+        };
         let next = next.map_err(|error| failed("creating a log file", &error));
         let sealed = next.and_then(|file| self.note(FrameKind::Seal, self.revision).map(|()| file));
         let file = match sealed {
             Ok(file) => file,
             Err(error) => return Err(self.take_back_file(error)),
         };
+        if self.recycled
+            && let Err(error) = self.file.truncate(self.len)
+        {
+            return Err(self.poison("a complete log file could not be cut to its length", &error));
+        }
         self.sync()?;
         self.sealed.push(Sealed { base: self.base, bytes: self.len });
-        (self.file, self.salt, self.base) = (file, salt, self.revision);
+        (self.file, self.salt, self.base, self.recycled) = (file, salt, self.revision, spare.is_some());
         (self.len, self.synced, self.marked) = (FILE_HEADER as u64, FILE_HEADER as u64, false);
         Ok(())
     }
@@ -210,20 +247,49 @@ impl Log {
         }
     }
 
-    /// Removes the files and snapshots that a snapshot at `revision` makes superfluous.
-    pub(crate) fn forget_before(&mut self, revision: Revision) -> io::Result<()> {
+    /// Removes the files and snapshots that a snapshot at `revision` makes superfluous, but for log files that are worth
+    /// to be written over: those of `worth` bytes or more, until there are `enough` bytes of them.
+    pub(crate) fn forget_before(&mut self, revision: Revision, worth: u64, enough: u64) -> io::Result<()> {
         let ends = self.sealed.iter().skip(1).map(|next| next.base).chain([self.base]);
         // A snapshot that follows another without a write in between finds nothing sealed.
         let superfluous = ends.take_while(|end| *end <= revision).count().min(self.sealed.len());
+        let mut kept: u64 = self.spares.iter().map(|spare| spare.bytes).sum();
+        let mut spares = Vec::new();
+        while let Some(spare) = self.spares.pop_if(|spare| kept - spare.bytes >= enough) {
+            self.medium.remove(&names::spare(spare.base))?;
+            kept -= spare.bytes;
+        }
         for sealed in self.sealed.drain(..superfluous) {
-            self.medium.remove(&names::log(sealed.base))?;
+            let name = names::log(sealed.base);
+            if sealed.bytes < worth || kept >= enough {
+                self.medium.remove(&name)?;
+                continue;
+            }
+            self.medium.rename(&name, &names::spare(sealed.base))?;
+            kept += sealed.bytes;
+            spares.push(sealed);
         }
         for name in self.medium.list()? {
             if matches!(names::parse(&name), names::Name::Snapshot(older) if older < revision) {
                 self.medium.remove(&name)?;
             }
         }
-        self.medium.sync_dir()
+        self.medium.sync_dir()?;
+        // Not before their names are durable: under the old one, what is written over them would be taken for damage.
+        self.spares.append(&mut spares);
+        Ok(())
+    }
+
+    /// Removes the files that were kept to be written over; `true` when there were some.
+    pub(crate) fn drop_spares(&mut self) -> bool {
+        let some = !self.spares.is_empty();
+        for spare in self.spares.drain(..) {
+            let name = names::spare(spare.base);
+            if let Err(error) = self.medium.remove(&name) {
+                tracing::warn!(medium = %self.medium.describe(), name, %error, "a superfluous log file stays behind");
+            }
+        }
+        some
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
@@ -235,6 +301,8 @@ impl Log {
             return Err(self.poison("a write to the log failed", &error));
         }
         match self.file.truncate(self.len) {
+            // What was kept for later is needed now.
+            Ok(()) if self.drop_spares() => self.append(bytes),
             Ok(()) => Err(Error::NoSpace(format!("{}: {error}", self.medium.describe()))),
             Err(error) => Err(self.poison("a partial write to the log could not be taken back", &error)),
         }
@@ -262,6 +330,17 @@ fn create_file(medium: &dyn Medium, base: Revision, salt: u32) -> io::Result<Box
     let mut file = medium.create(&names::log(base))?;
     file.append(&FileHeader { kind: FileKind::Log, salt, base }.encode())?;
     file.sync()?;
+    medium.sync_dir()?;
+    Ok(file)
+}
+
+/// Makes a log file of one that is superfluous. It has its name when it has its header, durably.
+fn recycle_file(medium: &dyn Medium, spare: Sealed, base: Revision, salt: u32) -> io::Result<Box<dyn MediumFile>> {
+    let name = names::spare(spare.base);
+    let mut file = medium.overwrite(&name)?;
+    file.append(&FileHeader { kind: FileKind::Recycled, salt, base }.encode())?;
+    file.sync()?;
+    medium.rename(&name, &names::log(base))?;
     medium.sync_dir()?;
     Ok(file)
 }

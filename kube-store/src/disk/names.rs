@@ -4,6 +4,7 @@ use crate::Revision;
 
 const LOG: &str = "log-";
 const SNAPSHOT: &str = "snapshot-";
+const SPARE: &str = "spare-";
 const UNFINISHED: &str = ".tmp";
 
 /// What a name says.
@@ -13,6 +14,8 @@ pub(crate) enum Name {
     Log(Revision),
     /// A snapshot of this revision.
     Snapshot(Revision),
+    /// A log file that is superfluous, and kept so that the next one need not be allocated.
+    Spare(Revision),
     /// A snapshot that was not completed.
     Unfinished,
     /// Not one of ours.
@@ -35,12 +38,18 @@ pub(crate) fn unfinished(revision: Revision) -> String {
     format!("{SNAPSHOT}{revision:020}{UNFINISHED}")
 }
 
+/// The name that the log file with this base has once it is superfluous.
+pub(crate) fn spare(base: Revision) -> String {
+    format!("{SPARE}{base:020}")
+}
+
 /// Reads a name.
 pub(crate) fn parse(name: &str) -> Name {
     let revision = |digits: &str| if digits.len() == 20 { digits.parse().ok() } else { None };
     if name.starts_with(SNAPSHOT) && name.ends_with(UNFINISHED) {
         return Name::Unfinished;
     }
-    let log = name.strip_prefix(LOG).and_then(revision).map(Name::Log);
-    log.or_else(|| name.strip_prefix(SNAPSHOT).and_then(revision).map(Name::Snapshot)).unwrap_or(Name::Foreign)
+    let kinds: [(&str, fn(Revision) -> Name); 3] = [(LOG, Name::Log), (SNAPSHOT, Name::Snapshot), (SPARE, Name::Spare)];
+    let ours = kinds.into_iter().find_map(|(prefix, kind)| name.strip_prefix(prefix).and_then(revision).map(kind));
+    ours.unwrap_or(Name::Foreign)
 }

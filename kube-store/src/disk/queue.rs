@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// Whoever was answered and writes again does so within this time of the one before, or is not waited for. It is what a
 /// timer of Linux takes at least, and a small part of a sync.
 const GAP: Duration = Duration::from_micros(60);
+/// Where a group takes less than this, the next one is not waited for: its writers need a part of a millisecond to come
+/// back, and their requests join those of the sync after the next, while it runs. On a slower medium it is better to have
+/// all of them in each sync.
+const SLOW: Duration = Duration::from_millis(1);
 /// No group is waited for longer than this, however slow the medium.
 const PATIENCE_MAX: Duration = Duration::from_millis(2);
 
@@ -74,6 +78,9 @@ impl Queue {
     /// where many writers wait for their answers, each sync then serves all of them. It ends as soon as they cease to
     /// come, and after the time that the group before took, so that nobody waits for long in vain.
     pub(crate) fn gather(&self, before: Before) {
+        if before.took < SLOW {
+            return;
+        }
         let mut requests = self.requests.lock();
         let wanted = before.answered + requests.waiting.len();
         // A writer that is alone waits for nobody.
@@ -93,6 +100,11 @@ impl Queue {
             }
         }
         requests.wanted = 0;
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.requests.lock().waiting.is_empty()
     }
 
     /// What is there now.

@@ -26,6 +26,8 @@ pub(crate) enum Next<'a> {
     Damaged {
         /// Whether a later frame says that they were durable, so that they may have been acknowledged.
         durable: bool,
+        /// How many there are up to the end of the file.
+        bytes: u64,
     },
 }
 
@@ -78,7 +80,7 @@ impl Reader {
                 }
                 let what = match kind {
                     FileKind::Backup => "this is no backup, or its header is damaged",
-                    FileKind::Log | FileKind::Snapshot => {
+                    FileKind::Log | FileKind::Recycled | FileKind::Snapshot => {
                         "the header is damaged, or this is no file of a store. Restore the directory from a backup"
                     }
                 };
@@ -112,7 +114,8 @@ impl Reader {
         // The damage may be in the length, so that the next frame may begin anywhere behind the first byte.
         head.append(&mut payload);
         self.read_up_to(usize::MAX, &mut head)?;
-        Ok(Next::Damaged { durable: frame::proves_durable(self.offset, self.header.salt, &head[1..]) })
+        let bytes = head.len() as u64;
+        Ok(Next::Damaged { bytes, durable: frame::proves_durable(self.offset, &self.header, &head[1..]) })
     }
 
     fn read_up_to(&mut self, count: usize, into: &mut Vec<u8>) -> Result<()> {
@@ -128,7 +131,7 @@ impl Reader {
             self.offset,
             match self.header.kind {
                 FileKind::Backup => "Use another backup",
-                FileKind::Log | FileKind::Snapshot => {
+                FileKind::Log | FileKind::Recycled | FileKind::Snapshot => {
                     "Acknowledged writes would be lost, so the store does not start; restore the directory from a backup"
                 }
             }

@@ -4,7 +4,7 @@
 //! of the log, and only if no later frame says that it was durable: then it is what a crash left of a write that
 //! nobody was told of.
 
-use super::frame::{FileKind, FrameKind};
+use super::frame::{FILE_HEADER, FileKind, FrameKind};
 use super::log::{End, Log, Sealed};
 use super::medium::Medium;
 use super::names::{self, Name};
@@ -29,6 +29,20 @@ pub(crate) struct Recovered {
     pub(crate) snapshot_bytes: (u64, u64),
     /// Whether something in the directory is of an older version of the format.
     pub(crate) outdated: bool,
+    pub(crate) report: Recovery,
+}
+
+/// How the store that had a directory before ended. What it had acknowledged is there in each case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Whether the log ends with the mark that a store writes when it is closed, or when it has been idle, and nothing
+    /// stands behind it. If not, the process or the machine stopped while something was written, or the last bytes of the
+    /// log are damaged.
+    pub in_order: bool,
+    /// Bytes behind the last intact write, which were never acknowledged and are cut off. Those that an older file left in
+    /// the same blocks do not count.
+    pub cut_bytes: u64,
 }
 
 /// The state while it is read.
@@ -39,6 +53,10 @@ struct Replay<'a> {
     index: Index,
     expiry: Expiry,
     outdated: bool,
+    /// Bytes of writes that were never acknowledged.
+    cut_bytes: u64,
+    /// Whether a file is there that was never in use.
+    unused: bool,
 }
 
 /// What was found in one log file.
@@ -61,6 +79,8 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
         index: Index::new(store::EMPTY_REVISION, &config.indexed),
         expiry: Expiry::default(),
         outdated: false,
+        cut_bytes: 0,
+        unused: false,
     };
     let snapshot_bytes = match found.snapshot {
         Some(revision) => (replay.snapshot(revision)?, replay.index.live_bytes() as u64),
@@ -70,6 +90,7 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
     let logs = replay.relevant(&found, start)?;
     let mut sealed = Vec::new();
     let mut open: Option<End> = None;
+    let mut continued = true;
     for base in logs {
         let first = base <= start;
         let file = replay.file(base, first)?;
@@ -79,6 +100,7 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
             // A rotation makes the next file before it completes the open one, and did not come so far; the open one
             // may have gone on since, where the file could not be taken back durably.
             remove(&**medium, &names::log(base))?;
+            replay.unused = true;
             continue;
         }
         if let Some(end) = open {
@@ -91,10 +113,16 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
             return Err(missing(&**medium, &format!("the log between revisions {found} and {expected}")));
         }
         open = file.open;
-        if open.is_none() && file.used {
+        continued = open.is_some() || !file.used;
+        if !continued {
             sealed.push(Sealed { base, bytes: file.bytes });
         }
     }
+    if !continued {
+        // The next file is made durable before one is completed.
+        return Err(missing(&**medium, &format!("the log after revision {}", replay.index.revision())));
+    }
+    let report = replay.report(open);
     let Replay { index, expiry, outdated, .. } = replay;
     // What was removed may not come back after the next write.
     medium.sync_dir().map_err(|error| failed(&**medium, "syncing the directory", &error))?;
@@ -104,7 +132,7 @@ pub(crate) fn recover(medium: &Arc<dyn Medium>, config: &Config) -> Result<Recov
         Some(end) => Log::resume(Arc::clone(medium), end, index.revision(), sealed)?,
         None => Log::create(Arc::clone(medium), index.revision(), sealed)?,
     };
-    Ok(Recovered { index, expiry, log, snapshot_bytes, outdated })
+    Ok(Recovered { index, expiry, log, snapshot_bytes, outdated, report })
 }
 
 /// The files of a directory.
@@ -122,7 +150,8 @@ impl Found {
             match names::parse(&name) {
                 Name::Log(base) => found.logs.push(base),
                 Name::Snapshot(revision) => found.snapshot = found.snapshot.max(Some(revision)),
-                Name::Unfinished => remove(medium, &name)?,
+                // Spares that were there when the machine stopped may be log files by another name.
+                Name::Unfinished | Name::Spare(_) => remove(medium, &name)?,
                 Name::Foreign => {}
             }
         }
@@ -185,12 +214,14 @@ impl Replay<'_> {
     fn file(&mut self, base: Revision, first: bool) -> Result<File> {
         let name = names::log(base);
         let Opened::Reader(mut reader) = Reader::open(self.medium, &name, FileKind::Log)? else {
+            self.unused = true;
             return Ok(File { open: None, used: false, bytes: 0, revision: base });
         };
         if reader.header.base != base {
             return Err(reader.damaged("the header is that of another log file"));
         }
         self.outdated |= reader.outdated;
+        let recycled = reader.header.kind == FileKind::Recycled;
         let before = self.index.revision();
         let continues = first || base == before;
         let mut revision = base;
@@ -200,12 +231,15 @@ impl Replay<'_> {
             let (header, payload) = match reader.next()? {
                 Next::Frame(header, payload) => (header, payload),
                 Next::End => break,
-                Next::Damaged { durable: true } => {
+                Next::Damaged { durable: true, .. } => {
                     return Err(reader.damaged("the log is damaged, and what follows shows that it was durable"));
                 }
-                Next::Damaged { durable: false } => {
+                // What an older file left, or a torn write over it.
+                Next::Damaged { durable: false, .. } if recycled => break,
+                Next::Damaged { durable: false, bytes } => {
+                    self.cut_bytes += bytes;
                     let (medium, offset) = (self.medium.describe(), reader.offset);
-                    tracing::warn!(medium, name, offset, "cutting off a write that was never acknowledged");
+                    tracing::warn!(medium, name, offset, bytes, "cutting off a write that was never acknowledged");
                     break;
                 }
             };
@@ -219,7 +253,7 @@ impl Replay<'_> {
                 FrameKind::Mark => {}
                 FrameKind::Seal => {
                     let bytes = reader.offset;
-                    if !matches!(reader.next()?, Next::End) {
+                    if !recycled && !matches!(reader.next()?, Next::End) {
                         return Err(reader.damaged("something follows the end of a complete log file"));
                     }
                     return Ok(File { open: None, used, bytes, revision });
@@ -279,6 +313,12 @@ impl Replay<'_> {
         self.index.apply(change);
         while self.index.trim_step(&self.config.history, self.present.instant).is_some() {}
         Ok(())
+    }
+
+    /// How the log ends that goes on at `open`.
+    fn report(&self, open: Option<End>) -> Recovery {
+        let ended = open.is_none_or(|end| end.marked || end.len == FILE_HEADER as u64);
+        Recovery { in_order: ended && self.cut_bytes == 0 && !self.unused, cut_bytes: self.cut_bytes }
     }
 
     fn incomplete(&self, end: End) -> Error {

@@ -169,7 +169,7 @@ async fn an_older_version_is_upgraded_in_place() {
         age(&medium, 1);
         let old = medium.fork();
         let store = open(&medium).unwrap();
-        assert_eq!(versions(&medium), [2], "after {steps} steps");
+        assert_eq!(versions(&medium), [3], "after {steps} steps");
         model.check(&store, "upgraded").await;
         drop(store);
         model.check(&open(&medium).unwrap(), "upgraded and reopened").await;

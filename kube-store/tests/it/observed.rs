@@ -56,6 +56,10 @@ impl Medium for Observed {
         Ok(Box::new(ObservedFile { file: self.medium.append(name)?, medium: self.clone() }))
     }
 
+    fn overwrite(&self, name: &str) -> Result<Box<dyn MediumFile>> {
+        Ok(Box::new(ObservedFile { file: self.medium.overwrite(name)?, medium: self.clone() }))
+    }
+
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.after(self.medium.rename(from, to))
     }

@@ -23,9 +23,18 @@ fn is_intact(salt: u32, bytes: &[u8]) -> bool {
 
 #[test]
 fn a_file_header_comes_back_as_it_was() {
-    for kind in [FileKind::Log, FileKind::Snapshot] {
+    for kind in [FileKind::Log, FileKind::Snapshot, FileKind::Backup] {
         let header = FileHeader { kind, salt: SALT, base: u64::MAX - 1 };
         assert_eq!(FileHeader::decode(kind, &header.encode()), Ok(header));
+    }
+}
+
+#[test]
+fn a_log_over_an_older_file_is_a_log() {
+    let header = FileHeader { kind: FileKind::Recycled, salt: SALT, base: 7 };
+    assert_eq!(FileHeader::decode(FileKind::Log, &header.encode()), Ok(header));
+    for other in [FileKind::Snapshot, FileKind::Backup] {
+        assert_eq!(FileHeader::decode(other, &header.encode()), Err(HeaderError::Damaged));
     }
 }
 
@@ -69,7 +78,10 @@ fn every_bit_of_a_frame_counts() {
 
 #[track_caller]
 fn check_proof(offset: u64, bytes: &[u8], expected: bool) {
-    assert_eq!(proves_durable(offset, SALT, bytes), expected);
+    let file = FileHeader { kind: FileKind::Log, salt: SALT, base: 7 };
+    assert_eq!(proves_durable(offset, &file, bytes), expected);
+    let later = FileHeader { base: 8, ..file };
+    assert!(!proves_durable(offset, &later, bytes), "frames of before the file are none of it");
 }
 
 #[test]

@@ -99,13 +99,18 @@ impl Medium for Directory {
         options.create(true).write(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Box::new(Appended { file: options.open(self.path.join(name))? }))
+        Ok(Box::new(Written { file: options.open(self.path.join(name))? }))
     }
 
     fn append(&self, name: &str) -> Result<Box<dyn MediumFile>> {
         let mut file = OpenOptions::new().write(true).open(self.path.join(name))?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Box::new(Appended { file }))
+        Ok(Box::new(Written { file }))
+    }
+
+    fn overwrite(&self, name: &str) -> Result<Box<dyn MediumFile>> {
+        let file = OpenOptions::new().write(true).open(self.path.join(name))?;
+        Ok(Box::new(Written { file }))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
@@ -122,11 +127,11 @@ impl Medium for Directory {
 }
 
 #[derive(Debug)]
-struct Appended {
+struct Written {
     file: File,
 }
 
-impl MediumFile for Appended {
+impl MediumFile for Written {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes)
     }

@@ -52,7 +52,43 @@ struct State {
 #[derive(Clone, Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
+    /// So many bytes are on the medium, but for those of `before`.
     synced: usize,
+    /// What was there before it was written over, and where; oldest first. Nothing of that is synced.
+    before: Vec<(usize, Vec<u8>)>,
+    /// What was cut off since the last sync, while nothing was appended.
+    cut: Vec<u8>,
+}
+
+impl Content {
+    /// Writes at a place that is not behind the end.
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        let over = bytes.len().min(self.bytes.len() - at);
+        let known = self.synced.clamp(at, at + over);
+        if known > at {
+            self.before.push((at, self.bytes[at..known].to_vec()));
+        }
+        self.bytes[at..at + over].copy_from_slice(&bytes[..over]);
+        self.bytes.extend_from_slice(&bytes[over..]);
+        if over < bytes.len() {
+            self.cut.clear();
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        if len < self.synced {
+            let cut = self.bytes[len..self.synced].to_vec();
+            self.cut.splice(..0, cut);
+        }
+        self.bytes.truncate(len);
+        self.synced = self.synced.min(len);
+    }
+
+    fn sync(&mut self) {
+        self.synced = self.bytes.len();
+        self.before.clear();
+        self.cut.clear();
+    }
 }
 
 impl Simulated {
@@ -134,7 +170,7 @@ impl Simulated {
         let file = state.new_file(name);
         state.durable_names.insert(name.to_owned(), file);
         let synced = bytes.len();
-        state.files.insert(file, Content { bytes, synced });
+        state.files.insert(file, Content { bytes, synced, ..Content::default() });
     }
 
     /// Turns one bit of a file over.
@@ -252,9 +288,9 @@ impl State {
         }
     }
 
-    /// Of bytes that were not synced, some sectors are there, some are zeros, and the end may be missing.
+    /// Of bytes that were not synced, some sectors are there, some are zeros or as before, and the end may be missing, or
+    /// what was cut off from it be back.
     fn tear_content(&mut self, content: &mut Content) {
-        const SECTOR: usize = 512;
         let unsynced = content.bytes.len() - content.synced;
         if unsynced > 0 {
             let kept = match self.below(4) {
@@ -273,9 +309,34 @@ impl State {
                 start = end;
             }
         }
-        content.synced = content.bytes.len();
+        let cut = std::mem::take(&mut content.cut);
+        if self.below(2) == 0 {
+            content.bytes.extend(cut);
+        }
+        self.tear_overwritten(content);
+        content.sync();
+    }
+
+    fn tear_overwritten(&mut self, content: &mut Content) {
+        let chance = self.below(5);
+        for (at, before) in std::mem::take(&mut content.before).into_iter().rev() {
+            let mut start = at;
+            while start < at + before.len() {
+                let end = ((start / SECTOR + 1) * SECTOR).min(at + before.len());
+                let there = content.bytes.get_mut(start..end);
+                if let Some(there) = there
+                    && self.below(4) < chance
+                {
+                    there.copy_from_slice(&before[start - at..end - at]);
+                }
+                start = end;
+            }
+        }
     }
 }
+
+/// What a medium writes as a whole.
+const SECTOR: usize = 512;
 
 #[derive(Debug)]
 struct Lock {
@@ -328,13 +389,19 @@ impl Medium for Simulated {
         let mut state = self.state.lock();
         state.atomic_step()?;
         let file = state.new_file(name);
-        Ok(Box::new(Handle { medium: self.clone(), file, epoch: state.epoch }))
+        Ok(Box::new(Handle { medium: self.clone(), file, epoch: state.epoch, at: None }))
     }
 
     fn append(&self, name: &str) -> Result<Box<dyn MediumFile>> {
         let state = self.state.lock();
         let file = *state.names.get(name).ok_or_else(|| missing(name))?;
-        Ok(Box::new(Handle { medium: self.clone(), file, epoch: state.epoch }))
+        Ok(Box::new(Handle { medium: self.clone(), file, epoch: state.epoch, at: None }))
+    }
+
+    fn overwrite(&self, name: &str) -> Result<Box<dyn MediumFile>> {
+        let state = self.state.lock();
+        let file = *state.names.get(name).ok_or_else(|| missing(name))?;
+        Ok(Box::new(Handle { medium: self.clone(), file, epoch: state.epoch, at: Some(0) }))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
@@ -364,6 +431,8 @@ struct Handle {
     medium: Simulated,
     file: u64,
     epoch: u64,
+    /// Where the next bytes go, if not at the end.
+    at: Option<usize>,
 }
 
 impl Handle {
@@ -379,15 +448,21 @@ fn content(state: &mut State, file: u64) -> &mut Content {
 
 impl MediumFile for Handle {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.with(|state, file| {
+        let at = self.at;
+        let mut end = None;
+        let done = self.with(|state, file| {
             let goes_on = state.step()?;
             let room = usize::try_from(state.capacity.saturating_sub(state.bytes())).unwrap_or(usize::MAX);
+            let length = content(state, file).bytes.len();
+            let at = at.unwrap_or(length);
+            let room = room.saturating_add(length - at);
             let failing = std::mem::take(&mut state.append_fails);
             let written = match (goes_on, failing) {
                 (true, false) => bytes.len().min(room),
                 _ => state.below(bytes.len() + 1).min(room),
             };
-            content(state, file).bytes.extend_from_slice(&bytes[..written]);
+            content(state, file).write(at, &bytes[..written]);
+            end = Some(at + written);
             match (goes_on, failing) {
                 (false, _) => Err(stopped()),
                 (true, true) => Err(Error::other("injected: the write failed")),
@@ -396,7 +471,9 @@ impl MediumFile for Handle {
                 }
                 (true, false) => Ok(()),
             }
-        })
+        });
+        self.at = self.at.and(end);
+        done
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -406,10 +483,14 @@ impl MediumFile for Handle {
                 let content = content(state, file);
                 let synced = content.synced;
                 content.bytes[synced..].fill(0);
+                for (at, before) in std::mem::take(&mut content.before).into_iter().rev() {
+                    if let Some(there) = content.bytes.get_mut(at..at + before.len()) {
+                        there.copy_from_slice(&before);
+                    }
+                }
                 return Err(Error::other("injected: the sync failed"));
             }
-            let content = content(state, file);
-            content.synced = content.bytes.len();
+            content(state, file).sync();
             Ok(())
         })
     }
@@ -417,12 +498,11 @@ impl MediumFile for Handle {
     fn truncate(&mut self, len: u64) -> Result<()> {
         self.with(|state, file| {
             state.atomic_step()?;
-            let len = usize::try_from(len).unwrap_or(usize::MAX);
-            let content = content(state, file);
-            content.bytes.truncate(len);
-            content.synced = content.synced.min(len);
+            content(state, file).truncate(usize::try_from(len).unwrap_or(usize::MAX));
             Ok(())
-        })
+        })?;
+        self.at = None;
+        Ok(())
     }
 
     fn len(&self) -> Result<u64> {

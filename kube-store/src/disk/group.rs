@@ -1,0 +1,69 @@
+//! The transactions that become durable by one sync, and those who wait for them.
+
+use super::record;
+use crate::engine::Engine;
+use crate::engine::transaction::{Decision, Prepared};
+use crate::index::history::Change;
+use crate::{Entry, Result, Revision, TxnOutcome};
+use hashbrown::HashMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// What is under the keys that a group changes.
+pub(crate) type Changed = HashMap<Arc<str>, Option<Arc<Entry>>>;
+
+/// A group: decided, and perhaps not durable yet.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) changed: Changed,
+    /// About as many bytes as its records have.
+    pub(crate) bytes: usize,
+    replies: Vec<Reply>,
+}
+
+/// The answer to a transaction, waiting for the group to be durable.
+#[derive(Debug)]
+struct Reply {
+    to: oneshot::Sender<Result<TxnOutcome>>,
+    outcome: TxnOutcome,
+}
+
+impl Group {
+    /// Decides on a transaction, given what is under its key, and the last revision before it.
+    pub(crate) fn add(
+        &mut self,
+        prepared: Prepared,
+        to: oneshot::Sender<Result<TxnOutcome>>,
+        current: Option<Arc<Entry>>,
+        before: Revision,
+        at: Instant,
+    ) {
+        let outcome = match prepared.decide(current, before + self.changes.len() as Revision + 1, at) {
+            Decision::Refuse(current) => TxnOutcome::Refused { current },
+            Decision::Commit(change) => {
+                self.bytes += record::size_estimate(&change);
+                self.changed.insert(Arc::clone(change.key()), change.entry.clone());
+                let outcome = TxnOutcome::from(&change);
+                self.changes.push(change);
+                outcome
+            }
+        };
+        self.replies.push(Reply { to, outcome });
+    }
+
+    /// Makes the group, which is durable, the present, and answers it.
+    pub(crate) fn publish(self, engine: &Engine) {
+        let published = engine.turn().map(|mut writer| engine.publish(&mut writer, &self.changes));
+        self.answer(published);
+    }
+
+    /// Answers everybody. A refusal may rest on a change of this group, so that it shares its fate.
+    pub(crate) fn answer(self, done: Result<()>) {
+        for Reply { to, outcome } in self.replies {
+            // Nobody may wait for the answer any more.
+            let _ = to.send(done.clone().map(|()| outcome));
+        }
+    }
+}
