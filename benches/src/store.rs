@@ -86,11 +86,16 @@ fn durable(report: &mut Report, runtime: &Runtime, scale: usize) -> anyhow::Resu
     let path = directory.path();
     let ours = Arc::new(Disk::open(path.join("store"), Extractor::none(), config())?);
     let puts = runtime.block_on(put_by_64(ours, 1_000_000 / scale))?;
-    let redb = bare::redb(path, 200_000 / scale)?;
-    report.add_beside(PUT_DISK, puts, "puts/s", "redb, 64 records a transaction", redb);
-    report.add_beside(PUT_REDB, redb, "puts/s", "ours", puts);
-    report.add_beside(PUT_FJALL, bare::fjall(path, 200_000 / scale)?, "puts/s", "ours", puts);
-    if let Some((_member, address)) = etcd::start(path)? {
+    report.add(PUT_DISK, puts, "puts/s");
+    if report.wants(PUT_REDB) {
+        report.add_beside(PUT_REDB, bare::redb(path, 200_000 / scale)?, "puts/s", "ours", puts);
+    }
+    if report.wants(PUT_FJALL) {
+        report.add_beside(PUT_FJALL, bare::fjall(path, 200_000 / scale)?, "puts/s", "ours", puts);
+    }
+    if report.wants(PUT_ETCD)
+        && let Some((_member, address)) = etcd::start(path)?
+    {
         let etcd = runtime.block_on(async {
             let store = Arc::new(etcd::store(&address).await?);
             put_by_64(store, 50_000 / scale).await
