@@ -1,10 +1,29 @@
 //! The conformance suite on both backends, and the model with more seeds.
 
 use crate::seeds;
-use kubekit_store::conformance::{Subject, extractor, random_operations, run_all};
+use kubekit_store::conformance::{Subject, checks, extractor, random_operations, run_all};
 use kubekit_store::medium::Simulated;
 use kubekit_store::{CommitMode, Config, Disk, History, Memory};
 use std::sync::Arc;
+
+/// `docs/store.md` says which check stands for which behaviour of Kubernetes' suite: each is there.
+#[test]
+fn the_behaviours_of_kubernetes_have_their_checks() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/store.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, table) = page.split_once("| | there | here |").unwrap();
+    let names: Vec<&str> = checks().iter().map(|check| check.name).collect();
+    let (mut rows, mut covered) = (0, 0);
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        rows += 1;
+        let Some((_, here)) = row.split_once("| `") else { continue };
+        covered += 1;
+        for check in here.trim_end_matches(" |").split(", ") {
+            assert!(names.contains(&check.trim_matches('`')), "{row}: there is no check {check}");
+        }
+    }
+    assert_eq!((rows, covered), (54, 50));
+}
 
 fn memory(config: Config) -> Subject {
     Arc::new(Memory::new(extractor(), config))

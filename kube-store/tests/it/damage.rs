@@ -3,7 +3,7 @@
 use crate::trace::{Model, Step, Trace, open};
 use crate::{long, seeds};
 use kubekit_store::medium::Simulated;
-use kubekit_store::{Error, Store};
+use kubekit_store::Error;
 
 /// A medium with a snapshot, complete log files and an open one, closed in order.
 async fn written(seed: u64) -> (Simulated, Model) {

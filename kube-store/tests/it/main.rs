@@ -9,6 +9,7 @@ mod damage;
 mod encryption;
 mod etcd;
 mod faults;
+mod killed;
 mod linearizability;
 mod observed;
 mod trace;
