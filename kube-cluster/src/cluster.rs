@@ -9,8 +9,8 @@ use crate::supervisor::Supervisor;
 use crate::{identity, kubeconfig};
 use kubekit_controllers::SHARED_INFORMERS;
 use kubekit_net::{applier, backend};
-use kubekit_runtime::Client;
 use kubekit_runtime::environment::Environment;
+use kubekit_runtime::{Client, Interner};
 use kubekit_sched::driver::Driver;
 use kubekit_server::ApiServer;
 use kubekit_server::authentication::ClientCertificates;
@@ -48,6 +48,8 @@ pub struct Cluster {
     pki: Pki,
     address: Option<SocketAddr>,
     environment: Environment,
+    /// What the caches of several components have in common is held once.
+    interner: Interner,
     /// Clients of the API server: stopped first.
     components: Supervisor,
     /// The API server: stopped last.
@@ -122,6 +124,7 @@ impl Cluster {
             pki,
             address,
             environment,
+            interner: Interner::default(),
             components,
             serving,
             nodes: Nodes::default(),
@@ -136,7 +139,8 @@ impl Cluster {
         if nftables {
             cluster.start_proxy(nodes.first().map_or_else(String::new, |node| node.name.clone()));
         }
-        cluster.nodes = Nodes::new(nodes, &mut cluster.components, &cluster.server, connector, &cluster.environment);
+        let Self { components, server, environment, interner, .. } = &mut cluster;
+        cluster.nodes = Nodes::new(nodes, components, server, connector, environment, interner);
         cluster.nodes.start_all(&mut cluster.components);
         Ok(cluster)
     }
@@ -146,11 +150,13 @@ impl Cluster {
             self.pki.authority.certificate().clone_into(&mut config.root_ca);
         }
         let (server, environment) = (self.server.clone(), self.environment.clone());
+        let interner = self.interner.clone();
         self.components.start_fallible("controllers", move |shutdown| async move {
             let clients = move |name: &str| {
                 let user =
                     if name == SHARED_INFORMERS { identity::controller_manager() } else { identity::controller(name) };
-                named(Client::new(server.as_user(user)), "kube-controller-manager")
+                let client = Client::new(server.as_user(user)).with_interner(interner.clone());
+                named(client, "kube-controller-manager")
             };
             kubekit_controllers::run_all(config, &clients, environment, shutdown).await
         });
@@ -179,7 +185,7 @@ impl Cluster {
 
     /// A client that acts as this user, who may do what RBAC lets them.
     pub fn client_as(&self, user: UserInfo) -> Client {
-        Client::new(self.gate.as_user(user))
+        Client::new(self.gate.as_user(user)).with_interner(self.interner.clone())
     }
 
     /// The API server, a `tower::Service`: also for clients of kube-rs, by [`ApiServer::as_user`]. Who holds it, or a

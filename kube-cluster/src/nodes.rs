@@ -9,7 +9,7 @@ use kubekit_node::agent::{self, Agent};
 use kubekit_node::runtime::ContainerRuntime;
 use kubekit_node::server::NodeServer;
 use kubekit_runtime::environment::Environment;
-use kubekit_runtime::{Client, Informer, Informers};
+use kubekit_runtime::{Client, Informer, Informers, Interner};
 use kubekit_server::ApiServer;
 use kubekit_server::node::InMemory;
 use std::collections::BTreeMap;
@@ -87,6 +87,7 @@ struct Shared {
     server: ApiServer,
     connector: Arc<InMemory>,
     environment: Environment,
+    interner: Interner,
     /// One watch on Services, which every agent may read, instead of one for each.
     services: Informer<Service>,
 }
@@ -105,17 +106,18 @@ impl Nodes {
         server: &ApiServer,
         connector: Arc<InMemory>,
         environment: &Environment,
+        interner: &Interner,
     ) -> Self {
         let Some(first) = specs.first() else { return Self::default() };
-        let reader = named(Client::new(server.as_user(identity::node(&first.name))), "kubelet");
+        let reader = client(server, &first.name, interner);
         let informers = Informers::with_environment(reader, environment.clone());
         let services = informers.informer();
         components.start("informers of the nodes", move |shutdown| async move { informers.run(shutdown).await });
-        let (server, environment) = (server.clone(), environment.clone());
+        let (server, environment, interner) = (server.clone(), environment.clone(), interner.clone());
         Self {
             specs: specs.into_iter().map(|spec| (spec.name.clone(), Arc::new(spec))).collect(),
             running: BTreeMap::new(),
-            shared: Some(Shared { server, connector, environment, services }),
+            shared: Some(Shared { server, connector, environment, interner, services }),
         }
     }
 
@@ -132,7 +134,7 @@ impl Nodes {
         if self.running.contains_key(name) {
             return;
         }
-        let client = named(Client::new(shared.server.as_user(identity::node(name))), "kubelet");
+        let client = client(&shared.server, name, &shared.interner);
         let (runtime, environment) = (Arc::clone(&spec.runtime), shared.environment.clone());
         let (handle, agent) = Agent::with(spec.config(), client, runtime, environment, Some(&shared.services)).start();
         let access = NodeServer::default();
@@ -155,6 +157,11 @@ impl Nodes {
             agent.ended.cancelled().await;
         }
     }
+}
+
+/// A client that acts as the agent of this node.
+fn client(server: &ApiServer, node: &str, interner: &Interner) -> Client {
+    named(Client::new(server.as_user(identity::node(node))).with_interner(interner.clone()), "kubelet")
 }
 
 /// Serves the connections by which the API server reaches the containers of a node.

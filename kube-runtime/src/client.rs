@@ -4,6 +4,7 @@
 //! It has no limit on requests per second: that is the server's job (priority and fairness).
 
 use crate::error::Error;
+use crate::intern::Interner;
 use crate::status;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
@@ -49,6 +50,7 @@ struct Inner {
     user_agent: HeaderValue,
     authorization: Authorization,
     timeout: Duration,
+    interner: Interner,
 }
 
 /// Where the `Authorization` header of each request comes from.
@@ -87,6 +89,7 @@ impl Client {
                 user_agent: HeaderValue::from_static(concat!("kubekit/", env!("CARGO_PKG_VERSION"))),
                 authorization: Authorization::None,
                 timeout: Duration::from_secs(60),
+                interner: Interner::default(),
             }),
         }
     }
@@ -142,6 +145,17 @@ impl Client {
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.with(|inner| inner.timeout = timeout)
+    }
+
+    /// The same, whose informers hold what those of other clients of the same API server hold, once for all. Clones of a
+    /// client do so among themselves.
+    #[must_use]
+    pub fn with_interner(self, interner: Interner) -> Self {
+        self.with(|inner| inner.interner = interner)
+    }
+
+    pub(crate) fn interner(&self) -> &Interner {
+        &self.inner.interner
     }
 
     fn with(self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -95,9 +95,8 @@ impl<K: Object> Cache<K> {
 
     /// An object was created or changed. Nothing happens if this very version is known. A new object of a known name is a
     /// deletion and a creation.
-    pub(crate) fn apply(&mut self, object: K, changed: &mut impl FnMut(Change<K>)) {
-        let key = object.key();
-        let new = Arc::new(object);
+    pub(crate) fn apply(&mut self, new: Arc<K>, changed: &mut impl FnMut(Change<K>)) {
+        let key = new.key();
         let old = self.objects.insert(key.clone(), Arc::clone(&new));
         if let Some(old) = &old
             && old.uid() == new.uid()
@@ -132,8 +131,8 @@ impl<K: Object> Cache<K> {
     }
 
     /// These are all objects that there are.
-    pub(crate) fn replace(&mut self, objects: Vec<K>, changed: &mut impl FnMut(Change<K>)) {
-        let present: std::collections::HashSet<ObjectKey> = objects.iter().map(Object::key).collect();
+    pub(crate) fn replace(&mut self, objects: Vec<Arc<K>>, changed: &mut impl FnMut(Change<K>)) {
+        let present: std::collections::HashSet<ObjectKey> = objects.iter().map(|object| object.key()).collect();
         let gone: Vec<ObjectKey> = self.objects.keys().filter(|key| !present.contains(key)).cloned().collect();
         for key in gone {
             if let Some(object) = self.remove(&key) {

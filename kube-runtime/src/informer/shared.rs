@@ -3,6 +3,7 @@
 use super::Cache;
 use crate::change::{Change, Mailbox};
 use crate::error::Error;
+use crate::intern::{Interned, slim};
 use crate::object::{ApiResource, Object};
 use crate::watcher::Event;
 use futures::{Stream, StreamExt as _};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Shared<K> {
     pub(crate) resource: ApiResource,
+    interned: Arc<Interned<K>>,
     state: RwLock<State<K>>,
     phase: watch::Sender<Phase>,
     failure: Mutex<Option<String>>,
@@ -26,6 +28,13 @@ struct State<K> {
     stopped: bool,
 }
 
+/// An event, with its objects as they are kept.
+enum Told<K> {
+    All(Vec<Arc<K>>),
+    Applied(Arc<K>),
+    Deleted(Box<K>),
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Phase {
     synced: bool,
@@ -33,9 +42,10 @@ struct Phase {
 }
 
 impl<K: Object> Shared<K> {
-    pub(crate) fn new(resource: ApiResource) -> Self {
+    pub(crate) fn new(resource: ApiResource, interned: Arc<Interned<K>>) -> Self {
         Self {
             resource,
+            interned,
             state: RwLock::new(State { cache: Cache::new(), subscribers: Vec::new(), stopped: false }),
             phase: watch::Sender::new(Phase::default()),
             failure: Mutex::new(None),
@@ -108,7 +118,8 @@ impl<K: Object> Shared<K> {
 
     fn apply(&self, event: Event<K>) {
         let first_list = matches!(event, Event::Restarted(_)) && !self.is_synced();
-        if !matches!(event, Event::Watching) {
+        // Before the lock is taken: readers need not wait for copies to be made.
+        if let Some(told) = self.intern(event) {
             let mut guard = self.state.write();
             let State { cache, subscribers, .. } = &mut *guard;
             // Upgraded once an event, not once a change: a list brings thousands.
@@ -124,17 +135,31 @@ impl<K: Object> Shared<K> {
                     mailbox.put(change.clone());
                 }
             };
-            match event {
-                Event::Restarted(objects) => cache.replace(objects.into_iter().map(slim).collect(), &mut tell),
-                Event::Applied(object) => cache.apply(slim(object), &mut tell),
-                Event::Deleted(object) => cache.delete(slim(object), &mut tell),
-                Event::Watching => {}
+            match told {
+                Told::All(objects) => cache.replace(objects, &mut tell),
+                Told::Applied(object) => cache.apply(object, &mut tell),
+                Told::Deleted(object) => cache.delete(*object, &mut tell),
             }
         }
         if first_list {
             self.phase.send_modify(|phase| phase.synced = true);
         }
         *self.failure.lock() = None;
+    }
+
+    /// What the event tells, as it is kept; none where it tells of no object.
+    fn intern(&self, event: Event<K>) -> Option<Told<K>> {
+        Some(match event {
+            Event::Restarted(objects) => {
+                Told::All(objects.into_iter().map(|object| self.interned.intern(object)).collect())
+            }
+            Event::Applied(object) => Told::Applied(self.interned.intern(object)),
+            Event::Deleted(object) => {
+                self.interned.forget(object.uid());
+                Told::Deleted(Box::new(slim(object)))
+            }
+            Event::Watching => return None,
+        })
     }
 
     /// Said aloud once, until it goes well again or fails in another way.
@@ -146,11 +171,4 @@ impl<K: Object> Shared<K> {
             *failure = Some(text);
         }
     }
-}
-
-/// Without what no reconciler reads, and in as little memory as it takes: decoding leaves lists of one or two with room for
-/// four, which for a pod is more than the pod itself; a clone has no such room.
-fn slim<K: Object>(mut object: K) -> K {
-    object.meta_mut().managed_fields = None;
-    object.clone()
 }

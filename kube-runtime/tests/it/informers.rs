@@ -6,9 +6,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kubekit_core::environment::Random as _;
 use kubekit_runtime::environment::SeededRandom;
 use kubekit_runtime::{
-    Change, Changes, Informer, Informers, Object as _, ObjectKey, PartialObject, TypedObject as _, WatchScope,
+    Change, Changes, Informer, Informers, Interner, Object as _, ObjectKey, PartialObject, TypedObject as _, WatchScope,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -223,4 +224,28 @@ async fn caches_and_subscribers_agree_with_the_server_through_breaks_gaps_and_fa
     for seed in 0..20 {
         churn(seed).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn informers_of_clients_with_one_interner_hold_an_object_once() {
+    let server = Fake::default();
+    server.put_map("ns", "a", "1");
+    let interner = Interner::default();
+    let shutdown = CancellationToken::new();
+    let readers = [Interner::clone(&interner), interner, Interner::default()].map(|interner| {
+        let informers = Informers::new(server.client().with_interner(interner));
+        let maps: Informer<ConfigMap> = informers.informer();
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move { informers.run(shutdown).await });
+        maps.reader()
+    });
+    for version in ["1", "2"] {
+        server.put_map("ns", "a", version);
+        settle().await;
+        let [one, same, other] = readers.each_ref().map(|reader| reader.get(&ObjectKey::new("ns", "a")).unwrap());
+        assert_eq!(one.data, other.data);
+        assert!(Arc::ptr_eq(&one, &same));
+        assert!(!Arc::ptr_eq(&one, &other));
+    }
+    shutdown.cancel();
 }

@@ -4,7 +4,7 @@ use super::*;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 /// `ns/name` of a version, filed under a colour.
-fn object(key: &str, version: u32, colour: &str) -> ConfigMap {
+fn object(key: &str, version: u32, colour: &str) -> Arc<ConfigMap> {
     let (namespace, name) = key.split_once('/').unwrap();
     let mut object = ConfigMap::default();
     object.metadata.namespace = Some(namespace.to_owned());
@@ -12,7 +12,11 @@ fn object(key: &str, version: u32, colour: &str) -> ConfigMap {
     object.metadata.uid = Some(format!("{name}-1"));
     object.metadata.resource_version = Some(version.to_string());
     object.metadata.labels = Some(BTreeMap::from([("colour".to_owned(), colour.to_owned())]));
-    object
+    Arc::new(object)
+}
+
+fn last(key: &str, version: u32, colour: &str) -> ConfigMap {
+    Arc::unwrap_or_clone(object(key, version, colour))
 }
 
 fn colours(object: &ConfigMap) -> Vec<String> {
@@ -56,16 +60,16 @@ fn changes() {
     check(&mut cache, |c, mut t| c.apply(object("a/z", 4, "red"), &mut t), &["+a/z"]);
     check(&mut cache, |c, mut t| c.apply(object("a/z", 5, "red"), &mut t), &["~a/z 4>5"]);
     check(&mut cache, |c, mut t| c.apply(object("a/z", 5, "red"), &mut t), &[]);
-    check(&mut cache, |c, mut t| c.delete(object("a/z", 6, "red"), &mut t), &["-a/z"]);
-    check(&mut cache, |c, mut t| c.delete(object("a/z", 6, "red"), &mut t), &[]);
+    check(&mut cache, |c, mut t| c.delete(last("a/z", 6, "red"), &mut t), &["-a/z"]);
+    check(&mut cache, |c, mut t| c.delete(last("a/z", 6, "red"), &mut t), &[]);
 }
 
 #[test]
 fn another_object_of_the_same_name_is_a_deletion_and_a_creation() {
     let mut cache = filled();
-    let mut again = object("a/x", 9, "green");
+    let mut again = last("a/x", 9, "green");
     again.metadata.uid = Some("x-2".to_owned());
-    check(&mut cache, |c, mut t| c.apply(again, &mut t), &["-a/x", "+a/x"]);
+    check(&mut cache, |c, mut t| c.apply(Arc::new(again), &mut t), &["-a/x", "+a/x"]);
     assert_eq!(keys(&cache.by_index("colour", "red")), ["b/x"]);
 }
 
