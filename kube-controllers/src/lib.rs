@@ -25,6 +25,7 @@
 //! ```
 
 pub mod backends;
+mod batch;
 mod claims;
 mod context;
 pub mod deployment;

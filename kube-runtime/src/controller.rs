@@ -1,7 +1,5 @@
 //! A controller: changes become keys, keys are reconciled.
 
-mod pace;
-
 use crate::change::Change;
 use crate::client::BoxError;
 use crate::error::Error;
@@ -11,7 +9,6 @@ use crate::queue::{RateLimit, WorkQueue};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt as _, StreamExt as _};
-use pace::Pace;
 use std::any::Any;
 use std::fmt;
 use std::fmt::Debug;
@@ -20,7 +17,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -117,7 +113,7 @@ impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Controller<T> {
     }
 
     /// Waits until every watched informer is synced, then reconciles until `shutdown`; returns when the reconciles that
-    /// were under way have ended. A key whose reconcile takes long rests for four times as long, at most 200 ms. A reconcile that fails or panics is logged and called again after its back-off.
+    /// were under way have ended. A reconcile that fails or panics is logged and called again after its back-off.
     ///
     /// # Panics
     ///
@@ -130,7 +126,6 @@ impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Controller<T> {
     {
         let Self { name, queue, workers, mut sources, synced } = self;
         let reconcile = Arc::new(reconcile);
-        let pace = Arc::new(Pace::new());
         let mut synced = futures::future::join_all(synced).fuse();
         let mut tasks = JoinSet::new();
         loop {
@@ -146,8 +141,7 @@ impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Controller<T> {
                     // An informer that stopped before its first list has been shut down; there is nothing to reconcile by.
                     let workers = if synced.into_iter().all(|synced| synced) { workers } else { 0 };
                     for _ in 0..workers {
-                        let (queue, shutdown) = (queue.clone(), shutdown.clone());
-                        tasks.spawn(work(name, queue, Arc::clone(&pace), shutdown, Arc::clone(&reconcile)));
+                        tasks.spawn(work(name, queue.clone(), shutdown.clone(), Arc::clone(&reconcile)));
                     }
                 }
                 Some(keys) = sources.next() => keys.into_iter().for_each(|key| queue.add(key)),
@@ -159,13 +153,8 @@ impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Controller<T> {
 }
 
 /// One worker: reconciles one key after the other.
-async fn work<T, F, Fut, E>(
-    name: &'static str,
-    queue: WorkQueue<T>,
-    pace: Arc<Pace<T>>,
-    shutdown: CancellationToken,
-    reconcile: Arc<F>,
-) where
+async fn work<T, F, Fut, E>(name: &'static str, queue: WorkQueue<T>, shutdown: CancellationToken, reconcile: Arc<F>)
+where
     T: Clone + Eq + Hash + Debug,
     F: Fn(T) -> Fut,
     Fut: Future<Output = Result<Action, E>>,
@@ -178,17 +167,10 @@ async fn work<T, F, Fut, E>(
             work = queue.get() => work,
         };
         let Some(work) = work else { break };
-        let began = Instant::now();
-        if let Some(rest) = pace.rest(&work, began) {
-            queue.add_after(T::clone(&work), rest);
-            continue;
-        }
         let key = T::clone(&work);
         let span = tracing::debug_span!("reconcile", controller = name, ?key);
         // The function itself may panic too, before it gives a future.
         let outcome = AssertUnwindSafe(async { reconcile(key).await }).catch_unwind().instrument(span.clone()).await;
-        let now = Instant::now();
-        pace.worked(&work, now - began, now);
         let _in_span = span.enter();
         match outcome {
             Ok(Ok(action)) => {

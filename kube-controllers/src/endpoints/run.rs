@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::{self, Effect};
 use crate::backends::{self, TriggerTimes};
+use crate::batch::Batches;
 use crate::context::Context;
 
 const CONTROLLER: &str = "endpoint-controller";
@@ -30,18 +31,21 @@ pub async fn run(context: Context, shutdown: CancellationToken) {
         pods: pods.reader(),
         endpoints: endpoints.reader(),
         triggers: Mutex::default(),
+        batches: Batches::default(),
         deleted: Mutex::default(),
         context,
     });
     let observer = Arc::clone(&shell);
-    let controller = Controller::new(CONTROLLER)
+    let controller = Controller::new(CONTROLLER);
+    let (gathering, queue) = (Arc::clone(&shell), controller.queue());
+    let controller = controller
         .watches(&services, move |change| {
             if matches!(change, Change::Deleted(_)) {
                 observer.deleted().insert(change.key());
             }
             vec![change.key()]
         })
-        .watches(&pods, move |change| backends::affected(&known, change))
+        .watches(&pods, move |change| gathering.batches.gather(backends::affected(&known, change), &queue))
         .watches(&endpoints, |change| match change {
             Change::Deleted(_) => vec![change.key()],
             // Also finds those whose Service was deleted while nobody watched.
@@ -63,6 +67,7 @@ struct Shell {
     pods: Reader<Pod>,
     endpoints: Reader<Endpoints>,
     triggers: Mutex<TriggerTimes>,
+    batches: Batches,
     /// Services whose deletion was seen.
     deleted: Mutex<HashSet<ObjectKey>>,
 }
@@ -79,6 +84,7 @@ impl Shell {
     async fn reconcile(&self, key: &ObjectKey) -> Result<Action, Error> {
         let Some(service) = self.services.get(key) else {
             self.triggers().forget(key);
+            self.batches.looked_at(key, 0);
             self.delete(key).await?;
             self.deleted().remove(key);
             return Ok(Action::Done);
@@ -87,6 +93,7 @@ impl Shell {
             return Ok(Action::Done);
         }
         let pods = backends::selected(&self.pods, &service);
+        self.batches.looked_at(key, pods.len());
         let trigger = self.triggers().compute(&service, &pods);
         let current = self.endpoints.get(key);
         let Some(effect) = decide::decide(&service, &pods, current.as_deref(), trigger) else {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::decide::{self, Effect, MANAGED_BY, MANAGER, Observed, SERVICE_NAME};
 use super::tracker::Tracker;
 use crate::backends::{self, TriggerTimes};
+use crate::batch::Batches;
 use crate::context::Context;
 use crate::pods;
 
@@ -41,14 +42,22 @@ pub async fn run(context: Context, endpoints_max: usize, shutdown: CancellationT
         slices: slices.reader(),
         tracker,
         triggers: Mutex::default(),
+        batches: Batches::default(),
         endpoints_max,
         context,
     });
-    Controller::new(CONTROLLER)
+    let controller = Controller::new(CONTROLLER);
+    let (gathering, queue) = (Arc::clone(&shell), controller.queue());
+    let (gathering_slices, slice_queue) = (Arc::clone(&shell), controller.queue());
+    controller
         .watches(&services, |change| vec![change.key()])
-        .watches(&pods, move |change| backends::affected(&known, change))
+        .watches(&pods, move |change| gathering.batches.gather(backends::affected(&known, change), &queue))
         .watches(&nodes, |_| Vec::new())
-        .watches(&slices, move |change| slice_changed(&observer, change))
+        .watches(&slices, move |change| match change {
+            Change::Deleted(_) => slice_changed(&observer, change),
+            // As a rule, what was written here.
+            Change::Applied { .. } => gathering_slices.batches.gather(slice_changed(&observer, change), &slice_queue),
+        })
         .workers(WORKERS)
         .run(shutdown, move |key| {
             let shell = Arc::clone(&shell);
@@ -89,6 +98,7 @@ struct Shell {
     slices: Reader<EndpointSlice>,
     tracker: Arc<Tracker>,
     triggers: Mutex<TriggerTimes>,
+    batches: Batches,
     endpoints_max: usize,
 }
 
@@ -102,6 +112,7 @@ impl Shell {
             // The garbage collector deletes its slices.
             self.triggers().forget(key);
             self.tracker.forget(key);
+            self.batches.looked_at(key, 0);
             return Ok(Action::Done);
         };
         if backends::selector(&service).is_none() {
@@ -112,6 +123,7 @@ impl Shell {
             return Ok(Action::RequeueAfter(RECHECK));
         }
         let pods = backends::selected(&self.pods, &service);
+        self.batches.looked_at(key, pods.len());
         let nodes = self.nodes_of(&pods);
         let trigger = self.triggers().compute(&service, &pods);
         let observed = Observed { service: &service, pods: &pods, nodes: &nodes, slices: &slices };

@@ -6,14 +6,15 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kubekit_runtime::{
-    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object as _, ObjectKey,
-    PartialObject, Reader, TypedObject, controller_of, controller_reference, object_reference,
+    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object, ObjectKey,
+    PartialObject, Reader, TypedObject, WorkQueue, controller_of, controller_reference, object_reference,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{self, Scale};
 use super::kind::Replicated;
 use super::status::{self, Failure};
+use crate::batch::Batches;
 use crate::claims::{self, Claimed};
 use crate::context::Context;
 use crate::{owners, pods, selectors};
@@ -27,15 +28,29 @@ pub async fn run<K: Replicated + TypedObject>(context: Context, shutdown: Cancel
     let pods = context.informers.informer::<Pod>();
     pods.add_index(owners::INDEX, owners::index);
     let expectations = Expectations::default();
-    let shell =
-        Arc::new(Shell::<K> { context, sets: sets.reader(), pods: pods.reader(), expectations: expectations.clone() });
-    let observer = Observer::<K> { sets: sets.reader(), expectations: expectations.clone() };
-    Controller::new(K::CONTROLLER)
+    let batches = Arc::new(Batches::default());
+    let controller = Controller::new(K::CONTROLLER);
+    let observer = Observer::<K> {
+        sets: sets.reader(),
+        expectations: expectations.clone(),
+        batches: Arc::clone(&batches),
+        queue: controller.queue(),
+    };
+    let (gathering, queue) = (Arc::clone(&batches), controller.queue());
+    let shell = Arc::new(Shell::<K> {
+        context,
+        sets: sets.reader(),
+        pods: pods.reader(),
+        expectations: expectations.clone(),
+        batches,
+    });
+    controller
         .watches(&sets, move |change| {
             if matches!(change, Change::Deleted(_)) || recreated(change) {
                 expectations.forget(&change.key());
             }
-            vec![change.key()]
+            let keys = vec![change.key()];
+            if is_report(change) { gathering.gather(keys, &queue) } else { keys }
         })
         .watches(&pods, move |change| observer.keys(change))
         .workers(WORKERS)
@@ -55,11 +70,24 @@ fn recreated<K: Replicated>(change: &Change<K>) -> bool {
     matches!(change, Change::Applied { old: Some(old), new } if old.uid() != new.uid())
 }
 
+/// Whether nothing was changed but the status: as a rule, what was reported here.
+fn is_report<K: Replicated>(change: &Change<K>) -> bool {
+    let Change::Applied { old: Some(old), new } = change else { return false };
+    let asked = |set: &K| (set.uid().to_owned(), set.meta().generation, set.is_being_deleted());
+    asked(old) == asked(new) && old.labels() == new.labels() && same_controller(&**old, &**new)
+}
+
+fn same_controller<K: Object>(old: &K, new: &K) -> bool {
+    controller_of(old).map(|owner| &owner.uid) == controller_of(new).map(|owner| &owner.uid)
+}
+
 /// Turns changes of pods into keys of sets, and takes note of creations and deletions that were expected.
 #[derive(Debug)]
 struct Observer<K: Replicated> {
     sets: Reader<K>,
     expectations: Expectations,
+    batches: Arc<Batches>,
+    queue: WorkQueue<ObjectKey>,
 }
 
 impl<K: Replicated> Observer<K> {
@@ -73,10 +101,14 @@ impl<K: Replicated> Observer<K> {
             if matches!(change, Change::Deleted(_)) || pod.is_being_deleted() {
                 self.expectations.deletion_observed(&key, pod.uid());
             }
-            keys.push(key);
+            if self.can_wait(&key, change) {
+                keys = self.batches.gather(vec![key], &self.queue);
+            } else {
+                keys.push(key);
+            }
         }
         let Change::Applied { old, .. } = change else { return keys };
-        let old_owner = old.as_ref().and_then(|old| self.owner(old));
+        let old_owner = old.as_ref().filter(|old| !same_controller(&***old, &**pod)).and_then(|old| self.owner(old));
         if let Some(key) = old_owner.filter(|key| !keys.contains(key)) {
             keys.push(key);
         }
@@ -88,6 +120,20 @@ impl<K: Replicated> Observer<K> {
             keys.extend(self.matching(pod));
         }
         keys
+    }
+
+    /// Whether the change of a pod of the set alters no more than what the status counts: neither is there one pod more or
+    /// less than the set knows of, nor has it come or gone.
+    fn can_wait(&self, key: &ObjectKey, change: &Change<Pod>) -> bool {
+        match change {
+            Change::Deleted(_) => false,
+            Change::Applied { old: None, .. } => !self.expectations.satisfied(key),
+            Change::Applied { old: Some(old), new } => {
+                same_controller(&**old, &**new)
+                    && old.labels() == new.labels()
+                    && pods::is_active(old) == pods::is_active(new)
+            }
+        }
     }
 
     /// The set that owns the pod, if it is of this kind and is the one that the reference means.
@@ -116,12 +162,14 @@ struct Shell<K: Replicated> {
     sets: Reader<K>,
     pods: Reader<Pod>,
     expectations: Expectations,
+    batches: Arc<Batches>,
 }
 
 impl<K: Replicated + TypedObject> Shell<K> {
     async fn reconcile(&self, key: &ObjectKey) -> Result<Action, Error> {
         let Some(object) = self.sets.get(key) else {
             self.expectations.forget(key);
+            self.batches.looked_at(key, 0);
             return Ok(Action::Done);
         };
         let settled = self.expectations.satisfied(key);
@@ -130,6 +178,7 @@ impl<K: Replicated + TypedObject> Shell<K> {
             return Ok(Action::Done);
         };
         let Claimed { owned, .. } = self.claim(&object, &selector).await?;
+        self.batches.looked_at(key, owned.len());
         let (active, rest): (Vec<_>, Vec<_>) = owned.into_iter().partition(|pod| pods::is_active(pod));
         let terminating = rest.iter().filter(|p| pods::is_terminating(p) && !pods::is_terminal(p)).count();
         let managed = match settled && !set.is_being_deleted() {

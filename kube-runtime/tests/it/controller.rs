@@ -152,8 +152,7 @@ async fn workers_share_keys_but_never_one_key() {
                 }
                 guard.1 = guard.1.max(guard.0.len());
             }
-            // Short enough to ask for no rest.
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             under_way.lock().0.remove(&key);
             Ok(Action::Done)
         }
