@@ -66,11 +66,6 @@ impl Quantity {
         self.scaled(NANOS / 1000)
     }
 
-    /// The amount in billionths, within the bounds of `i64`.
-    pub fn nano_value(&self) -> i64 {
-        self.scaled(1)
-    }
-
     fn scaled(&self, unit: i128) -> i64 {
         let rounded = round_away(self.nanos, unit) / unit;
         i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX })

@@ -177,8 +177,8 @@ pub fn of(group: &str, kind: &str) -> &'static dyn Rules {
         "rbac.authorization.k8s.io" => match kind {
             "Role" => &role::Role,
             "ClusterRole" => &role::ClusterRole,
-            "RoleBinding" => &role_binding::RoleBinding,
-            "ClusterRoleBinding" => &role_binding::ClusterRoleBinding,
+            "RoleBinding" => &role_binding::Binding { namespaced: true },
+            "ClusterRoleBinding" => &role_binding::Binding { namespaced: false },
             _ => generic::of(group, kind),
         },
         "storage.k8s.io" => match kind {

@@ -7,66 +7,44 @@ use serde_json::Value;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Rules of RoleBindings.
+/// Rules of RoleBindings and ClusterRoleBindings.
 #[derive(Debug)]
-pub struct RoleBinding;
-
-impl Rules for RoleBinding {
-    fn default(&self, object: &mut Value) {
-        default(object);
-    }
-
-    fn validate(&self, object: &Value) -> ErrorList {
-        check(object, &["Role", "ClusterRole"], true)
-    }
-
-    fn validate_update(&self, new: &Value, old: &Value) -> ErrorList {
-        check_update(self.validate(new), new, old)
-    }
-
-    fn name_rule(&self) -> NameRule {
-        NameRule::PathSegment
-    }
-
-    fn allows_create_on_update(&self) -> bool {
-        true
-    }
+pub struct Binding {
+    /// Whether it grants within its namespace.
+    pub namespaced: bool,
 }
 
-/// Rules of ClusterRoleBindings.
-#[derive(Debug)]
-pub struct ClusterRoleBinding;
-
-impl Rules for ClusterRoleBinding {
+impl Rules for Binding {
     fn default(&self, object: &mut Value) {
-        default(object);
-    }
-
-    fn validate(&self, object: &Value) -> ErrorList {
-        check(object, &["ClusterRole"], false)
-    }
-
-    fn validate_update(&self, new: &Value, old: &Value) -> ErrorList {
-        check_update(self.validate(new), new, old)
-    }
-
-    fn name_rule(&self) -> NameRule {
-        NameRule::PathSegment
-    }
-
-    fn allows_create_on_update(&self) -> bool {
-        true
-    }
-}
-
-fn default(object: &mut Value) {
-    if let Some(role) = child_mut(object, "roleRef") {
-        default_text(role, "apiGroup", GROUP);
-    }
-    for subject in each_mut(object, "subjects") {
-        if matches!(text(subject, "kind"), "User" | "Group") {
-            default_text(subject, "apiGroup", GROUP);
+        if let Some(role) = child_mut(object, "roleRef") {
+            default_text(role, "apiGroup", GROUP);
         }
+        for subject in each_mut(object, "subjects") {
+            if matches!(text(subject, "kind"), "User" | "Group") {
+                default_text(subject, "apiGroup", GROUP);
+            }
+        }
+    }
+
+    fn validate(&self, object: &Value) -> ErrorList {
+        let kinds: &[&str] = if self.namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+        check(object, kinds, self.namespaced)
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value) -> ErrorList {
+        let mut errors = self.validate(new);
+        if new["roleRef"] != old["roleRef"] {
+            errors.push(Error::invalid(&Path::new("roleRef"), &new["roleRef"], "cannot change roleRef"));
+        }
+        errors
+    }
+
+    fn name_rule(&self) -> NameRule {
+        NameRule::PathSegment
+    }
+
+    fn allows_create_on_update(&self) -> bool {
+        true
     }
 }
 
@@ -119,11 +97,4 @@ fn check_subject(errors: &mut ErrorList, path: &Path, subject: &Value, namespace
             errors.push(Error::not_supported(&path.child("kind"), &other.into(), &kinds));
         }
     }
-}
-
-fn check_update(mut errors: ErrorList, new: &Value, old: &Value) -> ErrorList {
-    if new["roleRef"] != old["roleRef"] {
-        errors.push(Error::invalid(&Path::new("roleRef"), &new["roleRef"], "cannot change roleRef"));
-    }
-    errors
 }

@@ -19,7 +19,7 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// Everything that rules and columns do with an object. None of it may panic, whatever the object.
-fn exercise(object: &Value) {
+pub(super) fn exercise(object: &Value) {
     let (group, kind) = (
         object["apiVersion"].as_str().unwrap_or("").split_once('/').map_or("", |(group, _)| group),
         object["kind"].as_str().unwrap_or(""),

@@ -2,6 +2,7 @@
 
 mod defaults;
 mod examples;
+mod fields;
 mod kinds;
 mod networking;
 mod pod;
