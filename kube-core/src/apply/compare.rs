@@ -3,7 +3,7 @@
 use super::form::{Form, keyed_element, name_element, value_element};
 use super::set::{Set, readable};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The fields of an apply configuration: leaves, empty structs and maps, elements of lists.
 ///
@@ -19,6 +19,7 @@ pub(super) fn fields(value: &Value, form: Form) -> Result<Set, String> {
             }
         }
         (Form::Keyed(keys, of), Value::Array(list)) if !list.is_empty() => {
+            let (mut seen, mut elements) = (HashSet::new(), Vec::with_capacity(list.len()));
             for (i, value) in list.iter().enumerate() {
                 let (element, missing) = keyed_element(keys, value);
                 if let Some(key) = missing {
@@ -28,17 +29,23 @@ pub(super) fn fields(value: &Value, form: Form) -> Result<Set, String> {
                 }
                 let mut below = fields(value, Form::Struct(of)).map_err(|what| format!("[{i}]{what}"))?;
                 below.here = true;
-                if set.put(element.clone(), below) {
+                if !seen.insert(element.clone()) {
                     return Err(format!(": duplicate entries for key {}", readable(&element)));
                 }
+                elements.push((element, below));
             }
+            set = Set::of(elements);
         }
         (Form::Set, Value::Array(list)) if !list.is_empty() => {
+            let (mut seen, mut elements) = (HashSet::new(), Vec::with_capacity(list.len()));
             for value in list {
-                if set.put(value_element(value), Set::leaf()) {
+                let element = value_element(value);
+                if !seen.insert(element.clone()) {
                     return Err(format!(": duplicate entries for key [={value}]"));
                 }
+                elements.push((element, Set::leaf()));
             }
+            set = Set::of(elements);
         }
         _ => set.here = true,
     }

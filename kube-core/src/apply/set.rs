@@ -62,19 +62,36 @@ impl Set {
         }
     }
 
+    /// The set of these subtrees, none of them empty and all of them different.
+    pub(super) fn of(mut below: Vec<(String, Self)>) -> Self {
+        below.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Self { here: false, below }
+    }
+
     /// Adds the paths of `other`. Returns whether any was new.
     pub(super) fn union(&mut self, other: &Self) -> bool {
         let mut new = other.here && !self.here;
         self.here |= other.here;
+        if other.below.is_empty() {
+            return new;
+        }
+        let mut mine = std::mem::take(&mut self.below).into_iter().peekable();
+        let mut below = Vec::with_capacity(mine.len() + other.below.len());
         for (element, set) in &other.below {
-            match self.position(element) {
-                Ok(at) => new |= self.below[at].1.union(set),
-                Err(at) => {
-                    self.below.insert(at, (element.clone(), set.clone()));
+            below.extend(std::iter::from_fn(|| mine.next_if(|(before, _)| before < element)));
+            match mine.next_if(|(same, _)| same == element) {
+                Some((element, mut both)) => {
+                    new |= both.union(set);
+                    below.push((element, both));
+                }
+                None => {
+                    below.push((element.clone(), set.clone()));
                     new = true;
                 }
             }
         }
+        below.extend(mine);
+        self.below = below;
         new
     }
 

@@ -35,6 +35,24 @@ fn applied(live: Option<&Value>, configuration: &Value, manager: &str) -> Value 
     apply(live, configuration, deployment(), writer(manager), false).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// Many elements, in an order that suits no sorted list.
+#[test]
+fn long_lists_are_merged() {
+    let finalizers = |from: usize, to: usize, step: usize| -> Vec<String> {
+        (from..to).rev().step_by(step).map(|number| format!("a/{number:06}")).collect()
+    };
+    let with = |finalizers: Vec<String>| {
+        let mut object = base(json!({}));
+        object["metadata"]["finalizers"] = json!(finalizers);
+        object
+    };
+    let first = applied(None, &with(finalizers(0, 20_000, 2)), "me");
+    let both = applied(Some(&first), &with(finalizers(0, 20_001, 2)), "you");
+    assert_eq!(both["metadata"]["finalizers"].as_array().map(Vec::len), Some(20_001));
+    let mine = applied(Some(&both), &with(vec![]), "you");
+    assert_eq!(mine["metadata"]["finalizers"].as_array().map(Vec::len), Some(10_000));
+}
+
 #[test]
 fn the_first_apply_owns_what_it_names() {
     let object = applied(

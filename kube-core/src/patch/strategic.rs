@@ -5,6 +5,7 @@
 use crate::schema::{Field, Shape, Type};
 use crate::status::ApiError;
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -67,7 +68,8 @@ fn merge_map(mut target: Object, mut patch: Object, schema: Option<&'static Type
     for (name, values) in take_prefixed(&mut patch, DELETE_FROM) {
         let Value::Array(values) = values else { return Err(bad("a list of values to delete is not a list")) };
         if let Some(Value::Array(list)) = target.get_mut(&name) {
-            list.retain(|value| !values.contains(value));
+            let values: HashSet<String> = values.iter().map(Value::to_string).collect();
+            list.retain(|value| !values.contains(&value.to_string()));
         }
     }
     for (name, order) in orders {
@@ -126,7 +128,8 @@ fn take_prefixed(patch: &mut Object, prefix: &str) -> Vec<(String, Value)> {
     keys.into_iter().filter_map(|key| Some((key[prefix.len()..].to_owned(), patch.remove(&key)?))).collect()
 }
 
-/// Merges a list whose elements are told apart by a key, or by themselves where they are no objects.
+/// Merges a list whose elements are told apart by a key, or by themselves where they are no objects. A body can hold half
+/// a million elements, so that none is searched for among the others.
 fn merge_list(
     before: Vec<Value>,
     changes: Vec<Value>,
@@ -138,69 +141,79 @@ fn merge_list(
     if objects && key.is_empty() {
         return Err(bad("cannot merge lists without merge key"));
     }
-    let (mut merged, mut changed) = (before.clone(), Vec::new());
     if changes.iter().any(|c| c[DIRECTIVE] == "replace") {
-        return changes
-            .into_iter()
-            .filter(|c| c[DIRECTIVE] != "replace")
-            .map(|change| Ok(clean_value(change)))
-            .collect();
+        return Ok(changes.into_iter().filter(|c| c[DIRECTIVE] != "replace").map(clean_value).collect());
     }
+    let id_of = |element: &Value| if objects { element[key].to_string() } else { element.to_string() };
+    let before_ids: Vec<String> = before.iter().map(id_of).collect();
+    let order: Option<Vec<String>> = order.map(|order| order.iter().map(id_of).collect());
+    let mut merged: Vec<Option<(String, Value)>> = before_ids.iter().cloned().zip(before).map(Some).collect();
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, id) in before_ids.iter().enumerate() {
+        places.entry(id.clone()).or_default().push(at);
+    }
+    let mut changed = Vec::with_capacity(changes.len());
     for change in changes {
-        if !objects {
-            changed.push(change.clone());
-            if !merged.contains(&change) {
-                merged.push(change);
+        let id = id_of(&change);
+        let place = places.get(&id).and_then(|places| places.first().copied());
+        let element = if objects {
+            let Value::Object(change) = change else {
+                return Err(bad("a list of objects is patched with another value"));
+            };
+            if !change.contains_key(key) {
+                return Err(bad(&format!("map: {} does not contain declared merge key: {key}", Value::Object(change))));
             }
-            continue;
-        }
-        let Value::Object(change) = change else { return Err(bad("a list of objects is patched with another value")) };
-        let Some(id) = change.get(key).cloned() else {
-            return Err(bad(&format!("map: {} does not contain declared merge key: {key}", Value::Object(change))));
+            if is_deletion(&change) {
+                places.remove(&id).into_iter().flatten().for_each(|at| merged[at] = None);
+                continue;
+            }
+            let found = place.and_then(|at| merged[at].take()).map(|(_, element)| element);
+            let element = if let Some(Value::Object(element)) = found { element } else { Object::new() };
+            Value::Object(merge_map(element, change, rule.below)?)
+        } else {
+            change
         };
-        if is_deletion(&change) {
-            merged.retain(|element| element[key] != id);
-            continue;
-        }
-        changed.push(Value::Object(change.clone()));
-        match merged.iter_mut().find(|element| element[key] == id) {
-            Some(found) => {
-                let element = found.as_object_mut().map(std::mem::take).unwrap_or_default();
-                *found = Value::Object(merge_map(element, change, rule.below)?);
+        changed.push(id.clone());
+        match place {
+            Some(at) => merged[at] = Some((id, element)),
+            None => {
+                places.entry(id.clone()).or_default().push(merged.len());
+                merged.push(Some((id, element)));
             }
-            None => merged.push(Value::Object(merge_map(Object::new(), change, rule.below)?)),
         }
     }
-    Ok(ordered(merged, &before, order.unwrap_or(&changed), key))
+    Ok(ordered(merged.into_iter().flatten(), &before_ids, order.as_deref().unwrap_or(&changed)))
 }
 
 /// Puts the elements that the patch names into its order, and the others among them as they were.
-fn ordered(merged: Vec<Value>, before: &[Value], order: &[Value], key: &str) -> Vec<Value> {
-    let position = |list: &[Value], element: &Value| {
-        list.iter().position(|other| if key.is_empty() { other == element } else { other[key] == element[key] })
-    };
+fn ordered(merged: impl Iterator<Item = (String, Value)>, before: &[String], order: &[String]) -> Vec<Value> {
+    // Of equal ones the first counts.
+    fn places(ids: &[String]) -> HashMap<&str, usize> {
+        ids.iter().enumerate().rev().map(|(at, id)| (id.as_str(), at)).collect()
+    }
+    let (before, order) = (places(before), places(order));
     let (mut named, mut others) = (Vec::new(), Vec::new());
-    for element in merged {
-        match position(order, &element) {
-            Some(at) => named.push((at, element)),
-            None => others.push(element),
+    for (id, element) in merged {
+        match order.get(id.as_str()) {
+            Some(at) => named.push((*at, id, element)),
+            None => others.push((id, element)),
         }
     }
-    named.sort_by_key(|(at, _)| *at);
-    let mut named = named.into_iter().map(|(_, element)| element).peekable();
+    named.sort_by_key(|(at, ..)| *at);
+    let mut named = named.into_iter().map(|(_, id, element)| (id, element)).peekable();
     let mut others = others.into_iter().peekable();
-    let mut out = Vec::with_capacity(before.len());
+    let mut out = Vec::with_capacity(named.len() + others.len());
     loop {
         let other_first = match (others.peek(), named.peek()) {
             (None, None) => return out,
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            (Some(other), Some(next)) => match (position(before, other), position(before, next)) {
+            (Some((other, _)), Some((next, _))) => match (before.get(other.as_str()), before.get(next.as_str())) {
                 (Some(other), Some(next)) => other < next,
                 _ => false,
             },
         };
-        out.extend(if other_first { others.next() } else { named.next() });
+        out.extend(if other_first { others.next() } else { named.next() }.map(|(_, element)| element));
     }
 }
 

@@ -140,6 +140,28 @@ fn lists_merge_by_key() {
     );
 }
 
+/// Many elements, in the order that suits a search least.
+#[test]
+fn long_lists_are_merged() {
+    let finalizers =
+        |numbers: std::ops::Range<usize>| -> Vec<String> { numbers.map(|n| format!("a/{n:06}")).collect() };
+    let containers = |numbers: std::ops::Range<usize>| -> Vec<Value> {
+        numbers.rev().map(|n| json!({"name": format!("a{n:06}")})).collect()
+    };
+    let kind = kind("apps", "Deployment");
+    let target = json!({"metadata": {"finalizers": finalizers(0..20_000)}});
+    let patch = json!({"metadata": {"finalizers": finalizers(10_000..30_000)}});
+    let merged = strategic(target.clone(), patch, kind).unwrap();
+    assert_eq!(merged["metadata"]["finalizers"].as_array().map(Vec::len), Some(30_000));
+    let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": finalizers(10_000..30_000)}});
+    let rest = strategic(target, patch, kind).unwrap();
+    assert_eq!(rest["metadata"]["finalizers"].as_array().map(Vec::len), Some(10_000));
+    let (target, patch) =
+        (pod(json!({"containers": containers(0..5_000)})), pod(json!({"containers": containers(2_500..7_500)})));
+    let merged = strategic(target, patch, kind).unwrap();
+    assert_eq!(merged["spec"]["template"]["spec"]["containers"].as_array().map(Vec::len), Some(7_500));
+}
+
 #[test]
 fn directives() {
     check_pod(
