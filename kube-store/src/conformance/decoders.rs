@@ -99,7 +99,9 @@ pub fn stored_forms(bytes: &[u8]) {
 
 /// The only log file of a directory.
 pub fn log(bytes: &[u8]) {
-    directory(&names::log(crate::EMPTY_REVISION), FileKind::Log, crate::EMPTY_REVISION, bytes);
+    for kind in [FileKind::Log, FileKind::Recycled] {
+        directory(&names::log(crate::EMPTY_REVISION), kind, crate::EMPTY_REVISION, bytes);
+    }
 }
 
 /// The only snapshot of a directory.

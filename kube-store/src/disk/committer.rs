@@ -211,7 +211,10 @@ impl Committer {
         // After much was deleted, most of a large snapshot is dead, and would wait for a log of its size.
         let wasted = self.snapshot_bytes > self.segment_bytes && self.engine.live_bytes() < self.snapshot_live / 2;
         let due = !self.writing && bytes >= self.not_before && (bytes >= self.snapshot_at || wasted);
-        if !due && self.log.file_bytes() < self.rotate_at {
+        // Where a snapshot will complete the file soon, a file for the rest would be short, and not worth to be kept.
+        let soon = self.snapshot_at.saturating_sub(bytes) < self.segment_bytes / 2;
+        let longer = if soon { self.segment_bytes / 2 } else { 0 };
+        if !due && self.log.file_bytes() < self.rotate_at + longer {
             return None;
         }
         // What the snapshot has must be the present by then.

@@ -111,3 +111,6 @@ impl Publisher {
         self.under_way.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 use crate::trace::{Model, Step, Trace, open};
 use crate::{long, seeds};
-use kubekit_store::medium::Simulated;
 use kubekit_store::Error;
+use kubekit_store::medium::Simulated;
 
 /// A medium with a snapshot, complete log files and an open one, closed in order.
 async fn written(seed: u64) -> (Simulated, Model) {

@@ -44,6 +44,76 @@ async fn a_full_medium_refuses_writes_and_recovers() {
     }
 }
 
+fn spares(medium: &Simulated) -> usize {
+    medium.names().iter().filter(|name| name.starts_with("spare-")).count()
+}
+
+/// A store whose next log file will go over an older one.
+async fn with_a_spare() -> (Simulated, Disk, Model) {
+    let medium = Simulated::new(1);
+    let store = open(&medium).unwrap();
+    let mut model = Model::new();
+    for i in 0.. {
+        if spares(&medium) > 0 {
+            break;
+        }
+        model.run(&store, &put(i % 10, 300)).await.unwrap();
+    }
+    (medium, store, model)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_goes_on_over_older_files() {
+    let (medium, store, mut model) = with_a_spare().await;
+    for i in 0..200 {
+        model.run(&store, &put(i % 10, 300)).await.unwrap();
+    }
+    let recycled = |name: &String| medium.contents(name).unwrap().starts_with(b"\xf5kkREC");
+    assert!(medium.names().iter().any(recycled), "{:?}", medium.names());
+    drop(store);
+    let store = open(&medium).unwrap();
+    model.check(&store, "over older files").await;
+    assert!(store.recovery().in_order);
+    assert_eq!(spares(&medium), 0, "a start keeps none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn spares_are_given_up_before_a_write_is_refused() {
+    let (medium, store, mut model) = with_a_spare().await;
+    medium.inject(Fault::Capacity(medium.bytes()));
+    model.run(&store, &put(1, 300)).await.unwrap();
+    assert_eq!(spares(&medium), 0);
+    drop(store);
+    model.check(&open(&medium).unwrap(), "in the room of a spare").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compaction_gives_spares_up() {
+    let (medium, store, model) = with_a_spare().await;
+    store.compact(model.revision).await.unwrap();
+    assert_eq!(spares(&medium), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_the_store_before_ended_is_told() {
+    let medium = Simulated::new(1);
+    let store = open(&medium).unwrap();
+    assert!(store.recovery().in_order, "a new directory");
+    let mut model = Model::new();
+    model.run(&store, &put(1, 50)).await.unwrap();
+    drop(store);
+    assert!(open(&medium).unwrap().recovery().in_order, "closed");
+    let name = medium.names().pop().unwrap();
+    let bytes = medium.contents(&name).unwrap();
+    medium.set_contents(&name, [&bytes[..], b"torn"].concat());
+    let recovery = open(&medium).unwrap().recovery();
+    assert_eq!((recovery.in_order, recovery.cut_bytes), (false, 4));
+    // Without the mark of the close.
+    medium.set_contents(&name, bytes[..bytes.len() - 36].to_vec());
+    let recovery = open(&medium).unwrap().recovery();
+    assert_eq!((recovery.in_order, recovery.cut_bytes), (false, 0));
+}
+
 async fn check_poison(fault: Fault) {
     let medium = Simulated::new(1);
     let store = open(&medium).unwrap();

@@ -28,7 +28,8 @@ fn seeds() -> Vec<Vec<u8>> {
     let state = [log.clone(), framed(FrameKind::End, &[], 1)].concat();
     let header = FileHeader { kind: FileKind::Log, salt: 0, base: 1 }.encode().to_vec();
     let taken = [framed(FrameKind::Taken, &[0; 8], 0), log.clone()].concat();
-    vec![form, put, log, state, header, taken, b"log-00000000000000000001".to_vec()]
+    let names = [&b"log-00000000000000000001"[..], b"spare-00000000000000000001"].map(<[u8]>::to_vec);
+    [form, put, log, state, header, taken].into_iter().chain(names).collect()
 }
 
 #[test]

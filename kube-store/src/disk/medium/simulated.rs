@@ -509,3 +509,6 @@ impl MediumFile for Handle {
         self.with(|state, file| Ok(content(state, file).bytes.len() as u64))
     }
 }
+
+#[cfg(test)]
+mod tests;
