@@ -24,10 +24,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kubekit_runtime::ObjectKey;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,7 +65,7 @@ impl Default for Access {
     }
 }
 
-/// The server; see the module. Clones share it.
+/// The server; see the module. Clones share it; with the last of them the conversations with containers end.
 #[derive(Clone, Debug, Default)]
 pub struct NodeServer(Arc<Inner>);
 
@@ -72,7 +73,19 @@ pub struct NodeServer(Arc<Inner>);
 struct Inner {
     access: Access,
     agents: RwLock<Vec<AgentHandle>>,
-    tasks: TaskTracker,
+    conversations: Conversations,
+}
+
+/// Connections that were upgraded. They end with the server.
+#[derive(Debug, Default)]
+pub(crate) struct Conversations(Mutex<JoinSet<()>>);
+
+impl Conversations {
+    fn spawn(&self, conversation: impl Future<Output = ()> + Send + 'static) {
+        let mut all = self.0.lock();
+        while all.try_join_next().is_some() {}
+        all.spawn(conversation);
+    }
 }
 
 /// An answer other than success.
@@ -216,15 +229,15 @@ impl NodeServer {
             }
             Route::Exec(target, options) => {
                 let (shared, entry) = self.find(&target.pod)?;
-                remote::exec(&shared, &entry, &target.container, options, request, &self.0.tasks).await
+                remote::exec(&shared, &entry, &target.container, options, request, &self.0.conversations).await
             }
             Route::Attach(target, options) => {
                 let (shared, entry) = self.find(&target.pod)?;
-                remote::attach(&shared, &entry, &target.container, options, request, &self.0.tasks).await
+                remote::attach(&shared, &entry, &target.container, options, request, &self.0.conversations).await
             }
             Route::PortForward(pod, ports) => {
                 let (shared, entry) = self.find(&pod)?;
-                portforward::serve(&shared, &entry, ports, request, &self.0.tasks).await
+                portforward::serve(&shared, &entry, ports, request, &self.0.conversations).await
             }
         }
     }

@@ -7,11 +7,10 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_util::task::TaskTracker;
 
 use super::spdy::{self, ports};
 use super::websocket::{CHANNELS, CLOSE, Socket, bytes_within, close, frame, upgrade};
-use super::{Body, Refusal};
+use super::{Body, Conversations, Refusal};
 use crate::agent::shared::{PodEntry, Shared};
 use crate::runtime::{ByteStream, Error, Filter, SandboxState};
 
@@ -27,7 +26,7 @@ pub(super) async fn serve(
     entry: &PodEntry,
     asked: Vec<u16>,
     request: Request<Incoming>,
-    tasks: &TaskTracker,
+    tasks: &Conversations,
 ) -> Result<Response<Body>, Refusal> {
     let uid = entry.updates.borrow().pod.metadata.uid.clone().unwrap_or_default();
     let sandboxes = shared.runtime.list_sandboxes(&Filter::pod(&uid)).await;

@@ -7,12 +7,11 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_util::task::TaskTracker;
 
 use super::route::ExecQuery;
 use super::spdy::{self, command};
 use super::websocket::{CHANNELS, CLOSE, Socket, close, frame, upgrade};
-use super::{Body, Refusal};
+use super::{Body, Conversations, Refusal};
 use crate::agent::shared::{PodEntry, Shared};
 use crate::pod::members::{self, spec_of};
 use crate::runtime::stream::{Input, Output};
@@ -40,7 +39,7 @@ pub(super) async fn exec(
     container: &str,
     query: ExecQuery,
     request: Request<Incoming>,
-    tasks: &TaskTracker,
+    tasks: &Conversations,
 ) -> Result<Response<Body>, Refusal> {
     let id = running(shared, entry, container).await?;
     let runtime = std::sync::Arc::clone(&shared.runtime);
@@ -55,7 +54,7 @@ pub(super) async fn attach(
     container: &str,
     query: ExecQuery,
     request: Request<Incoming>,
-    tasks: &TaskTracker,
+    tasks: &Conversations,
 ) -> Result<Response<Body>, Refusal> {
     let id = running(shared, entry, container).await?;
     let mut streams = query.streams;
@@ -70,7 +69,7 @@ pub(super) async fn attach(
 /// Starts a conversation by the protocol that the client speaks, which opens the streams `wanted`.
 fn converse<F>(
     request: Request<Incoming>,
-    tasks: &TaskTracker,
+    tasks: &Conversations,
     wanted: StreamOptions,
     start: impl FnOnce() -> F + Send + 'static,
 ) -> Result<Response<Body>, Refusal>

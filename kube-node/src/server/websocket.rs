@@ -18,9 +18,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
-use tokio_util::task::TaskTracker;
 
-use super::{Body, Refusal};
+use super::{Body, Conversations, Refusal};
 
 /// In `v5`, the channel on which a channel is closed.
 pub(super) const CLOSE: u8 = 255;
@@ -53,7 +52,7 @@ fn choose(headers: &HeaderMap, known: &[&'static str]) -> Result<&'static str, R
 /// Answers an upgrade and hands the connection to `serve`, with the protocol that was chosen from those `known`.
 pub(super) fn upgrade<F>(
     mut request: Request<Incoming>,
-    tasks: &TaskTracker,
+    tasks: &Conversations,
     known: &[&'static str],
     serve: impl FnOnce(Socket, &'static str) -> F + Send + 'static,
 ) -> Result<Response<Body>, Refusal>

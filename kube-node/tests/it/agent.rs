@@ -18,6 +18,8 @@ use kubekit_server::identity::UserInfo;
 use kubekit_server::{ApiServer, extractor};
 use kubekit_store::Memory;
 use serde_json::json;
+use tokio::io::DuplexStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_util::sync::CancellationToken;
@@ -348,13 +350,7 @@ async fn logs_and_commands_through_the_nodes_server() {
     assert_eq!(get(&server, "/containerLogs/default/absent/a").await.0, 404);
     assert_eq!(get(&server, "/exec/default/talks/a?command=ls&output=1").await.0, 400, "no upgrade was asked for");
 
-    let (ours, theirs) = tokio::io::duplex(65_536);
-    let serving = server.clone();
-    tokio::spawn(async move { serving.serve_connection(theirs).await });
-    let uri = "ws://node/exec/default/talks/a?command=cat&input=1&output=1";
-    let mut request = uri.into_client_request().expect("a request");
-    request.headers_mut().insert("Sec-WebSocket-Protocol", "v5.channel.k8s.io".parse().expect("a header"));
-    let (mut socket, _) = tokio_tungstenite::client_async(request, ours).await.expect("an upgrade");
+    let mut socket = cat(&server).await;
     socket.send(Message::Binary(b"\x00hello".to_vec().into())).await.expect("sent");
     socket.send(Message::Binary(vec![255, 0].into())).await.expect("sent");
     let mut seen = Vec::new();
@@ -366,4 +362,21 @@ async fn logs_and_commands_through_the_nodes_server() {
     assert_eq!(seen[0], (1, "hello".into()));
     assert_eq!(seen[1].0, 3);
     assert!(seen[1].1.contains("\"Success\""), "{}", seen[1].1);
+
+    let mut socket = cat(&server).await;
+    socket.send(Message::Binary(b"\x00hello".to_vec().into())).await.expect("sent");
+    assert!(matches!(socket.next().await, Some(Ok(Message::Binary(_)))));
+    drop(server);
+    assert!(!matches!(socket.next().await, Some(Ok(_))), "a conversation ends with the server");
+}
+
+/// Begins a conversation with `cat` in the pod `talks`.
+async fn cat(server: &NodeServer) -> WebSocketStream<DuplexStream> {
+    let (ours, theirs) = tokio::io::duplex(65_536);
+    let serving = server.clone();
+    tokio::spawn(async move { serving.serve_connection(theirs).await });
+    let uri = "ws://node/exec/default/talks/a?command=cat&input=1&output=1";
+    let mut request = uri.into_client_request().expect("a request");
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "v5.channel.k8s.io".parse().expect("a header"));
+    tokio_tungstenite::client_async(request, ours).await.expect("an upgrade").0
 }

@@ -15,9 +15,8 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio_util::task::TaskTracker;
 
-use super::{Body, Refusal};
+use super::{Body, Conversations, Refusal};
 
 /// The name of the protocol in the header `Upgrade`.
 const UPGRADE: &str = "SPDY/3.1";
@@ -33,7 +32,7 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 pub(super) fn upgrade<F>(
     mut request: Request<Incoming>,
     protocol: &'static str,
-    tasks: &TaskTracker,
+    tasks: &Conversations,
     serve: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
 ) -> Result<Response<Body>, Refusal>
 where
