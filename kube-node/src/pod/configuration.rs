@@ -289,6 +289,8 @@ fn security(object: &Pod, container: &Container, image: &Image) -> Result<Contai
         let (pod, container) = (members::display(object), &container.name);
         return Err(ConfigError(format!("{why} (pod: {pod:?}, container: {container})")));
     }
+    // The image's user is named too, because a group is taken only with a user.
+    let run_as_user = run_as_user.or(image.uid).or_else(|| image.username.is_empty().then_some(0));
     let unmasked = privileged || own.proc_mount.as_deref() == Some("Unmasked");
     let paths =
         |paths: &[&str]| if unmasked { Vec::new() } else { paths.iter().map(|&path| path.to_owned()).collect() };
