@@ -69,16 +69,22 @@ struct Mind {
 }
 
 impl Mind {
-    /// The node controller has its say about the pods of a node that was silent; what it wrote has to be put right.
-    fn compare(&mut self, pod: &Pod) {
-        let Some(found) = &pod.status else { return };
+    /// The node controller has its say about the pods of a node that was silent; what it wrote has to be put right. Gives how
+    /// long to wait where it may be only the watch that is late.
+    fn compare(&mut self, pod: &Pod) -> Option<Duration> {
+        let found = pod.status.as_ref()?;
         if !report::overwritten(&self.memory.status, found) {
             self.reported_at = None;
-        } else if self.reported_at.is_none_or(|at| at.elapsed() >= WATCH_DELAY) {
+            return None;
+        }
+        let left = self.reported_at.map_or(Duration::ZERO, |at| WATCH_DELAY.saturating_sub(at.elapsed()));
+        if left.is_zero() {
             let mut status = PodStatus::clone(&self.memory.status);
             status.conditions.clone_from(&found.conditions);
             self.memory.status = Arc::new(status);
+            return None;
         }
+        Some(left)
     }
 
     /// This status was reported.
@@ -158,7 +164,7 @@ impl Worker {
     async fn round(&mut self, mind: &mut Mind) -> Round {
         let update = self.updates.borrow_and_update().clone();
         let pod = &*update.pod;
-        mind.compare(pod);
+        let late = mind.compare(pod);
         if mind.stale {
             match self.observe().await {
                 Ok(observed) => {
@@ -181,7 +187,8 @@ impl Worker {
         }
         self.report(mind, &update, plan.ending).await;
         let refresh = self.refresh(mind, &update, plan.ending).await;
-        Round::Wait([plan.wake, probe_at, refresh].into_iter().flatten().min())
+        let compare_at = late.map(|left| now + left);
+        Round::Wait([plan.wake, probe_at, refresh, compare_at].into_iter().flatten().min())
     }
 
     /// Starts the probes that are due.

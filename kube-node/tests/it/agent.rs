@@ -282,8 +282,9 @@ async fn probes_decide_readiness_and_life() {
 async fn a_pod_that_was_marked_as_not_ready_is_ready_again() {
     let fixture = Fixture::simulated().await;
     fixture.create("web", container(json!({}))).await;
+    let pod = fixture.until("web", "ready", is_ready).await;
+    // At once, so that the agent sees this without having seen what it wrote itself; then once more.
     for _ in 0..2 {
-        let pod = fixture.until("web", "ready", is_ready).await;
         let unready = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
         let marked = fixture.pods().patch_status("web", &PatchParams::default(), &Patch::Strategic(unready)).await;
         let marked = marked.expect("marked");
