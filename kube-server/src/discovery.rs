@@ -105,26 +105,14 @@ pub(crate) fn has_group(group: &str) -> bool {
     catalog::builtin().iter().any(|resource| resource.group == group)
 }
 
-/// Groups in the catalog's order, each with its versions.
-fn groups() -> Vec<(&'static str, Vec<&'static str>)> {
-    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-    for resource in catalog::builtin() {
-        match groups.iter_mut().find(|(group, _)| *group == resource.group) {
-            Some((_, versions)) if versions.contains(&resource.version) => {}
-            Some((_, versions)) => versions.push(resource.version),
-            None => groups.push((resource.group, vec![resource.version])),
-        }
-    }
-    for (_, versions) in &mut groups {
-        // The newest is preferred: v2 before v1.
-        versions.sort_unstable_by(|a, b| b.cmp(a));
-    }
-    groups
+/// Groups in the catalog's order, each with its versions, the preferred one first.
+fn groups() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    catalog::groups().iter().map(|group| (group.name, group.versions))
 }
 
 /// The paths of all discovery documents, in no order.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
-    let below = groups().into_iter().flat_map(|(group, versions)| {
+    let below = groups().flat_map(|(group, versions)| {
         let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
         let versions: Vec<String> = versions.iter().map(|version| format!("{root}/{version}")).collect();
         versions.into_iter().chain([root])
@@ -140,11 +128,8 @@ fn api_versions() -> Value {
 }
 
 fn api_groups() -> Value {
-    let groups: Vec<Value> = groups()
-        .into_iter()
-        .filter(|(group, _)| !group.is_empty())
-        .map(|(group, versions)| group_value(group, &versions))
-        .collect();
+    let groups: Vec<Value> =
+        groups().filter(|(group, _)| !group.is_empty()).map(|(group, versions)| group_value(group, versions)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
@@ -155,8 +140,8 @@ fn group_value(group: &str, versions: &[&str]) -> Value {
 }
 
 fn group_of(name: &str) -> Option<Value> {
-    let (group, versions) = groups().into_iter().find(|(group, _)| *group == name && !group.is_empty())?;
-    let mut value = group_value(group, &versions);
+    let (group, versions) = groups().find(|(group, _)| *group == name && !group.is_empty())?;
+    let mut value = group_value(group, versions);
     value["kind"] = json!("APIGroup");
     value["apiVersion"] = json!("v1");
     Some(value)

@@ -32,7 +32,7 @@ static GROUPS: &[Group] = &[
     Group { name: "storage.k8s.io", versions: V1 },
     Group { name: "admissionregistration.k8s.io", versions: V1 },
     Group { name: "apiextensions.k8s.io", versions: V1 },
-    Group { name: "scheduling.k8s.io", versions: V1 },
+    Group { name: "scheduling.k8s.io", versions: &["v1", "v1alpha2"] },
     Group { name: "coordination.k8s.io", versions: V1 },
     Group { name: "node.k8s.io", versions: V1 },
     Group { name: "discovery.k8s.io", versions: V1 },

@@ -312,6 +312,13 @@ pub(super) static ROWS: &[Row] = &[
         .categories(&["api-extensions"])
         .subresources(&[sub("status", ("apiextensions.k8s.io", "v1"), "CustomResourceDefinition", CHANGE)]),
     Row::new(("scheduling.k8s.io", "v1"), "PriorityClass", "priorityclasses", Cluster).short(&["pc"]),
+    Row::new(("scheduling.k8s.io", "v1alpha2"), "PodGroup", "podgroups", Namespaced).subresources(&[sub(
+        "status",
+        ("scheduling.k8s.io", "v1alpha2"),
+        "PodGroup",
+        CHANGE,
+    )]),
+    Row::new(("scheduling.k8s.io", "v1alpha2"), "Workload", "workloads", Namespaced),
     Row::new(("coordination.k8s.io", "v1"), "Lease", "leases", Namespaced),
     Row::new(("node.k8s.io", "v1"), "RuntimeClass", "runtimeclasses", Cluster),
     Row::new(("discovery.k8s.io", "v1"), "EndpointSlice", "endpointslices", Namespaced),

@@ -89,7 +89,8 @@ fn published(document: &Value) -> Served {
         };
         let Some((&version, parts)) = parts.split_first() else { continue };
         let stable = version.strip_prefix('v').is_some_and(|n| n.bytes().all(|c| c.is_ascii_digit()));
-        if !stable || parts.is_empty() || parts[0] == "watch" {
+        let served = stable || (group, version) == ("scheduling.k8s.io", "v1alpha2");
+        if !served || parts.is_empty() || parts[0] == "watch" {
             continue;
         }
         let in_namespace = parts.starts_with(&["namespaces", "{namespace}"]);

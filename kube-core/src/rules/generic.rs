@@ -40,7 +40,6 @@ impl Rules for Plain {
 static PLAIN: Plain = Plain { status: false, generation: false, name: NameRule::Subdomain };
 static GENERATION: Plain = Plain { generation: true, ..PLAIN };
 static STATUS: Plain = Plain { status: true, ..PLAIN };
-static BOTH: Plain = Plain { status: true, generation: true, ..PLAIN };
 /// Cluster trust bundles are named `signer:domain:name`, which is checked as a path segment.
 static PATH: Plain = Plain { name: NameRule::PathSegment, ..PLAIN };
 
@@ -54,7 +53,6 @@ pub(super) fn of(group: &str, kind: &str) -> &'static dyn Rules {
         | ("resource.k8s.io", "ResourceClaim" | "DeviceTaintRule")
         | ("storage.k8s.io", "VolumeAttachment")
         | ("storagemigration.k8s.io", "StorageVersionMigration") => &STATUS,
-        ("scheduling.k8s.io", "PodGroup") => &BOTH,
         ("certificates.k8s.io", "ClusterTrustBundle") => &PATH,
         _ => &PLAIN,
     }

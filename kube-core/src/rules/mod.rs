@@ -36,6 +36,7 @@ pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;
 pub mod pod_disruption_budget;
+pub mod pod_group;
 pub mod pod_template;
 pub mod priority_class;
 pub mod replica_set;
@@ -50,6 +51,7 @@ pub mod service;
 pub mod service_account;
 pub mod stateful_set;
 pub mod storage_class;
+pub mod workload;
 
 pub use generic::Generic;
 
@@ -251,7 +253,9 @@ fn other(group: &str, kind: &str) -> &'static dyn Rules {
         ("flowcontrol.apiserver.k8s.io", "FlowSchema") => &flow_control::FlowSchema,
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => &flow_control::PriorityLevel,
         ("policy", "PodDisruptionBudget") => &pod_disruption_budget::PodDisruptionBudget,
+        ("scheduling.k8s.io", "PodGroup") => &pod_group::PodGroup,
         ("scheduling.k8s.io", "PriorityClass") => &priority_class::PriorityClass,
+        ("scheduling.k8s.io", "Workload") => &workload::Workload,
         _ => generic::of(group, kind),
     }
 }

@@ -188,6 +188,8 @@ pub(super) const ROLES: &[(&str, Aggregates, &[Rule])] = &[
             rule(READ, "resource.k8s.io", "deviceclasses resourceslices devicetaintrules"),
             rule("get list watch patch update", "resource.k8s.io", "resourceclaims"),
             rule("patch update", "resource.k8s.io", "resourceclaims/status resourceclaims/binding"),
+            rule(READ, "scheduling.k8s.io", "podgroups workloads"),
+            rule("patch update", "scheduling.k8s.io", "podgroups/status"),
         ],
     ),
     (

@@ -23,7 +23,8 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads `openapi/*.json` and `protobuf/fields.tsv` below `data`.
+    /// Reads `openapi/*.json` and `protobuf/fields.tsv` below `data`; `facts/protobuf.tsv` has the field numbers of API groups
+    /// that are not yet generally available.
     pub(crate) fn read(data: &Path) -> Result<Self> {
         let openapi = data.join("openapi/kubernetes-1.36-swagger.json");
         let text = fs::read_to_string(&openapi).with_context(|| format!("read {}", openapi.display()))?;
@@ -34,7 +35,9 @@ impl Facts {
         };
         let fields = data.join("protobuf/fields.tsv");
         let text = fs::read_to_string(&fields).with_context(|| format!("read {}", fields.display()))?;
-        Ok(Self { definitions, messages: messages(&text)?, pointers: pointers() })
+        let mut messages = messages(&text)?;
+        messages.extend(self::messages(include_str!("../../facts/protobuf.tsv"))?);
+        Ok(Self { definitions, messages, pointers: pointers() })
     }
 }
 

@@ -56,14 +56,19 @@ fn names(name: &str) -> [&str; 2] {
     [short, versioned]
 }
 
-/// Joins the facts, for every type that a generally available kind can contain.
+/// Versions that are served though they are not yet generally available.
+const EARLY: &[(&str, &str)] = &[("scheduling.k8s.io", "v1alpha2")];
+
+/// Joins the facts, for every type that a served kind can contain.
 pub(crate) fn build(facts: &Facts) -> Model {
     let mut kinds = BTreeSet::new();
     let mut queue = Vec::new();
     for (name, definition) in &facts.definitions {
         for gvk in definition["x-kubernetes-group-version-kind"].as_array().into_iter().flatten() {
             let part = |key: &str| gvk[key].as_str().unwrap_or_default().to_owned();
-            if part("version")[1..].chars().all(|c| c.is_ascii_digit()) {
+            let stable = part("version")[1..].chars().all(|c| c.is_ascii_digit());
+            let early = EARLY.contains(&(part("group").as_str(), part("version").as_str()));
+            if stable || early {
                 kinds.insert((part("group"), part("version"), part("kind"), name.clone()));
                 queue.push(name.clone());
             }

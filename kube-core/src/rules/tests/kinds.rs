@@ -439,3 +439,89 @@ fn certificate_signing_requests() {
     );
     check(request(json!({"request": pem, "usages": ["any"]})), &["spec.signerName: Required value"]);
 }
+
+#[test]
+fn pod_groups() {
+    let group =
+        |policy: Value| object("scheduling.k8s.io/v1alpha2", "PodGroup", json!({"spec": {"schedulingPolicy": policy}}));
+    check(group(json!({"gang": {"minCount": 3}})), &[]);
+    check(group(json!({"basic": {}})), &[]);
+    let path = "spec.schedulingPolicy";
+    check(group(json!({})), &[&format!("{path}: Invalid value: \"\": must specify one of: `basic`, `gang`")]);
+    let both = "exactly one of `basic`, `gang` is required, but multiple fields are set";
+    check(
+        group(json!({"basic": {}, "gang": {"minCount": 1}})),
+        &[&format!("{path}: Invalid value: \"{{`basic`, `gang`}}\": {both}")],
+    );
+    check(group(json!({"gang": {"minCount": 0}})), &[&format!("{path}.gang.minCount: Required value")]);
+    check(
+        group(json!({"gang": {"minCount": -1}})),
+        &[&format!("{path}.gang.minCount: Invalid value: -1: must be greater than or equal to 1")],
+    );
+    let mut made = group(json!({"gang": {"minCount": 3}}));
+    made["spec"]["podGroupTemplateRef"] =
+        json!({"workload": {"workloadName": "train", "podGroupTemplateName": "workers"}});
+    check(made.clone(), &[]);
+    made["spec"]["podGroupTemplateRef"] = json!({"workload": {"workloadName": "A", "podGroupTemplateName": ""}});
+    let errors = crate::rules::of("scheduling.k8s.io", "PodGroup").validate(&made);
+    assert_eq!(errors.len(), 2, "{errors:?}");
+}
+
+#[test]
+fn workloads() {
+    let workload = |templates: Value| {
+        object("scheduling.k8s.io/v1alpha2", "Workload", json!({"spec": {"podGroupTemplates": templates}}))
+    };
+    let template = |name: &str| json!({"name": name, "schedulingPolicy": {"gang": {"minCount": 2}}});
+    let path = "spec.podGroupTemplates";
+    check(workload(json!([template("a"), template("b")])), &[]);
+    check(workload(json!([])), &[&format!("{path}: Required value: must have at least one item")]);
+    check(
+        workload((0..9).map(|i| template(&format!("t{i}"))).collect()),
+        &[&format!("{path}: Too many: 9: must have at most 8 items")],
+    );
+    check(workload(json!([template("")])), &[&format!("{path}[0].name: Required value")]);
+    let twice =
+        crate::rules::of("scheduling.k8s.io", "Workload").validate(&workload(json!([template("a"), template("a")])));
+    assert_eq!(twice.len(), 1);
+    let mut owned = workload(json!([template("a")]));
+    owned["spec"]["controllerRef"] = json!({"apiGroup": "batch", "kind": "Job", "name": "train"});
+    check(owned.clone(), &[]);
+    owned["spec"]["controllerRef"] = json!({"kind": "a/b"});
+    check(
+        owned,
+        &[
+            "spec.controllerRef.kind: Invalid value: \"a/b\": may not contain '/'",
+            "spec.controllerRef.name: Required value",
+        ],
+    );
+}
+
+#[test]
+fn groups_and_workloads_do_not_change_and_forget_what_is_switched_off() {
+    let group = |min: i64| {
+        object(
+            "scheduling.k8s.io/v1alpha2",
+            "PodGroup",
+            json!({"spec": {"priority": 5, "disruptionMode": "PodGroup", "schedulingPolicy": {"gang": {"minCount": min}}}, "status": {"conditions": []}}),
+        )
+    };
+    let rules = of("scheduling.k8s.io", "PodGroup");
+    assert_eq!(rules.validate_update(&group(2), &group(3)).len(), 1);
+    assert!(rules.validate_update(&group(2), &group(2)).is_empty());
+    let mut made = group(2);
+    rules.prepare_create(&mut made);
+    assert_eq!((made.get("status"), made["spec"].as_object().map(|spec| spec.len())), (None, Some(1)));
+    let rules = of("scheduling.k8s.io", "Workload");
+    let workload = |name: &str| {
+        object(
+            "scheduling.k8s.io/v1alpha2",
+            "Workload",
+            json!({"spec": {"podGroupTemplates": [{"name": name, "priority": 1, "schedulingPolicy": {"basic": {}}}]}}),
+        )
+    };
+    assert_eq!(rules.validate_update(&workload("a"), &workload("b")).len(), 1);
+    let mut made = workload("a");
+    rules.prepare_create(&mut made);
+    assert!(made["spec"]["podGroupTemplates"][0].get("priority").is_none());
+}

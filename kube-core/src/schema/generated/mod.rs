@@ -26,6 +26,7 @@ mod policy_v1;
 mod rbac_v1;
 mod resource_v1;
 mod scheduling_v1;
+mod scheduling_v1alpha2;
 mod storage_v1;
 
 pub(super) use meta_v1::OBJECT_META;
@@ -535,6 +536,24 @@ pub(super) static TYPES: &[&Type] = &[
     &resource_v1::RESOURCE_SLICE_SPEC,
     &scheduling_v1::PRIORITY_CLASS,
     &scheduling_v1::PRIORITY_CLASS_LIST,
+    &scheduling_v1alpha2::BASIC_SCHEDULING_POLICY,
+    &scheduling_v1alpha2::GANG_SCHEDULING_POLICY,
+    &scheduling_v1alpha2::POD_GROUP,
+    &scheduling_v1alpha2::POD_GROUP_LIST,
+    &scheduling_v1alpha2::POD_GROUP_RESOURCE_CLAIM,
+    &scheduling_v1alpha2::POD_GROUP_RESOURCE_CLAIM_STATUS,
+    &scheduling_v1alpha2::POD_GROUP_SCHEDULING_CONSTRAINTS,
+    &scheduling_v1alpha2::POD_GROUP_SCHEDULING_POLICY,
+    &scheduling_v1alpha2::POD_GROUP_SPEC,
+    &scheduling_v1alpha2::POD_GROUP_STATUS,
+    &scheduling_v1alpha2::POD_GROUP_TEMPLATE,
+    &scheduling_v1alpha2::POD_GROUP_TEMPLATE_REFERENCE,
+    &scheduling_v1alpha2::TOPOLOGY_CONSTRAINT,
+    &scheduling_v1alpha2::TYPED_LOCAL_OBJECT_REFERENCE,
+    &scheduling_v1alpha2::WORKLOAD,
+    &scheduling_v1alpha2::WORKLOAD_LIST,
+    &scheduling_v1alpha2::WORKLOAD_POD_GROUP_TEMPLATE_REFERENCE,
+    &scheduling_v1alpha2::WORKLOAD_SPEC,
     &storage_v1::CSI_DRIVER,
     &storage_v1::CSI_DRIVER_LIST,
     &storage_v1::CSI_DRIVER_SPEC,
@@ -842,6 +861,12 @@ pub(super) static KINDS: &[(&str, &str, &str, &Type)] = &[
     ("scheduling.k8s.io", "v1", "PriorityClass", &scheduling_v1::PRIORITY_CLASS),
     ("scheduling.k8s.io", "v1", "PriorityClassList", &scheduling_v1::PRIORITY_CLASS_LIST),
     ("scheduling.k8s.io", "v1", "WatchEvent", &meta_v1::WATCH_EVENT),
+    ("scheduling.k8s.io", "v1alpha2", "DeleteOptions", &meta_v1::DELETE_OPTIONS),
+    ("scheduling.k8s.io", "v1alpha2", "PodGroup", &scheduling_v1alpha2::POD_GROUP),
+    ("scheduling.k8s.io", "v1alpha2", "PodGroupList", &scheduling_v1alpha2::POD_GROUP_LIST),
+    ("scheduling.k8s.io", "v1alpha2", "WatchEvent", &meta_v1::WATCH_EVENT),
+    ("scheduling.k8s.io", "v1alpha2", "Workload", &scheduling_v1alpha2::WORKLOAD),
+    ("scheduling.k8s.io", "v1alpha2", "WorkloadList", &scheduling_v1alpha2::WORKLOAD_LIST),
     ("storage.k8s.io", "v1", "CSIDriver", &storage_v1::CSI_DRIVER),
     ("storage.k8s.io", "v1", "CSIDriverList", &storage_v1::CSI_DRIVER_LIST),
     ("storage.k8s.io", "v1", "CSINode", &storage_v1::CSI_NODE),
