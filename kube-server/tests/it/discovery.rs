@@ -25,6 +25,10 @@ async fn plain_documents() {
     assert_eq!(apps["preferredVersion"], json!({"groupVersion": "apps/v1", "version": "v1"}));
     let autoscaling = h.get("/apis/autoscaling/").await.ok();
     assert_eq!((&autoscaling["kind"], &autoscaling["preferredVersion"]["version"]), (&json!("APIGroup"), &json!("v2")));
+    let scheduling = h.get("/apis/scheduling.k8s.io").await.ok();
+    let versions: Vec<&str> =
+        scheduling["versions"].as_array().unwrap().iter().filter_map(|v| v["version"].as_str()).collect();
+    assert_eq!((versions, &scheduling["preferredVersion"]["version"]), (vec!["v1", "v1alpha2"], &json!("v1")));
     let core = h.get("/api/v1").await.ok();
     assert_eq!((&core["kind"], &core["groupVersion"]), (&json!("APIResourceList"), &json!("v1")));
     let pods = find(&core["resources"], "name", "pods");
