@@ -4,6 +4,7 @@ pub mod backup;
 pub mod data;
 pub mod duration;
 pub mod election;
+pub mod metrics;
 pub mod process;
 pub mod reencrypt;
 pub mod storage;

@@ -55,6 +55,7 @@ pub struct Cluster {
     /// The API server: stopped last.
     serving: Supervisor,
     nodes: Nodes,
+    scheduler_metrics: Option<kubekit_sched::driver::Metrics>,
 }
 
 impl Cluster {
@@ -128,6 +129,7 @@ impl Cluster {
             components,
             serving,
             nodes: Nodes::default(),
+            scheduler_metrics: None,
         };
         if let Some(mut config) = controllers {
             make_room(&mut config, nodes.len());
@@ -165,7 +167,8 @@ impl Cluster {
     fn start_scheduler(&mut self, config: kubekit_sched::driver::Config) {
         let client = named(self.client_as(identity::scheduler()), "kube-scheduler");
         let driver = Driver::new(client, config, self.environment.clone());
-        self.components.start("scheduler", move |shutdown| driver.run(shutdown));
+        self.scheduler_metrics = Some(driver.metrics());
+        self.components.start_fallible("scheduler", move |shutdown| driver.run(shutdown));
     }
 
     fn start_proxy(&mut self, node: String) {
@@ -192,6 +195,11 @@ impl Cluster {
     /// client made of it, keeps the store open after the cluster has stopped.
     pub fn api_server(&self) -> &ApiServer {
         &self.server
+    }
+
+    /// What the scheduler has done, under kube-scheduler's names; none without a scheduler.
+    pub fn scheduler_metrics(&self) -> Option<&kubekit_sched::driver::Metrics> {
+        self.scheduler_metrics.as_ref()
     }
 
     /// Where the API server listens; none without [`Builder::listen`].

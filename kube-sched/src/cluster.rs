@@ -353,6 +353,12 @@ impl Cluster {
         Arc::make_mut(&mut self.namespaces).remove(name);
     }
 
+    /// Number of pods on nodes, those included that wait for their node to come.
+    #[cfg(feature = "driver")]
+    pub(crate) fn pods_len(&self) -> usize {
+        self.locations.len()
+    }
+
     pub(crate) fn table(&self) -> &NodeTable {
         &self.table
     }

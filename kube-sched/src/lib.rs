@@ -106,6 +106,8 @@ pub mod dra;
 #[cfg(feature = "driver")]
 pub mod driver;
 mod engine;
+#[cfg(any(feature = "config", feature = "driver"))]
+pub mod extender;
 pub mod framework;
 pub mod inventory;
 #[cfg(feature = "k8s")]

@@ -126,6 +126,34 @@ impl Scheduler {
         oracle::explain(&self.profile, cluster, pod)
     }
 
+    /// Whether a node takes the pod: PreFilter, and Filter on this node.
+    ///
+    /// # Errors
+    /// The refusal of the first plugin that does not agree.
+    pub fn fits(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<(), Refusal> {
+        let gone = || Refusal::unresolvable("NodeName", "node(s) didn't match the requested node name");
+        let info = cluster.node(node).ok_or_else(gone)?;
+        let (cycles, only) = oracle::pre_filter(&self.profile, cluster, pod)?;
+        if only.is_some_and(|only| !only.iter().any(|name| name == node)) {
+            return Err(gone());
+        }
+        oracle::run_filters(cluster, &cycles, pod, info)
+    }
+
+    /// PostFilter for a pod that found no node, where others than plugins had a say too.
+    #[cfg(feature = "driver")]
+    pub(crate) fn post_filter_for(&self, cluster: &Cluster, pod: &Pod, error: &mut FitError) {
+        if let Ok((cycles, _)) = oracle::pre_filter(&self.profile, cluster, pod) {
+            self.post_filter(cluster, pod, cycles, error);
+        }
+    }
+
+    /// Which of equal nodes is drawn for a pod.
+    #[cfg(feature = "driver")]
+    pub(crate) fn tie(&self, pod: &Pod) -> u64 {
+        hash(self.seed, &pod.uid)
+    }
+
     /// Reserve: what remains to be asked before the pod is assumed on a node.
     ///
     /// # Errors

@@ -57,7 +57,10 @@ impl Rig {
         let (bound_sender, bound) = watch::channel(Bound::new());
         let (nodes_sender, nodes_seen) = watch::channel(0);
         let tasks = vec![
-            tokio::spawn(driver.run(stop.clone())),
+            tokio::spawn({
+                let running = driver.run(stop.clone());
+                async move { running.await.expect("there are no extenders") }
+            }),
             tokio::spawn(watch_pods(client.clone(), bound_sender, stop.clone())),
             tokio::spawn(watch_nodes(client.clone(), nodes_sender, stop.clone())),
         ];

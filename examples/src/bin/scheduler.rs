@@ -2,12 +2,14 @@
 
 use anyhow::Context;
 use clap::Parser;
-use kubekit_examples::{election, process};
+use kubekit_examples::{election, metrics, process};
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Client, Kubeconfig};
 use kubekit_sched::config::SchedulerConfiguration;
 use kubekit_sched::driver::{Config, Driver};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +23,9 @@ struct Arguments {
     /// A KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1), in YAML or JSON.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Serves `/metrics` and `/healthz` there, over plain HTTP: an address that others cannot reach, as 127.0.0.1:10251.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_address: Option<SocketAddr>,
 }
 
 fn main() -> ExitCode {
@@ -42,15 +47,26 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     let client = Client::from_kubeconfig(&kubeconfig)?.with_user_agent("kube-scheduler")?;
     let config = file.map_or_else(Config::default, Config::from);
     let driver = Driver::new(client.clone(), config, Environment::system());
-    if !leader_elect {
-        Box::pin(driver.run(shutdown)).await;
-        return Ok(());
+    let metrics = driver.metrics();
+    let serving = metrics::serve(arguments.metrics_address, move || metrics.text(), shutdown.clone()).await?;
+    let mut work = pin!(schedule(client, driver, leader_elect, shutdown));
+    tokio::select! {
+        done = &mut work => done,
+        () = serving => work.await,
     }
-    election::lead(client, "kube-scheduler", shutdown, |stop| async move {
-        Box::pin(driver.run(stop)).await;
-        Ok(())
-    })
-    .await
+}
+
+async fn schedule(
+    client: Client,
+    driver: Driver,
+    leader_elect: bool,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    if !leader_elect {
+        return Ok(Box::pin(driver.run(shutdown)).await?);
+    }
+    election::lead(client, "kube-scheduler", shutdown, |stop| async move { Ok(Box::pin(driver.run(stop)).await?) })
+        .await
 }
 
 fn read_configuration(path: &Path) -> anyhow::Result<SchedulerConfiguration> {

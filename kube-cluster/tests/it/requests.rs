@@ -56,7 +56,8 @@ impl Parts {
         self.tasks.spawn(async move { run_all(config, &clients, environment, shutdown).await.unwrap() });
         let client = counting(&self.server, &self.counts, "scheduler");
         let driver = Driver::new(client, driver::Config::default(), self.environment.clone());
-        self.tasks.spawn(driver.run(self.shutdown.clone()));
+        let running = driver.run(self.shutdown.clone());
+        self.tasks.spawn(async move { running.await.unwrap() });
         for number in 0..NODES {
             let node_name = format!("node-{number}");
             let runtime = simulated::Config { node_name: node_name.clone(), ..simulated::Config::default() };

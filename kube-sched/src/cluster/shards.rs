@@ -32,6 +32,13 @@ fn shard(hash: u64, shards: usize) -> usize {
     (hash >> 24) as usize & (shards - 1)
 }
 
+impl<K, V> Shards<K, V> {
+    #[cfg(feature = "driver")]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
 impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
     pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where

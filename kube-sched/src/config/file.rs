@@ -21,7 +21,7 @@ pub(super) struct File {
     pub(super) pod_initial_backoff_seconds: Option<i64>,
     pub(super) pod_max_backoff_seconds: Option<i64>,
     pub(super) profiles: Option<Vec<ProfileEntry>>,
-    pub(super) extenders: Option<Vec<Value>>,
+    pub(super) extenders: Option<Vec<ExtenderEntry>>,
     #[serde(rename = "delayCacheUntilActive")]
     _delay_cache_until_active: Option<bool>,
 }
@@ -36,6 +36,45 @@ pub(super) struct LeaderElection {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ClientConnection {
     pub(super) kubeconfig: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct ExtenderEntry {
+    pub(super) url_prefix: String,
+    pub(super) filter_verb: String,
+    pub(super) prioritize_verb: String,
+    pub(super) preempt_verb: String,
+    pub(super) bind_verb: String,
+    pub(super) weight: Option<i64>,
+    #[serde(rename = "enableHTTPS")]
+    pub(super) enable_https: bool,
+    pub(super) tls_config: Option<ExtenderTls>,
+    pub(super) http_timeout: Option<String>,
+    pub(super) node_cache_capable: bool,
+    pub(super) managed_resources: Option<Vec<ManagedResource>>,
+    pub(super) ignorable: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct ExtenderTls {
+    pub(super) insecure: bool,
+    pub(super) server_name: String,
+    pub(super) cert_file: String,
+    pub(super) key_file: String,
+    pub(super) ca_file: String,
+    pub(super) cert_data: String,
+    pub(super) key_data: String,
+    pub(super) ca_data: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ManagedResource {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) ignored_by_scheduler: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,9 +4,11 @@
 //! shows all of them.
 
 mod args;
+mod extenders;
 mod file;
 mod profile;
 
+use crate::extender::Extender;
 use crate::framework::Profile;
 use crate::queue::QueueConfig;
 use file::File;
@@ -22,6 +24,8 @@ pub struct SchedulerConfiguration {
     pub profiles: Vec<Profile>,
     /// Bounds of back-off.
     pub queue: QueueConfig,
+    /// Who is asked besides the plugins, over HTTP.
+    pub extenders: Vec<Extender>,
     /// How many nodes are looked at before the search for a place ends, in percent; 0 lets kube-scheduler choose. This
     /// scheduler looks at all.
     pub percentage_of_nodes_to_score: i64,
@@ -110,7 +114,8 @@ impl SchedulerConfiguration {
         let mut mistakes = Mistakes::default();
         let queue = queue(&file, &mut mistakes);
         check_numbers(&file, &mut mistakes);
-        let profiles = profiles(&file, &mut mistakes);
+        let (extenders, ignored) = extenders::read(file.extenders.as_deref().unwrap_or_default(), &mut mistakes);
+        let profiles = profiles(&file, &ignored, &mut mistakes);
         if !mistakes.0.is_empty() {
             return Err(ConfigError::Invalid(mistakes.0));
         }
@@ -118,6 +123,7 @@ impl SchedulerConfiguration {
             volume_bind_timeout: profiles.first().map_or(args::BIND_TIMEOUT, |(_, timeout)| *timeout),
             profiles: profiles.into_iter().map(|(profile, _)| profile).collect(),
             queue,
+            extenders,
             percentage_of_nodes_to_score: file.percentage_of_nodes_to_score.unwrap_or(0),
             leader_elect: file.leader_election.and_then(|election| election.leader_elect).unwrap_or(true),
             kubeconfig: file.client_connection.and_then(|c| c.kubeconfig).filter(|path| !path.is_empty()),
@@ -151,12 +157,9 @@ fn check_numbers(file: &File, mistakes: &mut Mistakes) {
             mistakes.invalid(path, percentage, "not in valid range [0-100]");
         }
     }
-    if file.extenders.as_ref().is_some_and(|extenders| !extenders.is_empty()) {
-        mistakes.invalid("extenders", "[...]", "HTTP extenders are not supported; write a plugin");
-    }
 }
 
-fn profiles(file: &File, mistakes: &mut Mistakes) -> Vec<(Profile, Duration)> {
+fn profiles(file: &File, ignored: &[String], mistakes: &mut Mistakes) -> Vec<(Profile, Duration)> {
     let one = [file::ProfileEntry::default()];
     let entries = file.profiles.as_deref().filter(|entries| !entries.is_empty()).unwrap_or(&one);
     let mut names = BTreeSet::new();
@@ -174,7 +177,8 @@ fn profiles(file: &File, mistakes: &mut Mistakes) -> Vec<(Profile, Duration)> {
         } else if !names.insert(name) {
             mistakes.duplicate(format!("{path}.schedulerName"), name);
         }
-        let args = args::PluginArgs::read(entry, &path, mistakes);
+        let mut args = args::PluginArgs::read(entry, &path, mistakes);
+        args.fit.ignored_resources.extend_from_slice(ignored);
         profiles.push((profile::build(name, entry, &args, &path, mistakes), args.bind_timeout));
     }
     profiles

@@ -186,7 +186,6 @@ fn mistakes_are_told_all_at_once_with_their_paths() {
             "profiles[0].plugins.bind: Required value: at least one bind plugin is needed",
         ],
     );
-    check_error("extenders: [{urlPrefix: 'http://x'}]\n", &["extenders: Invalid value"]);
     check_error("profiels: []\n", &["unknown field"]);
     check_error("profiles: 5\n", &["cannot be read"]);
     for head in [

@@ -3,31 +3,41 @@
 //! One task owns the state and decides; bindings and other writes are in flight beside it, at most
 //! [`Config::writes_in_flight_max`] at a time. A pod counts on its node from the decision on (it is *assumed*), so that
 //! the next decision sees it; a binding that fails gives the room back. Two drivers at once never bind one pod twice: the
-//! API server refuses the second binding. Start reading at [`Driver::run`]; what the driver knows is in `state`.
+//! API server refuses the second binding. Start reading at [`Driver::run`]; the loop is in `work`, what the driver knows
+//! and decides in `state`.
 
 mod devices;
+mod extender;
 mod inventory;
+mod metrics;
 mod state;
 mod volumes;
+mod work;
 mod write;
+mod write_gang;
 
+use crate::extender::Extender;
 use crate::framework::{Profile, WaitingPods};
 use crate::queue::QueueConfig;
 use devices::DeviceWriter;
-use futures::{FutureExt, Stream, StreamExt};
+use extender::{Extenders, HttpExtender};
+use futures::{Stream, StreamExt};
+use http::Method;
 use inventory::{Update, Watches};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::scheduling::v1alpha2::PodGroup;
+use kubekit_runtime::client::empty_request;
 use kubekit_runtime::environment::Environment;
-use kubekit_runtime::{Change, Client, Informer, Informers, Recorder};
-use state::{State, Step};
-use std::future::poll_fn;
+use kubekit_runtime::{Change, Client, Error, Informer, Informers, Recorder};
+pub use metrics::Metrics;
+use serde::de::IgnoredAny;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use volumes::VolumeWriter;
-use write::{Writer, Written};
+use work::Work;
+use write::{Known, Writer};
 
 /// How a driver works.
 #[derive(Clone, Debug)]
@@ -43,6 +53,11 @@ pub struct Config {
     pub seed: u64,
     /// Bounds of back-off and waiting.
     pub queue: QueueConfig,
+    /// Whether pods of a PodGroup are scheduled as a gang (KEP-4671; `GangScheduling` and `GenericWorkload` in Kubernetes).
+    /// With an API server that serves no PodGroups, pods are placed one by one whatever this says.
+    pub gang_scheduling: bool,
+    /// Who is asked besides the plugins, over HTTP.
+    pub extenders: Vec<Extender>,
     /// How many writes may be under way.
     pub writes_in_flight_max: usize,
     /// Where pods that wait in Permit are looked at, allowed and rejected from outside: by the plugin that made them wait,
@@ -58,6 +73,8 @@ impl Default for Config {
             volume_bind_timeout: Duration::from_secs(600),
             seed: 0,
             queue: QueueConfig::default(),
+            gang_scheduling: true,
+            extenders: Vec::new(),
             writes_in_flight_max: 128,
             waiting_pods: WaitingPods::default(),
         }
@@ -74,6 +91,7 @@ impl From<crate::config::SchedulerConfiguration> for Config {
             further_profiles: profiles.collect(),
             volume_bind_timeout: file.volume_bind_timeout,
             queue: file.queue,
+            extenders: file.extenders,
             ..Self::default()
         }
     }
@@ -85,192 +103,153 @@ pub struct Driver {
     client: Client,
     config: Config,
     environment: Environment,
+    metrics: Metrics,
 }
 
-/// How many changes are taken in, and how many decisions made, before the other gets its turn.
-const CHANGES_PER_TURN: usize = 1024;
-const DECISIONS_PER_TURN: usize = 64;
+/// How long after a failure the API server is asked again what it serves.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The informers of everything that decisions rest on.
 struct Watched {
     pods: Informer<Pod>,
     nodes: Informer<Node>,
     namespaces: Informer<Namespace>,
+    /// None where they are nothing special.
+    groups: Option<Informer<PodGroup>>,
     watches: Watches,
 }
 
 impl Watched {
+    fn new(informers: &Informers, gangs: bool) -> Self {
+        Self {
+            pods: informers.informer(),
+            nodes: informers.informer(),
+            namespaces: informers.informer(),
+            groups: gangs.then(|| informers.informer()),
+            watches: Watches::new(informers),
+        }
+    }
+
+    async fn wait_synced(&self) {
+        self.pods.wait_synced().await;
+        self.nodes.wait_synced().await;
+        self.namespaces.wait_synced().await;
+        if let Some(groups) = &self.groups {
+            groups.wait_synced().await;
+        }
+        self.watches.wait_synced().await;
+    }
+
     fn changes(&self) -> impl Stream<Item = Observed> + use<> {
-        futures::stream::select(
-            self.pods.subscribe().map(Observed::Pod),
-            futures::stream::select(
-                futures::stream::select(
-                    self.nodes.subscribe().map(Observed::Node),
-                    self.namespaces.subscribe().map(Observed::Namespace),
-                ),
-                self.watches.subscribe().map(Observed::Inventory),
-            ),
-        )
+        let groups = match &self.groups {
+            Some(groups) => groups.subscribe().map(Observed::Group).boxed(),
+            None => futures::stream::pending().boxed(),
+        };
+        let rare = futures::stream::select_all([
+            self.nodes.subscribe().map(Observed::Node).boxed(),
+            self.namespaces.subscribe().map(Observed::Namespace).boxed(),
+            groups,
+            self.watches.subscribe().map(Observed::Inventory).boxed(),
+        ]);
+        futures::stream::select(self.pods.subscribe().map(Observed::Pod), rare)
     }
 }
 
+/// Something that a watch has shown.
 enum Observed {
     Pod(Change<Pod>),
     Node(Change<Node>),
     Namespace(Change<Namespace>),
+    Group(Change<PodGroup>),
     Inventory(Update),
 }
 
 impl Driver {
     /// A driver that acts as this client's user, `system:kube-scheduler` as a rule.
     pub fn new(client: Client, config: Config, environment: Environment) -> Self {
-        Self { client, config, environment }
+        Self { client, config, environment, metrics: Metrics::default() }
+    }
+
+    /// What it has done, also while it runs.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 
     /// Schedules until `shutdown`; returns when every write under way has ended.
-    pub async fn run(self, shutdown: CancellationToken) {
+    ///
+    /// # Errors
+    /// At once, if the URL of an extender is none, or a certificate of it cannot be read: scheduling as if it were not there
+    /// would be wrong.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let extenders = self.config.extenders.iter().cloned().map(HttpExtender::new).collect::<Result<_, _>>()?;
+        for extender in self.config.extenders.iter().filter(|extender| !extender.preempt_verb.is_empty()) {
+            tracing::warn!(extender = extender.url_prefix, "preemptVerb is not asked");
+        }
+        let Some(gangs) = self.schedules_gangs(&shutdown).await else { return Ok(()) };
         let informers = Informers::with_environment(self.client.clone(), self.environment.clone());
-        let pods = informers.informer::<Pod>();
-        let nodes = informers.informer::<Node>();
-        let namespaces = informers.informer::<Namespace>();
-        let watches = Watches::new(&informers);
+        let watched = Watched::new(&informers, gangs);
         let (recorder, events) =
             Recorder::new(self.client.clone(), self.config.profile.name(), String::new(), self.environment.clone());
         // Events of the last decisions are sent after the deciding has ended.
         let background = CancellationToken::new();
         let work = async {
-            Box::pin(self.work(Watched { pods, nodes, namespaces, watches }, recorder, &shutdown)).await;
+            Box::pin(self.work(watched, recorder, extenders, &shutdown)).await;
             background.cancel();
         };
         tokio::join!(work, informers.run(background.clone()), events.run(background.clone()));
+        Ok(())
     }
 
-    async fn work(&self, watched: Watched, recorder: Recorder, shutdown: &CancellationToken) {
-        let Watched { pods, nodes, namespaces, watches } = &watched;
-        let mut changes = pin!(watched.changes());
+    /// Whether pods of groups are scheduled together: it is asked for, and the API server serves groups. `None` at the end.
+    async fn schedules_gangs(&self, shutdown: &CancellationToken) -> Option<bool> {
+        if !self.config.gang_scheduling {
+            return Some(false);
+        }
+        loop {
+            let path = "/apis/scheduling.k8s.io/v1alpha2";
+            let request = empty_request(Method::GET, path, "application/json").expect("the path is one");
+            let asked = tokio::select! {
+                () = shutdown.cancelled() => return None,
+                asked = self.client.request::<IgnoredAny>(request) => asked,
+            };
+            match asked {
+                Ok(_) => return Some(true),
+                Err(error) if error.is_not_found() => return Some(false),
+                Err(error) => tracing::debug!(error = %error.chain(), "asking for pod groups failed; trying again"),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return None,
+                () = tokio::time::sleep(ASK_AGAIN_AFTER) => {}
+            }
+        }
+    }
+
+    async fn work(
+        &self,
+        watched: Watched,
+        recorder: Recorder,
+        extenders: Arc<[HttpExtender]>,
+        shutdown: &CancellationToken,
+    ) {
+        let changes = pin!(watched.changes());
         tokio::select! {
             () = shutdown.cancelled() => return,
             // A decision on half of the pods would overcommit nodes.
-            () = async {
-                pods.wait_synced().await;
-                nodes.wait_synced().await;
-                namespaces.wait_synced().await;
-                watches.wait_synced().await;
-            } => {}
+            () = watched.wait_synced() => {}
         }
-        let start = Instant::now();
-        let mut state = State::new(&self.config);
-        let volumes = VolumeWriter::new(
-            self.client.clone(),
-            watches.claims(),
-            watches.volumes(),
-            self.config.volume_bind_timeout,
-        );
-        let devices = DeviceWriter::new(self.client.clone(), watches.resource_claims(), watches.device_classes());
-        let writer =
-            Writer::new(self.client.clone(), recorder, self.environment.clone(), pods.reader(), volumes, devices);
-        let mut writes = JoinSet::new();
-        while observe_ready(&mut state, &mut changes, usize::MAX, start).is_some_and(|taken| taken > 0) {}
-        loop {
-            if observe_ready(&mut state, &mut changes, CHANGES_PER_TURN, start).is_none() {
-                break;
-            }
-            while let Some(written) = writes.try_join_next() {
-                finish(&mut state, written, start.elapsed());
-            }
-            if self.decide(&mut state, &writer, &mut writes, start) > 0 {
-                tokio::task::yield_now().await;
-                if shutdown.is_cancelled() {
-                    break;
-                }
-                continue;
-            }
-            let room = self.has_room(&state, &writes);
-            let deadline = state.next_deadline().filter(|_| room);
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                change = changes.next() => match change {
-                    Some(change) => observe(&mut state, change, start.elapsed()),
-                    None => break,
-                },
-                Some(written) = writes.join_next() => finish(&mut state, written, start.elapsed()),
-                () = poll_fn(|context| state.poll_decided(context)), if room => {}
-                () = sleep_until(start, deadline) => {}
-            }
-        }
-        // Bindings that were sent are waited for: an abandoned one would be neither bound nor reported.
-        while writes.join_next().await.is_some() {}
+        let extenders = Extenders::new(extenders, watched.pods.reader(), watched.nodes.reader());
+        let writer = self.writer(&watched, recorder, extenders);
+        let config = Config { gang_scheduling: watched.groups.is_some(), ..self.config.clone() };
+        Work::new(&config, writer, self.metrics.clone()).run(changes, shutdown).await;
     }
 
-    /// Whether another write may begin. Pods whose volumes are being made ready wait for minutes, and hold nobody up.
-    fn has_room(&self, state: &State, writes: &JoinSet<Written>) -> bool {
-        writes.len() < self.config.writes_in_flight_max.saturating_add(state.waiting_for_changes())
-    }
-
-    /// Makes decisions while there are pods to try and room for writes; gives their number.
-    fn decide(&self, state: &mut State, writer: &Writer, writes: &mut JoinSet<Written>, start: Instant) -> usize {
-        let mut decisions = 0;
-        while decisions < DECISIONS_PER_TURN && self.has_room(state, writes) {
-            let Some(step) = state.next_step(start.elapsed()) else { break };
-            decisions += 1;
-            match step {
-                Step::Bind(binding) => {
-                    writes.spawn(writer.clone().bind(binding));
-                }
-                Step::Wait => {}
-                Step::Report { pod, error } => {
-                    writes.spawn(writer.clone().report(pod, error));
-                }
-            }
-        }
-        decisions
-    }
-}
-
-async fn sleep_until(start: Instant, deadline: Option<Duration>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(start + deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Takes in the changes that are there; `None` when the informers have stopped.
-fn observe_ready(
-    state: &mut State,
-    changes: &mut (impl Stream<Item = Observed> + Unpin),
-    max: usize,
-    start: Instant,
-) -> Option<usize> {
-    let mut taken = 0;
-    while taken < max {
-        match changes.next().now_or_never() {
-            Some(Some(change)) => observe(state, change, start.elapsed()),
-            Some(None) => return None,
-            None => break,
-        }
-        taken += 1;
-    }
-    Some(taken)
-}
-
-fn observe(state: &mut State, change: Observed, now: Duration) {
-    match change {
-        Observed::Pod(Change::Applied { new, .. }) => state.pod_applied(&new, now),
-        Observed::Pod(Change::Deleted(pod)) => state.pod_deleted(&pod, now),
-        Observed::Node(Change::Applied { new, .. }) => state.node_applied(&new, now),
-        Observed::Node(Change::Deleted(node)) => state.node_deleted(&node),
-        Observed::Namespace(Change::Applied { new, .. }) => state.namespace_applied(&new, now),
-        Observed::Namespace(Change::Deleted(namespace)) => state.namespace_deleted(&namespace),
-        Observed::Inventory(update) => state.inventory_changed(update, now),
-    }
-}
-
-fn finish(state: &mut State, written: Result<Written, tokio::task::JoinError>, now: Duration) {
-    match written {
-        Ok(Written::Bound(binding)) => state.bound(&binding),
-        Ok(Written::BindFailed(binding)) => state.bind_failed(&binding.pod, now),
-        Ok(Written::Reported) => {}
-        Err(error) => tracing::error!(%error, "a write of the scheduler ended abnormally"),
+    fn writer(&self, watched: &Watched, recorder: Recorder, extenders: Extenders) -> Writer {
+        let Watched { pods, groups, watches, .. } = watched;
+        let client = &self.client;
+        let timeout = self.config.volume_bind_timeout;
+        let volumes = VolumeWriter::new(client.clone(), watches.claims(), watches.volumes(), timeout);
+        let devices = DeviceWriter::new(client.clone(), watches.resource_claims(), watches.device_classes());
+        let known = Known { pods: pods.reader(), groups: groups.as_ref().map(Informer::reader) };
+        Writer::new(client.clone(), recorder, self.environment.clone(), known, extenders, (volumes, devices))
     }
 }

@@ -1,13 +1,24 @@
 //! What the driver knows: the cluster, the queue, and which pods it has assumed. Pure: objects and time come in, steps go out.
 
+mod consultation;
+mod gang_decision;
+mod gangs;
+
+pub(super) use gang_decision::{GangBinding, GroupStatus};
+
 use super::Config;
+use super::extender::Question;
 use super::inventory::Update;
+use super::metrics::Tried;
 use crate::framework::{ClusterEvent, Code, Decided, EventKind, FitError, Refusal, WaitingPods};
 use crate::inventory::Change;
-use crate::queue::{Requeue, SchedulingQueue};
+use crate::queue::{QueueCounts, Requeue, SchedulingQueue};
 use crate::{Cluster, Scheduler, k8s};
+use consultation::Consulting;
+use gangs::Gangs;
 use hashbrown::HashMap;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::scheduling::v1alpha2::PodGroup;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,10 +29,16 @@ use std::time::Duration;
 pub(super) enum Step {
     /// Bind it.
     Bind(Binding),
-    /// It waits in Permit; there is nothing to do yet.
+    /// Bind a gang: nobody is bound before all can be.
+    BindGang(GangBinding),
+    /// Say what became of a group of pods.
+    Group(GroupStatus),
+    /// Ask extenders about a pod.
+    Consult(Question),
+    /// There is nothing to do yet: the pod waits in Permit, or for its group.
     Wait,
     /// Say why it cannot be placed, and clear the node that was found for it.
-    Report { pod: Arc<crate::Pod>, error: Box<FitError> },
+    Report { pod: Arc<crate::Pod>, error: Box<FitError>, profile: usize, tried: Tried },
 }
 
 /// A pod that is to be bound.
@@ -33,6 +50,7 @@ pub(super) struct Binding {
     pub(super) changes: Vec<Change>,
     /// The number of the profile that decided.
     pub(super) profile: usize,
+    pub(super) tried: Tried,
 }
 
 /// A pod that was decided on, as it was then.
@@ -40,6 +58,7 @@ pub(super) struct Binding {
 struct Assumed {
     pod: Arc<crate::Pod>,
     node: Arc<str>,
+    since: Duration,
 }
 
 #[derive(Debug)]
@@ -49,12 +68,20 @@ pub(super) struct State {
     /// One per profile; pods without a word in `chosen` are the first's.
     schedulers: Vec<Scheduler>,
     chosen: HashMap<Arc<str>, usize>,
+    /// Since when pods without a place are known.
+    seen: HashMap<Arc<str>, Duration>,
     /// Pods that were decided on and whose binding the API server has not shown yet, with their nodes.
     assumed: HashMap<Arc<str>, Assumed>,
     /// Those of them that wait in Permit.
     waiting: WaitingPods,
     /// What became of those that waited, to be acted on.
     decided: VecDeque<Decided>,
+    /// Pods of groups, unless groups are nothing special.
+    gangs: Option<Gangs>,
+    /// Steps that a decision on several pods has left.
+    ready: VecDeque<Step>,
+    /// Extenders, and the pod that they are asked about.
+    consulting: Consulting,
     /// What the placements of these pods change besides; assumed until the API server shows the binding.
     changes: HashMap<Arc<str>, Vec<Change>>,
 }
@@ -67,9 +94,13 @@ impl State {
             queue: SchedulingQueue::new(config.profile.clone().with_filters_of(&config.further_profiles), config.queue),
             schedulers: profiles.map(|profile| Scheduler::new(profile.clone(), config.seed)).collect(),
             chosen: HashMap::new(),
+            seen: HashMap::new(),
             assumed: HashMap::new(),
             waiting: config.waiting_pods.clone(),
             decided: VecDeque::new(),
+            gangs: config.gang_scheduling.then(Gangs::default),
+            ready: VecDeque::new(),
+            consulting: Consulting::new(config.extenders.clone()),
             changes: HashMap::new(),
         }
     }
@@ -84,7 +115,9 @@ impl State {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        self.queue.next_deadline().into_iter().chain(self.waiting.next_deadline()).min()
+        // While extenders are asked, no time of the queue's makes a difference.
+        let queue = self.queue.next_deadline().filter(|_| !self.consulting.is_blocked());
+        queue.into_iter().chain(self.waiting.next_deadline()).min()
     }
 
     pub(super) fn pod_applied(&mut self, object: &Pod, now: Duration) {
@@ -110,8 +143,9 @@ impl State {
                 if chosen > 0 {
                     self.chosen.insert(pod.uid.clone(), chosen);
                 }
+                self.seen.entry_ref(&pod.uid).or_insert(now);
                 self.cluster.nominate(pod.clone());
-                self.queue.add(pod);
+                self.enqueue(pod);
             }
         }
     }
@@ -124,9 +158,11 @@ impl State {
             // Another scheduler was faster.
             self.forget(&uid, now);
         }
+        self.dissolve_gang(&uid, now);
         let assumed = self.assumed.remove(&uid).is_some();
         self.waiting.remove(&uid);
         self.chosen.remove(&uid);
+        self.seen.remove(&uid);
         self.changes.remove(&uid);
         let before = self.cluster.location(&uid).map(str::to_owned);
         if before.as_deref().is_some_and(|before| before != node) {
@@ -134,7 +170,10 @@ impl State {
             self.cluster.remove_pod(&uid);
             self.notice(EventKind::PodDelete, before.as_deref().unwrap_or_default(), now);
         }
+        self.group_placed(&pod);
+        let group = gangs::key(&pod);
         self.cluster.track_pod(pod).expect("the pod is bound, and what was known of it elsewhere was removed");
+        group.iter().for_each(|key| self.release(key));
         if before.is_none() {
             self.notice(EventKind::PodAdd, node, now);
         } else if !assumed {
@@ -154,10 +193,15 @@ impl State {
     /// A pod is not to be placed any more.
     fn give_up(&mut self, uid: &str, now: Duration) {
         self.queue.remove(uid);
+        self.dissolve_gang(uid, now);
         if self.assumed.contains_key(uid) {
             self.forget(uid, now);
         }
+        if let Some(gangs) = &mut self.gangs {
+            gangs.leave(uid);
+        }
         self.chosen.remove(uid);
+        self.seen.remove(uid);
     }
 
     pub(super) fn node_applied(&mut self, object: &Node, now: Duration) {
@@ -199,6 +243,20 @@ impl State {
         self.cluster.remove_namespace(object.metadata.name.as_deref().unwrap_or_default());
     }
 
+    pub(super) fn group_applied(&mut self, object: &PodGroup) {
+        let group = k8s::pod_group(object);
+        let key = (group.namespace.clone(), group.name.clone());
+        if self.cluster.inventory().groups.get(&key.0, &key.1).is_none_or(|known| **known != group) {
+            self.cluster.inventory_mut().groups.set(group);
+            self.release(&key);
+        }
+    }
+
+    pub(super) fn group_deleted(&mut self, object: &PodGroup) {
+        let group = k8s::pod_group(object);
+        self.cluster.inventory_mut().groups.remove(&group.namespace, &group.name);
+    }
+
     pub(super) fn inventory_changed(&mut self, update: Update, now: Duration) {
         let event = update(self.cluster.inventory_mut());
         // What a watch shows may be older than what was decided.
@@ -210,6 +268,28 @@ impl State {
         }
     }
 
+    /// How many pods wait where; those that their groups hold back are gated.
+    pub(super) fn counts(&self) -> QueueCounts {
+        let counts = self.queue.counts();
+        QueueCounts { gated: counts.gated + self.gangs.as_ref().map_or(0, Gangs::held), ..counts }
+    }
+
+    /// Number of nodes, of pods on them, and of pods that are assumed on them.
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        (self.cluster.len(), self.cluster.pods_len(), self.assumed.len())
+    }
+
+    /// What an attempt that begins, or began, at this time is measured by.
+    fn tried(&self, uid: &str, started: Duration) -> Tried {
+        let since = self.seen.get(uid).copied().unwrap_or(started);
+        Tried { since, started, attempts: self.queue.attempts(uid) }
+    }
+
+    fn report(&self, pod: Arc<crate::Pod>, error: Box<FitError>, started: Duration) -> Step {
+        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, started));
+        Step::Report { pod, error, profile, tried }
+    }
+
     /// How many pods wait until what their placement changes has been carried out.
     pub(super) fn waiting_for_changes(&self) -> usize {
         self.changes.len()
@@ -217,22 +297,66 @@ impl State {
 
     /// Decides on the next pod; `None` when there is none to try now.
     pub(super) fn next_step(&mut self, now: Duration) -> Option<Step> {
+        if let Some(step) = self.ready.pop_front() {
+            return Some(step);
+        }
         if self.decided.is_empty() {
             self.decided.extend(self.waiting.decided(now));
         }
-        if let Some(Decided { pod, node, verdict }) = self.decided.pop_front() {
-            // The pod may be gone, or elsewhere, since it was decided on.
-            return Some(match verdict {
-                _ if !self.assumed.get(&pod.uid).is_some_and(|assumed| Arc::ptr_eq(&assumed.pod, &pod)) => Step::Wait,
-                Ok(()) => self.bind(pod, node, now),
-                Err(refusal) => self.reject(pod, &node, refusal, now),
-            });
+        if let Some(decided) = self.decided.pop_front() {
+            return Some(self.act_on(decided, now));
+        }
+        if let Some(step) = self.consult_next(now) {
+            return Some(step);
+        }
+        if self.consulting.is_blocked() {
+            return None;
         }
         let pod = self.queue.pop(now)?;
-        match self.scheduler(&pod.uid).schedule(&self.cluster, &pod) {
-            Ok(placement) => Some(self.place(pod, placement.node, now)),
-            Err(error) => Some(self.refuse(pod, error, now)),
+        Some(match gangs::key(&pod) {
+            Some(key) => self.decide_on_group(pod, key, now),
+            None => self.decide(pod, now),
+        })
+    }
+
+    fn decide(&mut self, pod: Arc<crate::Pod>, now: Duration) -> Step {
+        if self.consulting.concerns(&pod) {
+            return self.consult(pod, now);
         }
+        self.decide_alone(pod, now)
+    }
+
+    fn decide_alone(&mut self, pod: Arc<crate::Pod>, now: Duration) -> Step {
+        match self.scheduler(&pod.uid).schedule(&self.cluster, &pod) {
+            Ok(placement) => self.place(pod, placement.node, now),
+            Err(error) => self.refuse(pod, error, now),
+        }
+    }
+
+    /// A pod that waited in Permit was decided on.
+    fn act_on(&mut self, Decided { pod, node, verdict }: Decided, now: Duration) -> Step {
+        // The pod may be gone, or elsewhere, since.
+        if !self.is_assumed(&pod) {
+            return Step::Wait;
+        }
+        let gang = self.gangs.as_ref().and_then(|gangs| gangs.forming(&pod.uid).cloned());
+        match (gang, verdict) {
+            (None, Ok(())) => self.bind(pod, node, now),
+            (None, Err(refusal)) => self.reject(pod, &node, refusal, now),
+            (Some(key), Ok(())) => match self.gangs.as_mut().and_then(|gangs| gangs.permit(&key, &pod.uid)) {
+                Some(forming) => self.bind_gang(key, forming, now),
+                None => Step::Wait,
+            },
+            (Some(key), Err(refusal)) => match self.gangs.as_mut().and_then(|gangs| gangs.dissolve(&key)) {
+                Some(forming) => self.reject_gang(key, forming, &pod.uid, refusal, now),
+                None => Step::Wait,
+            },
+        }
+    }
+
+    /// Whether a pod is assumed by this decision on it, and not by a later one.
+    fn is_assumed(&self, pod: &Arc<crate::Pod>) -> bool {
+        self.assumed.get(&pod.uid).is_some_and(|assumed| Arc::ptr_eq(&assumed.pod, pod))
     }
 
     /// Ready when a pod that waits in Permit was decided on.
@@ -241,7 +365,7 @@ impl State {
     }
 
     fn place(&mut self, pod: Arc<crate::Pod>, node: Arc<str>, now: Duration) -> Step {
-        match self.assume(&pod, &node) {
+        match self.assume(&pod, &node, now) {
             Ok(waits) if waits.is_empty() => self.bind(pod, node, now),
             Ok(waits) => {
                 self.waiting.add(pod, node, &waits, now);
@@ -252,7 +376,12 @@ impl State {
     }
 
     /// Reserve, after which the pod counts on its node, and Permit: gives the plugins that it has to wait for.
-    fn assume(&mut self, pod: &Arc<crate::Pod>, node: &Arc<str>) -> Result<Vec<(&'static str, Duration)>, Refusal> {
+    fn assume(
+        &mut self,
+        pod: &Arc<crate::Pod>,
+        node: &Arc<str>,
+        now: Duration,
+    ) -> Result<Vec<(&'static str, Duration)>, Refusal> {
         let scheduler = &self.schedulers[self.profile(&pod.uid)];
         scheduler.reserve(&self.cluster, pod, node)?;
         let changes = scheduler
@@ -265,20 +394,29 @@ impl State {
         if !changes.is_empty() {
             self.changes.insert(pod.uid.clone(), changes);
         }
-        self.assumed.insert(pod.uid.clone(), Assumed { pod: pod.clone(), node: node.clone() });
-        scheduler.permit(&self.cluster, pod, node)
+        self.assumed.insert(pod.uid.clone(), Assumed { pod: pod.clone(), node: node.clone(), since: now });
+        self.group_placed(pod);
+        self.scheduler(&pod.uid).permit(&self.cluster, pod, node)
     }
 
     /// The pod is permitted: what is left is to prepare the binding, and to bind.
     fn bind(&mut self, pod: Arc<crate::Pod>, node: Arc<str>, now: Duration) -> Step {
-        if let Err(refusal) = self.scheduler(&pod.uid).pre_bind(&pod, &node) {
+        match self.binding(&pod, &node) {
+            Ok(binding) => Step::Bind(binding),
+            Err(failed) => self.reject(pod, &node, failed, now),
+        }
+    }
+
+    /// PreBind, and then what is to be done to bind an assumed pod.
+    fn binding(&self, pod: &Arc<crate::Pod>, node: &Arc<str>) -> Result<Binding, Refusal> {
+        if let Err(refusal) = self.scheduler(&pod.uid).pre_bind(pod, node) {
             let reason = format!("running PreBind plugin {:?}: {}", refusal.plugin, refusal.reasons.join(", "));
-            let failed = Refusal { code: Code::Error, reasons: vec![reason.into()], ..refusal };
-            return self.reject(pod, &node, failed, now);
+            return Err(Refusal { code: Code::Error, reasons: vec![reason.into()], ..refusal });
         }
         let changes = self.changes.get(&pod.uid).cloned().unwrap_or_default();
-        let profile = self.profile(&pod.uid);
-        Step::Bind(Binding { pod, node, changes, profile })
+        let since = self.assumed.get(&pod.uid).map_or(Duration::ZERO, |assumed| assumed.since);
+        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, since));
+        Ok(Binding { pod: pod.clone(), node: node.clone(), changes, profile, tried })
     }
 
     /// A plugin did not agree to the place that was found: it is given back, and the pod waits.
@@ -287,16 +425,19 @@ impl State {
         self.forget(&pod.uid, now);
         let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(error.plugins()) };
         self.queue.requeue(&pod.uid, why, now);
-        Step::Report { pod, error: Box::new(error) }
+        self.report(pod, Box::new(error), now)
     }
 
     /// Gives back what an assumed pod has taken, if it has. That helps others, not the pod itself.
     fn forget(&mut self, uid: &str, now: Duration) {
-        let Some(Assumed { pod, node }) = self.assumed.remove(uid) else { return };
+        let Some(Assumed { pod, node, .. }) = self.assumed.remove(uid) else { return };
         self.waiting.remove(uid);
         self.cluster.remove_pod(uid);
         for change in self.changes.remove(uid).unwrap_or_default() {
             self.cluster.inventory_mut().revert(&change);
+        }
+        if let Some(gangs) = &mut self.gangs {
+            gangs.displace(uid);
         }
         self.scheduler(uid).unreserve(&self.cluster, &pod, &node);
         let event = ClusterEvent { kind: EventKind::PodDelete, node: node.to_string() };
@@ -310,7 +451,7 @@ impl State {
         }
         let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(refused_by(&error)) };
         self.queue.requeue(&pod.uid, why, now);
-        Step::Report { pod, error }
+        self.report(pod, error, now)
     }
 
     /// The API server took the binding. The pod stays assumed until the watch shows it.
@@ -322,7 +463,7 @@ impl State {
     /// The API server did not take the binding: the room is given back, and the pod tried again.
     pub(super) fn bind_failed(&mut self, pod: &Arc<crate::Pod>, now: Duration) {
         // The watch may have shown meanwhile what became of the pod.
-        if self.assumed.get(&pod.uid).is_some_and(|assumed| Arc::ptr_eq(&assumed.pod, pod)) {
+        if self.is_assumed(pod) {
             self.forget(&pod.uid, now);
             self.queue.requeue(&pod.uid, Requeue::Error, now);
         }

@@ -1,11 +1,13 @@
 //! What the driver writes: bindings, conditions, nominations, evictions of victims, and events.
 
 use super::devices::{Consumer, DeviceWriter};
+use super::extender::{Answer, Extenders};
 use super::state::Binding;
 use super::volumes::{ChangeError, VolumeWriter};
 use crate::framework::FitError;
 use crate::inventory::Change;
 use k8s_openapi::api::core::v1 as api;
+use k8s_openapi::api::scheduling::v1alpha2::PodGroup;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{
@@ -21,7 +23,16 @@ use std::sync::Arc;
 pub(super) enum Written {
     Bound(Binding),
     BindFailed(Binding),
+    Gang { bound: Vec<Binding>, failed: Vec<Binding> },
+    Consulted(Answer),
     Reported,
+}
+
+/// What is known of objects that are written, to leave out writes that would change nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) pods: Reader<api::Pod>,
+    pub(super) groups: Option<Reader<PodGroup>>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,7 +40,8 @@ pub(super) struct Writer {
     client: Client,
     recorder: Recorder,
     environment: Environment,
-    pods: Reader<api::Pod>,
+    known: Known,
+    extenders: Extenders,
     volumes: VolumeWriter,
     devices: DeviceWriter,
 }
@@ -39,35 +51,58 @@ impl Writer {
         client: Client,
         recorder: Recorder,
         environment: Environment,
-        pods: Reader<api::Pod>,
-        volumes: VolumeWriter,
-        devices: DeviceWriter,
+        known: Known,
+        extenders: Extenders,
+        (volumes, devices): (VolumeWriter, DeviceWriter),
     ) -> Self {
-        Self { client, recorder, environment, pods, volumes, devices }
+        Self { client, recorder, environment, known, extenders, volumes, devices }
+    }
+
+    pub(super) fn extenders(&self) -> Extenders {
+        self.extenders.clone()
     }
 
     pub(super) async fn bind(self, binding: Binding) -> Written {
-        let Binding { pod, node, changes, .. } = &binding;
-        if let Err((plugin, error)) = self.carry_out(changes).await {
-            let message = format!("running PreBind plugin {plugin:?}: {error}");
-            tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &**node, %error, plugin, "preparing a binding failed");
-            self.recorder.event(&reference(pod), EventType::Warning, "FailedScheduling", message);
-            return Written::BindFailed(binding);
+        if self.prepare(&binding).await && self.bind_prepared(&binding).await {
+            Written::Bound(binding)
+        } else {
+            Written::BindFailed(binding)
         }
-        match self.send_binding(pod, node).await {
+    }
+
+    /// Carries out what comes before the binding; whether that worked.
+    pub(super) async fn prepare(&self, binding: &Binding) -> bool {
+        let Binding { pod, node, changes, .. } = binding;
+        let Err((plugin, error)) = self.carry_out(changes).await else { return true };
+        let message = format!("running PreBind plugin {plugin:?}: {error}");
+        tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &**node, %error, plugin, "preparing a binding failed");
+        self.failed(pod, &message);
+        false
+    }
+
+    /// Binds; whether that worked.
+    pub(super) async fn bind_prepared(&self, binding: &Binding) -> bool {
+        let Binding { pod, node, .. } = binding;
+        let outcome = match self.extenders.bind(pod, node).await {
+            Some(outcome) => outcome.map_err(Some),
+            None => self.send_binding(pod, node).await.map_err(|error| {
+                // Gone, or bound by another scheduler: the watch will tell.
+                let told = error.is_not_found() || error.is_conflict();
+                (!told).then(|| format!("running Bind plugin \"DefaultBinder\": {}", error.chain()))
+            }),
+        };
+        match outcome {
             Ok(()) => {
                 let message = format!("Successfully assigned {}/{} to {node}", pod.namespace, pod.name);
                 self.recorder.event(&reference(pod), EventType::Normal, "Scheduled", message);
-                Written::Bound(binding)
+                true
             }
-            Err(error) => {
-                // Gone, or bound by another scheduler: the watch will tell.
-                if !error.is_not_found() && !error.is_conflict() {
-                    tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &**node, error = %error.chain(), "binding failed");
-                    let message = format!("running Bind plugin \"DefaultBinder\": {error}");
-                    self.recorder.event(&reference(pod), EventType::Warning, "FailedScheduling", message);
+            Err(reason) => {
+                if let Some(reason) = reason {
+                    tracing::warn!(namespace = %pod.namespace, name = %pod.name, node = &**node, reason, "binding failed");
+                    self.failed(pod, &reason);
                 }
-                Written::BindFailed(binding)
+                false
             }
         }
     }
@@ -108,7 +143,7 @@ impl Writer {
 
     pub(super) async fn report(self, pod: Arc<crate::Pod>, error: Box<FitError>) -> Written {
         let message = error.to_string();
-        self.recorder.event(&reference(&pod), EventType::Warning, "FailedScheduling", message.as_str());
+        self.failed(&pod, &message);
         if let Err(error) = self.set_unscheduled(&pod, &error, &message).await
             && !error.is_not_found()
         {
@@ -122,12 +157,16 @@ impl Writer {
         Written::Reported
     }
 
+    fn failed(&self, pod: &crate::Pod, message: &str) {
+        self.recorder.event(&reference(pod), EventType::Warning, "FailedScheduling", note(message));
+    }
+
     /// Writes `PodScheduled=False`, unless the pod says so already.
     async fn set_unscheduled(&self, pod: &crate::Pod, error: &FitError, message: &str) -> Result<(), Error> {
         let nomination = error.nomination.as_ref();
         let reason = if error.is_error() { "SchedulerError" } else { "Unschedulable" };
         let key = ObjectKey::new(pod.namespace.to_string(), pod.name.to_string());
-        let known = self.pods.get(&key);
+        let known = self.known.pods.get(&key);
         let status = known.as_ref().and_then(|object| object.status.as_ref());
         let condition =
             status.into_iter().flat_map(|s| s.conditions.iter().flatten()).find(|c| c.type_ == "PodScheduled");
@@ -181,6 +220,18 @@ impl Writer {
         }
     }
 
+    pub(super) fn known_group(&self, key: &ObjectKey) -> Option<Arc<PodGroup>> {
+        self.known.groups.as_ref()?.get(key)
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    pub(super) fn now(&self) -> k8s_openapi::jiff::Timestamp {
+        self.environment.clock.now()
+    }
+
     async fn patch_status(&self, pod: &crate::Pod, status: Value) -> Result<(), Error> {
         let patch = Patch::Strategic(json!({"metadata": {"uid": *pod.uid}, "status": status}));
         self.api(pod).patch_status(&pod.name, &PatchParams::default(), &patch).await.map(drop)
@@ -192,8 +243,21 @@ impl Writer {
 }
 
 /// Times of conditions are whole seconds.
-fn seconds(time: k8s_openapi::jiff::Timestamp) -> String {
+pub(super) fn seconds(time: k8s_openapi::jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What an event may say at most, in bytes. Source: `NoteLengthLimit`.
+const NOTE_BYTES_MAX: usize = 1024;
+
+/// A message as an event has it: cut where it is too long, as kube-scheduler does.
+fn note(message: &str) -> String {
+    const CUT: &str = " ...";
+    if message.len() <= NOTE_BYTES_MAX {
+        return message.to_owned();
+    }
+    let end = message.floor_char_boundary(NOTE_BYTES_MAX - CUT.len());
+    format!("{}{CUT}", &message[..end])
 }
 
 fn reference(pod: &crate::Pod) -> api::ObjectReference {
@@ -207,3 +271,6 @@ fn reference(pod: &crate::Pod) -> api::ObjectReference {
         ..api::Pod::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

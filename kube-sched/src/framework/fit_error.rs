@@ -18,6 +18,8 @@ pub struct FitError {
     pub nomination: Option<Nomination>,
     /// Why no node can be cleared.
     pub post_filter: Option<String>,
+    /// Why the pod's group gets no places, where that is the reason, and not the pod itself (KEP-4671).
+    pub group: Option<String>,
 }
 
 impl FitError {
@@ -42,6 +44,9 @@ impl fmt::Display for FitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(failure) = self.failure() {
             return f.write_str(&failure.reasons.join(", "));
+        }
+        if let Some(group) = &self.group {
+            return f.write_str(group);
         }
         if self.nodes == 0 {
             return f.write_str("no nodes available to schedule pods");

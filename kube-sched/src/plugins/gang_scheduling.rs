@@ -1,11 +1,12 @@
 //! GangScheduling: pods of a group are placed together or not at all (KEP-4671).
 //!
 //! A pod of a gang waits until as many of its pods are known as the group's `minCount`. Then they are placed one after the
-//! other on a fork of the cluster, in the order of the queue; where fewer than `minCount` find a place, none takes it.
-//! Source: kube-scheduler's `gangscheduling`.
+//! other on a fork of the cluster, in the order of the queue; where fewer than `minCount` find a place, none takes it. Where
+//! enough would find one if less important pods went, that is told, and nobody is placed before they have gone.
+//! Source: kube-scheduler's `gangscheduling` and its cycle for pod groups.
 
 use crate::cluster::{Cluster, ClusterError, CommitError};
-use crate::framework::{FitError, Refusal};
+use crate::framework::{FitError, Nomination, Refusal};
 use crate::inventory::{Change, Inventory};
 use crate::model::Pod;
 use crate::scheduler::{Placement, Scheduler};
@@ -65,6 +66,14 @@ pub enum GangError {
         /// Those that found none, and why.
         failed: Vec<(Arc<Pod>, Box<FitError>)>,
     },
+    /// Enough of its pods find a place once others have gone.
+    #[error("pod group is waiting for preemption to complete")]
+    NeedsPreemption {
+        /// Where each goes and which pods have to go for it, none where there is room now; and why it cannot go there yet.
+        nominated: Vec<(Arc<Pod>, Box<FitError>)>,
+        /// Pods beyond the least number that found no place, and why.
+        failed: Vec<(Arc<Pod>, Box<FitError>)>,
+    },
     /// A plugin found a placement impossible after all.
     #[error("pod {pod:?} cannot be placed: {}", refusal.reasons.join(", "))]
     Refused {
@@ -112,20 +121,31 @@ impl GangScheduling {
         let order = &scheduler.profile().queue_sort;
         pods.sort_by(|a, b| order.compare(a, b));
         let mut gang = Gang { members: Vec::with_capacity(pods.len()), left: Vec::new(), fork: cluster.fork() };
+        // Pods for which others have to go, with those; they count as placed for the pods after them.
+        let mut preempting = Vec::new();
         for (index, pod) in pods.iter().enumerate() {
             match scheduler.schedule(&gang.fork, pod) {
                 Ok(placement) => gang.add(scheduler, pod, placement)?,
-                Err(error) => gang.left.push(((*pod).clone(), error)),
+                Err(error) => match &error.nomination {
+                    Some(nomination) => {
+                        gang.add_nominated(scheduler, pod, nomination)?;
+                        preempting.push(((*pod).clone(), error));
+                    }
+                    None => gang.left.push(((*pod).clone(), error)),
+                },
             }
-            let scheduled = placed + gang.members.len();
+            let scheduled = placed + gang.members.len() + preempting.len();
             let remaining = pods.len() - index - 1;
             if scheduled + remaining < min_count {
                 return Err(GangError::TooFew { min_count, scheduled, remaining, failed: gang.left });
             }
         }
-        let scheduled = placed + gang.members.len();
+        let scheduled = placed + gang.members.len() + preempting.len();
         if scheduled < min_count {
             return Err(GangError::TooFew { min_count, scheduled, remaining: 0, failed: gang.left });
+        }
+        if !preempting.is_empty() {
+            return Err(gang.waits_for(preempting));
         }
         Ok(gang)
     }
@@ -137,10 +157,38 @@ impl Gang {
             .changes(&self.fork, pod, &placement.node)
             .map_err(|refusal| GangError::Refused { pod: pod.name.clone(), refusal })?;
         changes.iter().for_each(|change| self.fork.inventory_mut().apply(change));
-        let on_node = Pod { node: Some(placement.node.clone()), ..Pod::clone(pod) };
-        self.fork.add_pod(on_node).map_err(GangError::Placed)?;
+        self.occupy(scheduler, pod, &placement.node)?;
         self.members.push(Member { pod: pod.clone(), placement, changes });
         Ok(())
+    }
+
+    /// A pod as if those that have to go for it had gone.
+    fn add_nominated(
+        &mut self,
+        scheduler: &Scheduler,
+        pod: &Arc<Pod>,
+        nomination: &Nomination,
+    ) -> Result<(), GangError> {
+        for victim in &nomination.victims {
+            self.fork.remove_pod(&victim.uid);
+        }
+        self.occupy(scheduler, pod, &nomination.node)
+    }
+
+    fn occupy(&mut self, scheduler: &Scheduler, pod: &Arc<Pod>, node: &str) -> Result<(), GangError> {
+        // What it was promised before must not count beside what it takes.
+        self.fork.withdraw_nomination(&pod.uid);
+        let on_node = scheduler.assume(&self.fork, Pod::clone(pod), node);
+        self.fork.add_pod(on_node).map_err(GangError::Placed)
+    }
+
+    fn waits_for(self, preempting: Vec<(Arc<Pod>, Box<FitError>)>) -> GangError {
+        let keep = |member: Member| {
+            let nomination = Nomination { node: member.placement.node.to_string(), victims: Vec::new() };
+            (member.pod, Box::new(FitError { nomination: Some(nomination), ..FitError::default() }))
+        };
+        let nominated = self.members.into_iter().map(keep).chain(preempting).collect();
+        GangError::NeedsPreemption { nominated, failed: self.left }
     }
 }
 

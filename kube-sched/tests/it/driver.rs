@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Api, Client, DeleteParams, ListParams};
-use kubekit_sched::driver::{Config, Driver};
+use kubekit_sched::driver::{Config, Driver, Metrics};
 use kubekit_server::ApiServer;
 use kubekit_server::identity::UserInfo;
 use kubekit_store::Memory;
@@ -17,6 +17,7 @@ pub(crate) struct Rig {
     server: ApiServer,
     stop: CancellationToken,
     drivers: Vec<JoinHandle<()>>,
+    metrics: Vec<Metrics>,
 }
 
 impl Rig {
@@ -28,13 +29,26 @@ impl Rig {
     pub(crate) async fn with(configs: Vec<Config>) -> Self {
         let store = Memory::new(kubekit_server::extractor(), kubekit_store::Config::default());
         let server = ApiServer::builder(Arc::new(store)).build().await.expect("a server over an empty store");
-        let mut rig = Self { server, stop: CancellationToken::new(), drivers: Vec::new() };
+        let mut rig = Self { server, stop: CancellationToken::new(), drivers: Vec::new(), metrics: Vec::new() };
         for config in configs {
-            let client = Client::new(rig.server.as_user(UserInfo::new("system:kube-scheduler", [""; 0])));
-            let driver = Driver::new(client, config, Environment::system());
-            rig.drivers.push(tokio::spawn(driver.run(rig.stop.clone())));
+            rig.start_driver(config);
         }
         rig
+    }
+
+    pub(crate) fn start_driver(&mut self, config: Config) {
+        let client = Client::new(self.server.as_user(UserInfo::new("system:kube-scheduler", [""; 0])));
+        let driver = Driver::new(client, config, Environment::system());
+        self.metrics.push(driver.metrics());
+        let running = driver.run(self.stop.clone());
+        self.drivers.push(tokio::spawn(async move { running.await.expect("extenders can be set up") }));
+    }
+
+    async fn stop_drivers(&mut self) {
+        std::mem::take(&mut self.stop).cancel();
+        for driver in self.drivers.drain(..) {
+            driver.await.expect("a driver ends without a panic");
+        }
     }
 
     pub(crate) fn admin(&self) -> Client {
@@ -86,11 +100,8 @@ impl Rig {
         tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("did not happen: {what}"))
     }
 
-    pub(crate) async fn finish(self) {
-        self.stop.cancel();
-        for driver in self.drivers {
-            driver.await.expect("a driver ends without a panic");
-        }
+    pub(crate) async fn finish(mut self) {
+        self.stop_drivers().await;
     }
 }
 
@@ -136,16 +147,85 @@ async fn pods_are_bound_and_those_that_fit_nowhere_say_why() {
 }
 
 #[tokio::test]
-async fn two_drivers_never_bind_one_pod_twice_nor_overcommit() {
+async fn two_drivers_never_bind_one_pod_twice() {
     let rig = Rig::new(2).await;
     for i in 0..5 {
-        rig.add_node(&format!("n{i}"), "4").await;
+        rig.add_node(&format!("n{i}"), "8").await;
     }
     for i in 0..20 {
         rig.add_pod(&format!("p{i}"), "1", None).await;
     }
-    let pods = rig.until("all are bound", |pods| pods.iter().all(|pod| node_of(pod).is_some())).await;
-    assert_eq!(pods.len(), 20);
+    rig.until("all are bound", |pods| pods.len() == 20 && pods.iter().all(|pod| node_of(pod).is_some())).await;
+    // Both tried; the API server took each binding once.
+    while scheduled(&rig) < 20 {
+        tokio::task::yield_now().await;
+    }
+    let metrics = rig.metrics.clone();
+    rig.finish().await;
+    assert_eq!(metrics.iter().map(scheduled_by).sum::<usize>(), 20);
+}
+
+/// How many pods a driver has bound, by its own account.
+fn scheduled_by(metrics: &Metrics) -> usize {
+    let name = "scheduler_schedule_attempts_total{result=\"scheduled\",profile=\"default-scheduler\"} ";
+    metrics.text().lines().find_map(|line| line.strip_prefix(name)?.parse().ok()).unwrap_or(0)
+}
+
+fn scheduled(rig: &Rig) -> usize {
+    rig.metrics.iter().map(scheduled_by).sum()
+}
+
+#[tokio::test]
+async fn a_driver_that_starts_again_knows_what_runs() {
+    let mut rig = Rig::new(1).await;
+    rig.add_node("a", "2").await;
+    rig.add_pod("before", "1", None).await;
+    rig.until("it is bound", |pods| pods.iter().all(|pod| node_of(pod) == Some("a"))).await;
+    rig.stop_drivers().await;
+    rig.add_pod("large", "2", None).await;
+    rig.add_pod("small", "1", None).await;
+    rig.start_driver(Config::default());
+    let named = |pods: &[Pod], name: &str| pods.iter().position(|pod| pod.metadata.name.as_deref() == Some(name));
+    let pods = rig
+        .until("the small one is bound, and the large one says why not", |pods| {
+            let at = |name| named(pods, name).map(|i| &pods[i]);
+            at("small").and_then(node_of).is_some() && at("large").and_then(condition).is_some()
+        })
+        .await;
+    let large = &pods[named(&pods, "large").expect("it is there")];
+    assert_eq!(node_of(large), None);
+    assert!(condition(large).expect("it says why").2.starts_with("0/1 nodes are available: 1 Insufficient cpu."));
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn metrics_tell_what_waits_and_what_was_done() {
+    let rig = Rig::new(1).await;
+    rig.add_node("a", "1").await;
+    rig.add_pod("fits", "1", None).await;
+    rig.until("it is bound", |pods| pods.iter().all(|pod| node_of(pod).is_some())).await;
+    rig.add_pod("waits", "1", None).await;
+    rig.until("it says why", |pods| pods.iter().any(|pod| condition(pod).is_some_and(|c| c.0 == "False"))).await;
+    let expected = [
+        "scheduler_schedule_attempts_total{result=\"scheduled\",profile=\"default-scheduler\"} 1",
+        "scheduler_pending_pods{queue=\"unschedulable\"} 1",
+        "scheduler_pending_pods{queue=\"active\"} 0",
+        "scheduler_cache_size{type=\"nodes\"} 1",
+        "scheduler_cache_size{type=\"pods\"} 1",
+        "scheduler_pod_scheduling_sli_duration_seconds_count{attempts=\"1\"} 1",
+        "scheduler_preemption_attempts_total 1",
+    ];
+    let told = async {
+        loop {
+            let text = rig.metrics[0].text();
+            if expected.iter().all(|line| text.lines().any(|known| known == *line)) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(60), told).await;
+    assert!(in_time.is_ok(), "{}", rig.metrics[0].text());
     rig.finish().await;
 }
 

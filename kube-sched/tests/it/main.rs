@@ -5,6 +5,8 @@ mod devices;
 #[cfg(feature = "driver")]
 mod driver;
 mod embed;
+#[cfg(feature = "driver")]
+mod extenders;
 mod oracle;
 #[cfg(feature = "driver")]
 mod permit;

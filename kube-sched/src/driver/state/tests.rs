@@ -5,34 +5,34 @@ use crate::framework::{Permit, PermitDecision, Profile, Reserve};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 
-fn parse<T: serde::de::DeserializeOwned>(json: Value) -> T {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).unwrap()
 }
 
-fn node(name: &str, cpu: &str) -> Node {
+pub(super) fn node(name: &str, cpu: &str) -> Node {
     parse(json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "10"}}}))
 }
 
-fn pod(name: &str, cpu: &str) -> Pod {
+pub(super) fn pod(name: &str, cpu: &str) -> Pod {
     parse(json!({
         "metadata": {"name": name, "namespace": "default", "uid": name},
         "spec": {"schedulerName": "default-scheduler", "containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]},
     }))
 }
 
-fn on(mut pod: Pod, node: &str) -> Pod {
+pub(super) fn on(mut pod: Pod, node: &str) -> Pod {
     pod.spec.as_mut().unwrap().node_name = Some(node.to_owned());
     pod
 }
 
-fn state() -> State {
+pub(super) fn state() -> State {
     State::new(&Config::default())
 }
 
-const ZERO: Duration = Duration::ZERO;
+pub(super) const ZERO: Duration = Duration::ZERO;
 
 #[track_caller]
-fn check_bind(state: &mut State, now: Duration, expected: (&str, &str)) -> Arc<crate::Pod> {
+pub(super) fn check_bind(state: &mut State, now: Duration, expected: (&str, &str)) -> Arc<crate::Pod> {
     match state.next_step(now) {
         Some(Step::Bind(Binding { pod, node, .. })) => {
             assert_eq!((&*pod.name, &*node), expected);
@@ -43,7 +43,7 @@ fn check_bind(state: &mut State, now: Duration, expected: (&str, &str)) -> Arc<c
 }
 
 #[track_caller]
-fn check_report(state: &mut State, now: Duration, expected: &str) {
+pub(super) fn check_report(state: &mut State, now: Duration, expected: &str) {
     match state.next_step(now) {
         Some(Step::Report { error, .. }) => assert!(error.to_string().starts_with(expected), "{error}"),
         other => panic!("expected a report, got {other:?}"),
@@ -78,7 +78,7 @@ fn an_older_state_of_an_assumed_pod_does_not_bring_it_back() {
     state.pod_applied(&pod("a", "600m"), ZERO);
     let a = check_bind(&mut state, ZERO, ("a", "n"));
     state.pod_applied(&pod("a", "600m"), ZERO);
-    state.bound(&Binding { pod: a, node: "n".into(), changes: Vec::new(), profile: 0 });
+    state.bound(&Binding { pod: a, node: "n".into(), changes: Vec::new(), profile: 0, tried: Tried::default() });
     state.pod_applied(&pod("a", "600m"), ZERO);
     state.pod_applied(&on(pod("a", "600m"), "n"), ZERO);
     assert!(state.next_step(Duration::from_secs(1000)).is_none());
@@ -96,6 +96,19 @@ fn another_scheduler_that_was_faster_is_right() {
     state.bind_failed(&a, ZERO);
     assert_eq!(state.cluster.location("a"), Some("m"));
     assert!(state.next_step(Duration::from_secs(1000)).is_none());
+}
+
+#[test]
+fn a_binding_whose_answer_was_lost_is_not_made_again() {
+    let mut state = state();
+    state.node_applied(&node("n", "1"), ZERO);
+    state.pod_applied(&pod("a", "600m"), ZERO);
+    let a = check_bind(&mut state, ZERO, ("a", "n"));
+    state.bind_failed(&a, ZERO);
+    state.pod_applied(&on(pod("a", "600m"), "n"), ZERO);
+    assert!(state.next_step(Duration::from_secs(1000)).is_none());
+    assert_eq!((state.cluster.location("a"), state.counts()), (Some("n"), QueueCounts::default()));
+    assert_eq!(state.sizes(), (1, 1, 0));
 }
 
 #[test]
@@ -285,7 +298,7 @@ fn check_wait(state: &mut State, now: Duration) {
     assert!(matches!(state.next_step(now), Some(Step::Wait)));
 }
 
-const fn at(seconds: u64) -> Duration {
+pub(super) const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 

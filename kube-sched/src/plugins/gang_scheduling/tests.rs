@@ -22,6 +22,14 @@ fn told(outcome: Result<Gang, GangError>) -> String {
             let left = gang.left.iter().map(|(pod, _)| format!("-{}", pod.name));
             members.chain(left).collect::<Vec<_>>().join(" ")
         }
+        Err(GangError::NeedsPreemption { nominated, .. }) => {
+            let told = |(pod, error): (Arc<Pod>, Box<FitError>)| {
+                let nomination = error.nomination.unwrap();
+                let victims: Vec<String> = nomination.victims.iter().map(|victim| victim.name.to_string()).collect();
+                format!("{}->{}[{}]", pod.name, nomination.node, victims.join(" "))
+            };
+            nominated.into_iter().map(told).collect::<Vec<_>>().join(" ")
+        }
         Err(error) => error.to_string(),
     }
 }
@@ -166,4 +174,38 @@ fn the_more_important_pods_of_a_gang_are_placed_first() {
     let pods = [Arc::new(pod("lesser", 1000)), Arc::new(pod("greater", 1000).priority(5))];
     let scheduler = Scheduler::new(Profile::default(), 0);
     assert_eq!(told(GangScheduling.place(&scheduler, &state, &pods, 1, 0)), "greater=n0 -lesser");
+}
+
+/// Two nodes of 1000, each with a lesser pod of 700, and a gang of pods of these sizes.
+#[track_caller]
+fn check_preemption(_source: &str, sizes: &[i64], min_count: usize, expected: &str) {
+    let lesser = |name: &str, node: &str| Pod::new(name).request(Resources::new(700, 0, 0)).priority(-1).on(node);
+    let state = cluster([node("n0", 1000), node("n1", 1000)], [lesser("l0", "n0"), lesser("l1", "n1")]);
+    let pods: Vec<Arc<Pod>> = sizes.iter().enumerate().map(|(i, cpu)| Arc::new(pod(&format!("p{i}"), *cpu))).collect();
+    let scheduler = Scheduler::new(Profile::default(), 0);
+    assert_eq!(told(GangScheduling.place(&scheduler, &state, &pods, min_count, 0)), expected);
+    assert_eq!(state.nodes().map(|node| node.pods().len()).collect::<Vec<_>>(), [1, 1], "the cluster is as it was");
+}
+
+#[test]
+fn a_gang_for_which_others_have_to_go_waits_for_them() {
+    check_preemption("KEP-4671: room for one, victims for the other", &[300, 1000], 2, "p0->n1[] p1->n0[l0]");
+    check_preemption("KEP-4671: victims for both", &[1000, 1000], 2, "p0->n0[l0] p1->n1[l1]");
+    check_preemption(
+        "KEP-4671: nobody goes for a gang that does not fit then either",
+        &[1000, 1000, 1000],
+        3,
+        "minCount (3) cannot be satisfied: 2 scheduled, 0 remaining",
+    );
+}
+
+#[test]
+fn what_a_gang_was_promised_does_not_count_against_it() {
+    let mut state = cluster([node("n0", 1000), node("n1", 1000)], []);
+    let pods: Vec<Arc<Pod>> = (0..2).map(|i| Arc::new(pod(&format!("p{i}"), 1000))).collect();
+    for (i, pod) in pods.iter().enumerate() {
+        state.nominate(Pod { nominated_node: Some(format!("n{i}").into()), ..Pod::clone(pod) });
+    }
+    let scheduler = Scheduler::new(Profile::default(), 0);
+    assert_eq!(told(GangScheduling.place(&scheduler, &state, &pods, 2, 0)), "p0=n0 p1=n1");
 }

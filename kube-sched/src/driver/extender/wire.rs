@@ -1,0 +1,132 @@
+//! What is sent to extenders, and what they answer. Source: `k8s.io/kube-scheduler/extender/v1`.
+//!
+//! Go's types there have no JSON names, so that fields begin with capitals; in answers case does not matter.
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `ExtenderArgs`: a pod, and nodes whole or by name.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Arguments<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) nodes: Option<NodeList>,
+    pub(super) node_names: Option<Vec<&'a str>>,
+}
+
+/// `NodeList` of core/v1.
+#[derive(Debug, Serialize)]
+pub(super) struct NodeList {
+    pub(super) metadata: Map<String, Value>,
+    #[serde(serialize_with = "shared")]
+    pub(super) items: Vec<Arc<Node>>,
+}
+
+fn shared<S: Serializer>(nodes: &[Arc<Node>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(nodes.iter().map(|node| &**node))
+}
+
+/// `ExtenderBindingArgs`.
+#[derive(Debug, Serialize)]
+pub(super) struct BindingArguments<'a> {
+    #[serde(rename = "PodName")]
+    pub(super) name: &'a str,
+    #[serde(rename = "PodNamespace")]
+    pub(super) namespace: &'a str,
+    #[serde(rename = "PodUID")]
+    pub(super) uid: &'a str,
+    #[serde(rename = "Node")]
+    pub(super) node: &'a str,
+}
+
+/// `ExtenderFilterResult`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Filtered {
+    /// The names of the nodes that remain; those of whole nodes where it answered with them.
+    pub(super) names: Option<Vec<String>>,
+    pub(super) nodes: Option<Vec<String>>,
+    pub(super) failed: BTreeMap<String, String>,
+    pub(super) unresolvable: BTreeMap<String, String>,
+    pub(super) error: String,
+}
+
+impl Filtered {
+    /// Reads an answer with keys in lower case.
+    pub(super) fn read(answer: &Value) -> Option<Self> {
+        answer.as_object()?;
+        let present = |key: &str| answer.get(key).filter(|value| !value.is_null());
+        let names = match present("nodenames") {
+            Some(names) => Some(names.as_array()?.iter().map(text).collect::<Option<_>>()?),
+            None => None,
+        };
+        let nodes = match present("nodes") {
+            Some(list) => match list.get("items").filter(|items| !items.is_null()) {
+                Some(items) => {
+                    Some(items.as_array()?.iter().map(|node| text(&node["metadata"]["name"])).collect::<Option<_>>()?)
+                }
+                None => Some(Vec::new()),
+            },
+            None => None,
+        };
+        Some(Self {
+            names,
+            nodes,
+            failed: reasons(present("failednodes"))?,
+            unresolvable: reasons(present("failedandunresolvablenodes"))?,
+            error: error(answer),
+        })
+    }
+}
+
+/// `HostPriorityList`, from an answer with keys in lower case.
+pub(super) fn priorities(answer: &Value) -> Option<Vec<(String, i64)>> {
+    // Go's null is an empty list.
+    let list = match answer {
+        Value::Null => return Some(Vec::new()),
+        list => list.as_array()?,
+    };
+    list.iter().map(|entry| Some((text(&entry["host"])?, entry.get("score").map_or(Some(0), Value::as_i64)?))).collect()
+}
+
+/// `Error` of an answer with keys in lower case.
+pub(super) fn error(answer: &Value) -> String {
+    answer.get("error").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn reasons(map: Option<&Value>) -> Option<BTreeMap<String, String>> {
+    let Some(map) = map else { return Some(BTreeMap::new()) };
+    map.as_object()?.iter().map(|(node, reason)| Some((node.clone(), text(reason)?))).collect()
+}
+
+/// The fields of the answer, and of what is in it, in lower case; keys that are names of nodes stay.
+pub(super) fn lower_keys(value: Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| lower_key(&key, value)).collect()),
+        Value::Array(list) => Value::Array(list.into_iter().map(lower_keys).collect()),
+        other => other,
+    }
+}
+
+/// Names of nodes are the keys one level below these.
+const BY_NODE: [&str; 4] = ["failednodes", "failedandunresolvablenodes", "nodenametovictims", "nodenametometavictims"];
+
+fn lower_key(key: &str, value: Value) -> (String, Value) {
+    let key = key.to_ascii_lowercase();
+    let value = match value {
+        Value::Object(nodes) if BY_NODE.contains(&key.as_str()) => {
+            Value::Object(nodes.into_iter().map(|(node, value)| (node, lower_keys(value))).collect())
+        }
+        value => lower_keys(value),
+    };
+    (key, value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Decisions in which extenders have a say: the engine's part before they are asked, and after.
+
+use super::{State, Step};
+use crate::driver::extender::{Answer, NAME, Question};
+use crate::extender::Extender;
+use crate::framework::{Code, FitError, Refusal};
+use crate::queue::Requeue;
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Extenders, and the pod that they are asked about.
+#[derive(Debug)]
+pub(super) struct Consulting {
+    extenders: Vec<Extender>,
+    /// A question is out.
+    busy: bool,
+    /// The pod that is to be asked about next.
+    next: Option<Arc<crate::Pod>>,
+}
+
+impl Consulting {
+    pub(super) fn new(extenders: Vec<Extender>) -> Self {
+        Self { extenders, busy: false, next: None }
+    }
+
+    /// Whether an extender has a say about where a pod goes.
+    pub(super) fn concerns(&self, pod: &crate::Pod) -> bool {
+        let asked = |extender: &&Extender| !extender.filter_verb.is_empty() || !extender.prioritize_verb.is_empty();
+        self.extenders.iter().filter(asked).any(|extender| extender.is_interested(pod))
+    }
+
+    /// Whether no decision is to be made before the extenders have answered: one after the other, as in Kubernetes.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.busy && self.next.is_some()
+    }
+}
+
+impl State {
+    /// Asks about the pod that waited for its turn, if it has come.
+    pub(super) fn consult_next(&mut self, now: Duration) -> Option<Step> {
+        let pod = self.consulting.next.take_if(|_| !self.consulting.busy)?;
+        // It may have gone, or changed, since.
+        Some(if self.queue.contains(&pod.uid) { self.consult(pod, now) } else { Step::Wait })
+    }
+
+    /// What the engine says of every node goes out as a question, unless no node can take the pod anyway.
+    pub(super) fn consult(&mut self, pod: Arc<crate::Pod>, now: Duration) -> Step {
+        if self.consulting.busy {
+            self.consulting.next = Some(pod);
+            return Step::Wait;
+        }
+        let explanation = self.scheduler(&pod.uid).explain(&self.cluster, &pod);
+        let (mut feasible, mut refusals) = (Vec::new(), Vec::new());
+        for node in explanation.nodes {
+            match node.refusal {
+                None => feasible.push((node.node, node.total)),
+                Some(refusal) => refusals.push((node.node, refusal)),
+            }
+        }
+        if explanation.pre_filter.is_some() || feasible.is_empty() {
+            return self.decide_alone(pod, now);
+        }
+        self.consulting.busy = true;
+        Step::Consult(Question { pod, feasible, refusals })
+    }
+
+    /// The extenders have answered. The best node that takes the pod as things are now is its place.
+    pub(in crate::driver) fn consulted(&mut self, answer: Answer, now: Duration) {
+        self.consulting.busy = false;
+        let Answer { pod, nodes, refusals } = answer;
+        // Gone, or bound by another scheduler.
+        if !self.queue.contains(&pod.uid) {
+            return;
+        }
+        let nodes_known = self.cluster.len();
+        let step = match nodes {
+            Ok(nodes) if nodes.is_empty() => {
+                let mut error = FitError { nodes: nodes_known, refusals, ..FitError::default() };
+                self.scheduler(&pod.uid).post_filter_for(&self.cluster, &pod, &mut error);
+                self.refuse(pod, Box::new(error), now)
+            }
+            Ok(nodes) => {
+                let scheduler = self.scheduler(&pod.uid);
+                let takes = |node: &Arc<str>| scheduler.fits(&self.cluster, &pod, node).is_ok();
+                match ranked(scheduler.tie(&pod), nodes).into_iter().find(takes) {
+                    Some(node) => self.place(pod, node, now),
+                    None => {
+                        // All of them are taken by now: they are asked again.
+                        self.queue.requeue(&pod.uid, Requeue::Error, now);
+                        return;
+                    }
+                }
+            }
+            Err(reason) => {
+                let failure = Refusal { plugin: NAME, code: Code::Error, reasons: vec![reason.into()] };
+                let error = FitError { nodes: nodes_known, pre_filter: Some(failure), ..FitError::default() };
+                self.refuse(pod, Box::new(error), now)
+            }
+        };
+        self.ready.push_back(step);
+    }
+}
+
+/// The best first; of equals the one that is chosen by lot, then the others in the order of their names.
+fn ranked(lot: u64, mut nodes: Vec<(Arc<str>, i64)>) -> Vec<Arc<str>> {
+    nodes.sort_by(|(a, x), (b, y)| (Reverse(x), a).cmp(&(Reverse(y), b)));
+    let best = nodes.first().map(|(_, total)| *total);
+    let tied = nodes.iter().take_while(|(_, total)| Some(*total) == best).count();
+    let chosen = crate::scheduler::nth(lot, tied.max(1));
+    if chosen < tied {
+        nodes[..=chosen].rotate_right(1);
+    }
+    nodes.into_iter().map(|(node, _)| node).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Decisions on gangs: all pods of a group at once, placed together or not at all.
+
+use super::gangs::{self, Forming, GroupKey};
+use super::{Binding, State, Step};
+use crate::framework::{Code, FitError, Refusal};
+use crate::plugins::{Gang, GangError, GangScheduling};
+use crate::queue::Requeue;
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is told of a group as a whole, as its condition `PodGroupScheduled`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::driver) struct GroupStatus {
+    pub(in crate::driver) key: GroupKey,
+    pub(in crate::driver) scheduled: bool,
+    /// `Scheduled`, `Unschedulable`, `SchedulerError`.
+    pub(in crate::driver) reason: &'static str,
+    pub(in crate::driver) message: String,
+}
+
+/// A gang that is to be bound.
+#[derive(Clone, Debug)]
+pub(in crate::driver) struct GangBinding {
+    pub(in crate::driver) key: GroupKey,
+    pub(in crate::driver) members: Vec<Binding>,
+}
+
+type Failed = Vec<(Arc<crate::Pod>, Box<FitError>)>;
+
+impl State {
+    /// Lets a pod into the queue, unless its group holds it back.
+    pub(super) fn enqueue(&mut self, pod: crate::Pod) {
+        let (Some(gangs), Some(key)) = (&mut self.gangs, gangs::key(&pod)) else { return self.queue.add(pod) };
+        if let Some(pod) = gangs.pend(&key, pod) {
+            self.queue.add(pod);
+        }
+        self.release(&key);
+    }
+
+    /// Lets the pods of a group into the queue that need be held back no longer.
+    pub(super) fn release(&mut self, key: &GroupKey) {
+        let Some(gangs) = &mut self.gangs else { return };
+        for pod in gangs.release(key, self.cluster.inventory()) {
+            self.queue.add(pod);
+        }
+    }
+
+    /// A pod of a group has a place.
+    pub(super) fn group_placed(&mut self, pod: &crate::Pod) {
+        if let (Some(gangs), Some(key)) = (&mut self.gangs, gangs::key(pod)) {
+            gangs.place(&key, &pod.uid);
+        }
+    }
+
+    /// Decides on a pod of a group, and where the group is a gang, on all of its pods in the queue.
+    pub(super) fn decide_on_group(&mut self, pod: Arc<crate::Pod>, key: GroupKey, now: Duration) -> Step {
+        let Some(gangs) = &mut self.gangs else { return self.decide(pod, now) };
+        let inventory = self.cluster.inventory();
+        if GangScheduling.pre_enqueue(inventory, &pod, gangs.known(&key)).is_err() {
+            // The group has gone since, or too many of its pods have.
+            self.queue.remove(&pod.uid);
+            gangs.hold(&key, crate::Pod::clone(&pod));
+            return Step::Wait;
+        }
+        let Some(min_count) = inventory.groups.get(&key.0, &key.1).and_then(|group| group.min_count) else {
+            return self.decide(pod, now);
+        };
+        let others: Vec<_> = gangs.queued(&key).into_iter().filter(|uid| *uid != pod.uid).collect();
+        let placed = gangs.placed(&key);
+        let pods: Vec<Arc<crate::Pod>> =
+            std::iter::once(pod).chain(others.iter().filter_map(|uid| self.queue.take(uid))).collect();
+        if let Some(refusal) = self.of_several_profiles(&pods) {
+            let failed = refused(&pods, &refusal);
+            return self.refuse_gang(key, pods, failed, "", now);
+        }
+        let scheduler = self.scheduler(&pods[0].uid);
+        match GangScheduling.place(scheduler, &self.cluster, &pods, min_count, placed) {
+            Ok(gang) => self.assume_gang(key, pods, gang, now),
+            Err(error) => {
+                let reason = error.to_string();
+                let failed = match error {
+                    GangError::TooFew { failed, .. } => failed,
+                    GangError::NeedsPreemption { nominated, failed } => {
+                        return self.nominate_gang(key, nominated, failed, &reason, now);
+                    }
+                    GangError::Refused { pod, refusal } => {
+                        refused(pods.iter().filter(|known| known.name == pod), &refusal)
+                    }
+                    GangError::Placed(source) => refused(&pods, &failure(source.to_string())),
+                };
+                self.refuse_gang(key, pods, failed, &reason, now)
+            }
+        }
+    }
+
+    /// One profile decides on a gang.
+    fn of_several_profiles(&self, pods: &[Arc<crate::Pod>]) -> Option<Refusal> {
+        let first = self.profile(&pods[0].uid);
+        let other = pods.iter().map(|pod| self.profile(&pod.uid)).find(|profile| *profile != first)?;
+        let name = |profile: usize| self.schedulers[profile].profile().name();
+        let (first, other) = (name(first), name(other));
+        let text = "all pods in a single pod group should have the same .spec.schedulerName set";
+        Some(failure(format!("{text}, got: {first:?} and {other:?}")))
+    }
+
+    /// Gives every pod of a gang its place, and holds it until all are permitted.
+    fn assume_gang(&mut self, key: GroupKey, pods: Vec<Arc<crate::Pod>>, gang: Gang, now: Duration) -> Step {
+        let Gang { members, left, .. } = gang;
+        let mut forming = Forming::default();
+        for member in members {
+            let (pod, node) = (member.pod, member.placement.node);
+            match self.assume(&pod, &node, now) {
+                Ok(waits) => {
+                    if !waits.is_empty() {
+                        self.waiting.add(pod.clone(), node.clone(), &waits, now);
+                        forming.waiting.insert(pod.uid.clone());
+                    }
+                    forming.members.push((pod, node));
+                }
+                Err(refusal) => {
+                    self.forget(&pod.uid, now);
+                    forming.members.iter().for_each(|(other, _)| self.forget(&other.uid, now));
+                    let error = FitError { nodes: 1, refusals: vec![(node, refusal)], ..FitError::default() };
+                    let reason = format!("pod {:?} of the pod group was refused its place", pod.name);
+                    return self.refuse_gang(key, pods, vec![(pod, Box::new(error))], &reason, now);
+                }
+            }
+        }
+        for (pod, error) in left {
+            let step = self.refuse(pod, error, now);
+            self.ready.push_back(step);
+        }
+        if forming.waiting.is_empty() {
+            return self.bind_gang(key, forming, now);
+        }
+        if let Some(gangs) = &mut self.gangs {
+            gangs.form(key, forming);
+        }
+        Step::Wait
+    }
+
+    /// All are permitted: what is left is to prepare the bindings, and to bind.
+    pub(super) fn bind_gang(&mut self, key: GroupKey, forming: Forming, now: Duration) -> Step {
+        let mut members = Vec::with_capacity(forming.members.len());
+        let mut failed = None;
+        for (pod, node) in &forming.members {
+            match self.binding(pod, node) {
+                Ok(binding) => members.push(binding),
+                Err(refusal) => failed = Some((pod.uid.clone(), refusal)),
+            }
+        }
+        match failed {
+            None => Step::BindGang(GangBinding { key, members }),
+            Some((uid, refusal)) => self.reject_gang(key, forming, &uid, refusal, now),
+        }
+    }
+
+    /// A plugin did not agree to the place of one pod: all give theirs back.
+    pub(super) fn reject_gang(
+        &mut self,
+        key: GroupKey,
+        forming: Forming,
+        uid: &str,
+        refusal: Refusal,
+        now: Duration,
+    ) -> Step {
+        let mut failed = Failed::new();
+        let mut reason = String::new();
+        for (pod, node) in &forming.members {
+            self.forget(&pod.uid, now);
+            if *pod.uid == *uid {
+                reason = format!("pod {:?} of the pod group was refused its place", pod.name);
+                let refusals = vec![(node.clone(), refusal.clone())];
+                failed.push((pod.clone(), Box::new(FitError { nodes: 1, refusals, ..FitError::default() })));
+            }
+        }
+        let pods = forming.members.into_iter().map(|(pod, _)| pod).collect();
+        self.refuse_gang(key, pods, failed, &reason, now)
+    }
+
+    /// A pod that has its place as part of a gang, and is not bound yet, goes: the others give theirs back.
+    pub(super) fn dissolve_gang(&mut self, uid: &str, now: Duration) {
+        let Some(gangs) = &mut self.gangs else { return };
+        let Some(forming) = gangs.forming(uid).cloned().and_then(|key| gangs.dissolve(&key)) else { return };
+        for (pod, _) in forming.members.iter().filter(|(pod, _)| *pod.uid != *uid) {
+            self.forget(&pod.uid, now);
+            self.queue.requeue(&pod.uid, Requeue::Error, now);
+        }
+    }
+
+    /// The pods of a gang have places once others have gone: those are kept for them.
+    fn nominate_gang(&mut self, key: GroupKey, nominated: Failed, failed: Failed, reason: &str, now: Duration) -> Step {
+        let mut pods = Vec::with_capacity(nominated.len() + failed.len());
+        let mut errors = failed;
+        for (pod, mut error) in nominated {
+            error.group = Some(reason.to_owned());
+            if let Some(nomination) = &error.nomination {
+                let node = Some(nomination.node.as_str().into());
+                self.cluster.nominate(crate::Pod { nominated_node: node, ..crate::Pod::clone(&pod) });
+            }
+            errors.push((pod, error));
+        }
+        pods.extend(errors.iter().map(|(pod, _)| pod.clone()));
+        self.refuse_gang(key, pods, errors, reason, now)
+    }
+
+    /// None of these pods gets a place: some for a reason of their own, the others for the gang's.
+    fn refuse_gang(
+        &mut self,
+        key: GroupKey,
+        pods: Vec<Arc<crate::Pod>>,
+        failed: Failed,
+        reason: &str,
+        now: Duration,
+    ) -> Step {
+        let failure = failed.iter().find(|(_, error)| error.is_error()).map(|(_, error)| error.to_string());
+        // What helps the pods that failed helps all; the first that is tried again takes the others along.
+        let plugins: BTreeSet<&'static str> = failed.iter().flat_map(|(_, error)| error.plugins()).collect();
+        let why = if failure.is_some() { Requeue::Error } else { Requeue::Unschedulable(plugins) };
+        let mut failed: HashMap<Arc<str>, Box<FitError>> =
+            failed.into_iter().map(|(pod, error)| (pod.uid.clone(), error)).collect();
+        for pod in pods {
+            let of_group = || Box::new(FitError { group: Some(reason.to_owned()), ..FitError::default() });
+            let error = failed.remove(&pod.uid).unwrap_or_else(of_group);
+            self.queue.requeue(&pod.uid, why.clone(), now);
+            let step = self.report(pod, error, now);
+            self.ready.push_back(step);
+        }
+        let reported = if failure.is_some() { "SchedulerError" } else { "Unschedulable" };
+        let message = failure.unwrap_or_else(|| reason.to_owned());
+        Step::Group(GroupStatus { key, scheduled: false, reason: reported, message })
+    }
+}
+
+fn refused<'a>(pods: impl IntoIterator<Item = &'a Arc<crate::Pod>>, refusal: &Refusal) -> Failed {
+    let error = |pod: &Arc<crate::Pod>| {
+        (pod.clone(), Box::new(FitError { pre_filter: Some(refusal.clone()), ..FitError::default() }))
+    };
+    pods.into_iter().map(error).collect()
+}
+
+fn failure(reason: String) -> Refusal {
+    Refusal { plugin: "GangScheduling", code: Code::Error, reasons: vec![reason.into()] }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! The loop: takes changes in, makes decisions, and has writes in flight beside them.
+
+use super::metrics::{Metrics, Outcome, Tried};
+use super::state::{State, Step};
+use super::write::{Writer, Written};
+use super::{Config, Observed};
+use futures::{FutureExt, Stream, StreamExt};
+use kubekit_runtime::Change;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How many changes are taken in, and how many decisions made, before the other gets its turn.
+const CHANGES_PER_TURN: usize = 1024;
+const DECISIONS_PER_TURN: usize = 64;
+
+/// What the loop works with.
+pub(super) struct Work {
+    state: State,
+    writer: Writer,
+    writes: JoinSet<Written>,
+    writes_max: usize,
+    metrics: Metrics,
+    /// The names of the profiles, for metrics.
+    profiles: Vec<Arc<str>>,
+    start: Instant,
+}
+
+impl Work {
+    pub(super) fn new(config: &Config, writer: Writer, metrics: Metrics) -> Self {
+        let profiles = std::iter::once(&config.profile).chain(&config.further_profiles);
+        Self {
+            state: State::new(config),
+            writer,
+            writes: JoinSet::new(),
+            writes_max: config.writes_in_flight_max,
+            metrics,
+            profiles: profiles.map(|profile| profile.name().into()).collect(),
+            start: Instant::now(),
+        }
+    }
+
+    /// Works until `shutdown`, or until there are no changes any more; returns when every write has ended.
+    pub(super) async fn run(
+        mut self,
+        mut changes: Pin<&mut impl Stream<Item = Observed>>,
+        shutdown: &CancellationToken,
+    ) {
+        while self.observe_ready(&mut changes, usize::MAX).is_some_and(|taken| taken > 0) {}
+        loop {
+            if self.observe_ready(&mut changes, CHANGES_PER_TURN).is_none() {
+                break;
+            }
+            while let Some(written) = self.writes.try_join_next() {
+                self.finish(written);
+            }
+            let decisions = self.decide();
+            self.measure();
+            if decisions > 0 {
+                tokio::task::yield_now().await;
+                if shutdown.is_cancelled() {
+                    break;
+                }
+                continue;
+            }
+            let room = self.has_room();
+            let deadline = self.state.next_deadline().filter(|_| room).map(|deadline| self.start + deadline);
+            let Self { state, writes, .. } = &mut self;
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                change = changes.next() => match change {
+                    Some(change) => self.observe(change),
+                    None => break,
+                },
+                Some(written) = writes.join_next() => self.finish(written),
+                () = poll_fn(|context| state.poll_decided(context)), if room => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+        // Bindings that were sent are waited for: an abandoned one would be neither bound nor reported.
+        while self.writes.join_next().await.is_some() {}
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Whether another write may begin. Pods whose volumes are being made ready wait for minutes, and hold nobody up.
+    fn has_room(&self) -> bool {
+        self.writes.len() < self.writes_max.saturating_add(self.state.waiting_for_changes())
+    }
+
+    /// Makes decisions while there are pods to try and room for writes; gives their number.
+    fn decide(&mut self) -> usize {
+        let mut decisions = 0;
+        while decisions < DECISIONS_PER_TURN && self.has_room() {
+            let began = self.now();
+            let Some(step) = self.state.next_step(began) else { break };
+            decisions += 1;
+            self.metrics.decided(self.now() - began);
+            self.carry_out(step);
+        }
+        decisions
+    }
+
+    fn carry_out(&mut self, step: Step) {
+        let writer = self.writer.clone();
+        match step {
+            Step::Bind(binding) => {
+                self.writes.spawn(writer.bind(binding));
+            }
+            Step::BindGang(gang) => {
+                self.writes.spawn(writer.bind_gang(gang));
+            }
+            Step::Group(status) => {
+                self.writes.spawn(writer.report_group(status));
+            }
+            Step::Consult(question) => {
+                let extenders = writer.extenders();
+                self.writes.spawn(async move { Written::Consulted(extenders.consult(question).await) });
+            }
+            Step::Wait => {}
+            Step::Report { pod, error, profile, tried } => {
+                let outcome = if error.is_error() { Outcome::Error } else { Outcome::Unschedulable };
+                self.tried(profile, outcome, tried);
+                if error.nomination.is_some() || error.post_filter.is_some() {
+                    self.metrics.preempted(error.nomination.as_ref().map(|nomination| nomination.victims.len()));
+                }
+                self.writes.spawn(writer.report(pod, error));
+            }
+        }
+    }
+
+    fn tried(&self, profile: usize, outcome: Outcome, tried: Tried) {
+        self.metrics.tried(&self.profiles[profile], outcome, tried, self.now());
+    }
+
+    fn measure(&self) {
+        self.metrics.pending(self.state.counts());
+        let (nodes, pods, assumed) = self.state.sizes();
+        self.metrics.cached(nodes, pods, assumed);
+    }
+
+    /// Takes in the changes that are there; `None` when the informers have stopped.
+    fn observe_ready(&mut self, changes: &mut Pin<&mut impl Stream<Item = Observed>>, max: usize) -> Option<usize> {
+        let mut taken = 0;
+        while taken < max {
+            match changes.next().now_or_never() {
+                Some(Some(change)) => self.observe(change),
+                Some(None) => return None,
+                None => break,
+            }
+            taken += 1;
+        }
+        Some(taken)
+    }
+
+    fn observe(&mut self, change: Observed) {
+        let (now, state) = (self.now(), &mut self.state);
+        match change {
+            Observed::Pod(Change::Applied { new, .. }) => state.pod_applied(&new, now),
+            Observed::Pod(Change::Deleted(pod)) => state.pod_deleted(&pod, now),
+            Observed::Node(Change::Applied { new, .. }) => state.node_applied(&new, now),
+            Observed::Node(Change::Deleted(node)) => state.node_deleted(&node),
+            Observed::Namespace(Change::Applied { new, .. }) => state.namespace_applied(&new, now),
+            Observed::Namespace(Change::Deleted(namespace)) => state.namespace_deleted(&namespace),
+            Observed::Group(Change::Applied { new, .. }) => state.group_applied(&new),
+            Observed::Group(Change::Deleted(group)) => state.group_deleted(&group),
+            Observed::Inventory(update) => state.inventory_changed(update, now),
+        }
+    }
+
+    fn finish(&mut self, written: Result<Written, tokio::task::JoinError>) {
+        let now = self.now();
+        let (bound, failed) = match written {
+            Ok(Written::Bound(binding)) => (vec![binding], Vec::new()),
+            Ok(Written::BindFailed(binding)) => (Vec::new(), vec![binding]),
+            Ok(Written::Gang { bound, failed }) => (bound, failed),
+            Ok(Written::Consulted(answer)) => return self.state.consulted(answer, now),
+            Ok(Written::Reported) => return,
+            Err(error) => return tracing::error!(%error, "a write of the scheduler ended abnormally"),
+        };
+        for binding in &bound {
+            self.tried(binding.profile, Outcome::Scheduled, binding.tried);
+            self.state.bound(binding);
+        }
+        for binding in &failed {
+            self.tried(binding.profile, Outcome::Error, binding.tried);
+            self.state.bind_failed(&binding.pod, now);
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
