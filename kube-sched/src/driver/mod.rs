@@ -214,7 +214,8 @@ impl Driver {
             };
             match asked {
                 Ok(_) => return Some(true),
-                Err(error) if error.is_not_found() => return Some(false),
+                // Who may not ask may not watch them either.
+                Err(error) if error.is_not_found() || error.is_forbidden() => return Some(false),
                 Err(error) => tracing::debug!(error = %error.chain(), "asking for pod groups failed; trying again"),
             }
             tokio::select! {

@@ -170,6 +170,10 @@ impl State {
             self.cluster.remove_pod(&uid);
             self.notice(EventKind::PodDelete, before.as_deref().unwrap_or_default(), now);
         }
+        // A binding that shows, or a change of status: nothing that indexes and waiting pods need hear of.
+        if before.is_some() && self.knows(&pod, node) {
+            return;
+        }
         self.group_placed(&pod);
         let group = gangs::key(&pod);
         self.cluster.track_pod(pod).expect("the pod is bound, and what was known of it elsewhere was removed");
@@ -179,6 +183,16 @@ impl State {
         } else if !assumed {
             self.notice(EventKind::PodUpdate, node, now);
         }
+    }
+
+    /// Whether a pod on a node is known there as it is.
+    fn knows(&self, pod: &crate::Pod, node: &str) -> bool {
+        let pods = self.cluster.node(node).into_iter().flat_map(crate::NodeInfo::pods);
+        pods.filter(|known| known.uid == pod.uid).any(|known| {
+            // What it was given on the node, only the decision knows.
+            let given = (known.gpu_devices.clone(), known.nominated_node.clone());
+            crate::Pod { gpu_devices: given.0, nominated_node: given.1, ..pod.clone() } == **known
+        })
     }
 
     pub(super) fn pod_deleted(&mut self, object: &Pod, now: Duration) {

@@ -99,6 +99,25 @@ fn another_scheduler_that_was_faster_is_right() {
 }
 
 #[test]
+fn what_changes_nothing_for_scheduling_touches_nothing() {
+    let mut state = state();
+    state.node_applied(&node("n", "1"), ZERO);
+    state.pod_applied(&pod("a", "600m"), ZERO);
+    check_bind(&mut state, ZERO, ("a", "n"));
+    let known = |state: &State| state.cluster.node("n").unwrap().pods()[0].clone();
+    let assumed = known(&state);
+    let mut bound = on(pod("a", "600m"), "n");
+    state.pod_applied(&bound, ZERO);
+    bound.status = parse(json!({"phase": "Running", "podIP": "10.0.0.1"}));
+    state.pod_applied(&bound, ZERO);
+    assert!(Arc::ptr_eq(&assumed, &known(&state)), "indexes need not look at the node again");
+    assert_eq!(state.sizes(), (1, 1, 0));
+    bound.metadata.labels = parse(json!({"tier": "new"}));
+    state.pod_applied(&bound, ZERO);
+    assert_eq!(known(&state).labels.get("tier"), Some("new"));
+}
+
+#[test]
 fn a_binding_whose_answer_was_lost_is_not_made_again() {
     let mut state = state();
     state.node_applied(&node("n", "1"), ZERO);
