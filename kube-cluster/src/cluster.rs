@@ -74,8 +74,21 @@ impl Cluster {
     }
 
     pub(crate) async fn start(builder: Builder) -> Result<Self> {
-        let Builder { storage, encryption, listen, mut server, controllers, scheduler, nodes, nftables, environment } =
-            builder;
+        let Builder {
+            storage,
+            encryption,
+            listen,
+            mut server,
+            mut controllers,
+            scheduler,
+            nodes,
+            nftables,
+            environment,
+        } = builder;
+        if let Some(config) = &mut controllers {
+            make_room(config, nodes.len());
+            check_ranges(&server, config)?;
+        }
         // First, because it is what fails most often, and nothing has been written then.
         let listener = match listen {
             Some(address) => Some(bind(address).await?),
@@ -84,6 +97,9 @@ impl Cluster {
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         storage.prepare()?;
         let encryption = encryption.open(storage.directory())?;
+        if let Some(watched) = &encryption {
+            watched.prepare().await?;
+        }
         let rules = encryption.as_ref().map(Watched::encryption).unwrap_or_default();
         let store = storage.open(&environment.clock, rules).await?;
         if storage.compacts_itself() {
@@ -131,8 +147,7 @@ impl Cluster {
             nodes: Nodes::default(),
             scheduler_metrics: None,
         };
-        if let Some(mut config) = controllers {
-            make_room(&mut config, nodes.len());
+        if let Some(config) = controllers {
             cluster.start_controllers(config);
         }
         if let Some(config) = scheduler {
@@ -309,6 +324,13 @@ fn make_room(config: &mut kubekit_controllers::Config, nodes: usize) {
     }
 }
 
+/// Services and Pods may share no address.
+fn check_ranges(server: &kubekit_server::Config, controllers: &kubekit_controllers::Config) -> Result<()> {
+    let pods = controllers.node_ipam.iter().flat_map(|ranges| &ranges.cluster_cidrs);
+    let ranges: Vec<_> = server.service_cidrs.iter().chain(pods).copied().collect();
+    kubekit_core::alloc::cidr::disjoint(&ranges).map_err(Error::Ranges)
+}
+
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
@@ -337,9 +359,8 @@ async fn build_server(
 
 /// What the server's certificate must name.
 fn serving_names(config: &kubekit_server::Config, address: Option<SocketAddr>) -> ServingNames {
-    let service_ip = config.service_cidrs.first().and_then(|cidr| cidr.hosts().next());
     ServingNames {
-        service_ip: service_ip.unwrap_or_else(|| ServingNames::default().service_ip),
+        service_ip: config.own_service_ip().unwrap_or_else(|| ServingNames::default().service_ip),
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         addresses: address.map(|address| address.ip()).into_iter().collect(),
         names: Vec::new(),
@@ -376,5 +397,16 @@ mod tests {
         check(256, None, "10.244.0.0/16");
         check(257, None, "10.240.0.0/12");
         check(1_000, Some("10.0.0.0/15"), "10.0.0.0/15");
+    }
+
+    #[test]
+    fn ranges_that_overlap_are_refused() {
+        let mut server = kubekit_server::Config::default();
+        let controllers = kubekit_controllers::Config::default();
+        check_ranges(&server, &controllers).unwrap();
+        server.service_cidrs = vec!["10.244.128.0/24".parse().unwrap()];
+        let error = check_ranges(&server, &controllers).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("CIDR 10.244.128.0/24 overlaps CIDR 10.244.0.0/16"));
     }
 }

@@ -30,6 +30,9 @@ pub enum Error {
         #[source]
         source: kubekit_store::Error,
     },
+    /// Ranges of addresses overlap.
+    #[error("Services and Pods need ranges of addresses of their own")]
+    Ranges(#[source] kubekit_core::alloc::cidr::Error),
     /// The configuration of encryption at rest cannot be used.
     #[error("cannot use {path}: {detail}", path = path.display())]
     Encryption {

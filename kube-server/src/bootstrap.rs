@@ -6,7 +6,6 @@ use crate::registry::write::Commit;
 use crate::registry::{Registry, attributes, encode, failure};
 use crate::server::Server;
 use kubekit_core::decode::format_time;
-use kubekit_core::environment::Random;
 use kubekit_core::names;
 use kubekit_core::status::ApiError;
 use kubekit_store::{Entry, Op, Precondition, Txn};
@@ -39,7 +38,7 @@ const SERVICE: &str = "kubernetes";
 /// When the store fails.
 pub(crate) async fn run(server: &Server) -> Result<(), ApiError> {
     let registry = &server.registry;
-    registry.refill().await?;
+    registry.restore_claims().await?;
     for name in NAMESPACES {
         let namespace = json!({
             "apiVersion": "v1", "kind": "Namespace",
@@ -62,6 +61,7 @@ pub(crate) async fn run(server: &Server) -> Result<(), ApiError> {
         put_absent(registry, "scheduling.k8s.io", "priorityclasses", "", class).await?;
     }
     roles(registry).await?;
+    service_cidr(server).await?;
     service(server).await
 }
 
@@ -105,7 +105,7 @@ async fn put_absent(
     if registry.entry(&key).await?.is_some() {
         return Ok(());
     }
-    stamp(registry, &mut object);
+    registry.stamp(&mut object);
     let value = encode::encode(&mut object, None);
     let attributes = Some(attributes::of(kind.storage, &object));
     let op = Op::Put { value, attributes, ttl_seconds: None };
@@ -117,11 +117,40 @@ fn kind(group: &str, plural: &str) -> Result<Kind, ApiError> {
     Kind::find(group, "v1", plural).ok_or_else(|| ApiError::internal(format!("the catalog lacks {plural}")))
 }
 
-/// What every stored object has.
-fn stamp(registry: &Registry, object: &mut Value) {
-    let random: &dyn Random = &*registry.random;
-    object["metadata"]["uid"] = json!(names::uid(random));
-    object["metadata"]["creationTimestamp"] = json!(format_time(registry.clock.now()));
+/// The ServiceCIDR that says what the ranges of cluster IPs are. As in Kubernetes, one that says otherwise is left as it is.
+async fn service_cidr(server: &Server) -> Result<(), ApiError> {
+    let registry = &server.registry;
+    let cidrs: Vec<String> = server.config.service_cidrs.iter().map(|range| range.trunc().to_string()).collect();
+    let kind = kind("networking.k8s.io", "servicecidrs")?;
+    let key = kind.key("", SERVICE);
+    if let Some(existing) = registry.entry(&key).await? {
+        let mut object = encode::decode(&existing);
+        let stored: Vec<&str> =
+            object["spec"]["cidrs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if cidrs.len() > stored.len() && cidrs.iter().zip(&stored).all(|(cidr, stored)| cidr == stored) {
+            object["spec"]["cidrs"] = json!(cidrs);
+            let precondition = Precondition::Revision(existing.revision);
+            return registry.commit(kind, &key, &mut object, precondition, false).await.map(drop);
+        }
+        if stored != cidrs {
+            tracing::warn!(
+                ?cidrs,
+                ?stored,
+                "the ServiceCIDR \"kubernetes\" says other ranges than this server was told"
+            );
+        }
+        return Ok(());
+    }
+    let object = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": {"name": SERVICE},
+        "spec": {"cidrs": cidrs},
+        "status": {"conditions": [{
+            "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
+            "lastTransitionTime": format_time(registry.clock.now()),
+        }]},
+    });
+    put_absent(registry, "networking.k8s.io", "servicecidrs", "", object).await
 }
 
 /// The Service `kubernetes`, on the first address of the range.
@@ -132,27 +161,24 @@ async fn service(server: &Server) -> Result<(), ApiError> {
     if registry.entry(&key).await?.is_some() {
         return Ok(());
     }
-    let Some(first) = server.config.service_cidrs.first().and_then(|range| range.hosts().next()) else {
-        return Ok(());
-    };
+    let Some(first) = server.config.own_service_ip() else { return Ok(()) };
+    let ip = first.to_string();
     let mut service = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": SERVICE, "namespace": "default",
             "labels": {"component": "apiserver", "provider": "kubernetes"}},
         "spec": {
-            "type": "ClusterIP", "clusterIP": first.to_string(), "ipFamilyPolicy": "SingleStack",
+            "type": "ClusterIP", "clusterIP": ip, "clusterIPs": [ip],
+            "ipFamilies": [if first.is_ipv4() { "IPv4" } else { "IPv6" }], "ipFamilyPolicy": "SingleStack",
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
             "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
         },
         "status": {"loadBalancer": {}},
     });
-    stamp(registry, &mut service);
-    let allocation = registry.allocate(kind, None, &mut service)?;
-    match registry.commit(kind, &key, &mut service, Precondition::Absent, false).await? {
-        Commit::Done(_) => allocation.keep(),
-        Commit::Refused => {}
-    }
-    Ok(())
+    registry.stamp(&mut service);
+    registry.claim_own_address(first, &service).await?;
+    // Where it is there by now, another server has made the same.
+    registry.commit(kind, &key, &mut service, Precondition::Absent, false).await.map(drop)
 }
 
 /// Publishes where the server listens: target port, Endpoints and EndpointSlice of the Service `kubernetes`.

@@ -9,10 +9,12 @@ use crate::registry::{Plugins, Registry};
 use crate::server::{Access, ApiServer, Server, ServiceAccounts};
 use crate::tokens::Issuer;
 use ipnet::IpNet;
+use kubekit_core::alloc::ip;
 use kubekit_core::environment::{Random, WallClock};
 use kubekit_core::status::ApiError;
 use kubekit_store::Store;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +64,15 @@ impl Default for Config {
             anonymous: false,
             disabled_admission: BTreeSet::new(),
         }
+    }
+}
+
+impl Config {
+    /// The address of the Service through which Pods reach the API server: the first of the first range. `None` where that
+    /// range is none.
+    pub fn own_service_ip(&self) -> Option<IpAddr> {
+        let range = self.service_cidrs.first()?;
+        ip::Allocator::new(*range).ok().map(|range| range.first())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the server does from time to time.
 
+use crate::registry::services::repair::{self, Repair};
 use crate::server::Server;
 use tokio_util::sync::CancellationToken;
 
@@ -19,5 +20,21 @@ pub(crate) async fn run(server: &Server, shutdown: CancellationToken) {
             tracing::warn!(%error, revision, "history could not be compacted");
         }
         previous = server.store().revision().await.ok();
+    }
+}
+
+/// Makes claims of addresses and Services agree, until `shutdown`.
+pub(crate) async fn repair_claims(server: &Server, shutdown: CancellationToken) {
+    let interval = repair::interval(server.config.request_timeout);
+    let mut repair = Repair::default();
+    loop {
+        if let Err(error) = repair.look(&server.registry).await {
+            tracing::warn!(%error, "the claims of addresses could not be held against the Services");
+        }
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(interval) => {}
+        }
     }
 }

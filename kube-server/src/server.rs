@@ -67,10 +67,12 @@ impl ApiServer {
         crate::bootstrap::publish_address(&self.server, address).await
     }
 
-    /// Does what must be done from time to time (forgets history, aggregates ClusterRoles) until `shutdown`, and ends open streams then.
+    /// Does what must be done from time to time (forgets history, aggregates ClusterRoles, repairs
+    /// claims of addresses) until `shutdown`, and ends open streams then.
     pub async fn run(&self, shutdown: tokio_util::sync::CancellationToken) {
         let aggregation = crate::aggregation::run(&self.server, shutdown.clone());
-        tokio::join!(crate::maintenance::run(&self.server, shutdown), aggregation);
+        let claims = crate::maintenance::repair_claims(&self.server, shutdown.clone());
+        tokio::join!(crate::maintenance::run(&self.server, shutdown), aggregation, claims);
         self.server.streams.stop().await;
     }
 

@@ -75,6 +75,11 @@ impl Allocator {
         self.range
     }
 
+    /// The first address that can be given to a Service.
+    pub fn first(&self) -> IpAddr {
+        self.address(0)
+    }
+
     /// Whether the range can give this address to a Service.
     pub fn contains(&self, ip: IpAddr) -> bool {
         self.offset(ip).is_ok()

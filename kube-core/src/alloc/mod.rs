@@ -1,8 +1,8 @@
-//! Allocation of cluster IPs, node ports and node pod ranges: pure state, persisted by whoever holds it.
+//! Allocation of cluster IPs, node ports and node pod ranges: which value comes next, as pure state.
 //!
-//! The server keeps one [`ip::Allocator`] per service range and one [`port::Allocator`]; the node IPAM keeps one
-//! [`cidr::Allocator`] per cluster range. After a restart each is filled again from the objects that exist. Nothing is
-//! ever handed out twice, and a value that was released may be handed out again.
+//! The server asks an [`ip::Allocator`] or [`port::Allocator`] for candidates and claims them in its store, which every
+//! server sees; the node IPAM, which runs once, keeps one [`cidr::Allocator`] per cluster range, filled from the nodes
+//! that exist. An allocator never gives a value twice, and one that was released may be given again.
 
 mod bitmap;
 pub mod cidr;

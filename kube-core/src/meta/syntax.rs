@@ -4,6 +4,7 @@
 //! none means the text is right.
 
 use crate::rules::NameRule;
+use std::net::IpAddr;
 
 const LABEL_MAX: usize = 63;
 const SUBDOMAIN_MAX: usize = 253;
@@ -177,6 +178,24 @@ pub fn port_number(port: i64) -> Vec<String> {
     if (1..=65535).contains(&port) { Vec::new() } else { vec!["must be between 1 and 65535, inclusive".to_owned()] }
 }
 
+/// An IP address as it is written canonically. Source: `IsValidIP` of `k8s.io/apimachinery`, RFC 5952.
+pub fn canonical_ip(value: &str) -> Vec<String> {
+    let Ok(ip) = value.parse::<IpAddr>() else {
+        return vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()];
+    };
+    let mut errors = Vec::new();
+    if let IpAddr::V6(ip) = ip
+        && ip.to_ipv4_mapped().is_some()
+    {
+        errors.push("must not be an IPv4-mapped IPv6 address".to_owned());
+    }
+    let canonical = ip.to_string();
+    if canonical != value {
+        errors.push(format!("must be in canonical form ({canonical:?})"));
+    }
+    errors
+}
+
 /// A name under the rule of its kind. `prefix` is for `generateName`, where a trailing dash is allowed.
 pub fn name(rule: NameRule, value: &str, prefix: bool) -> Vec<String> {
     let masked;
@@ -193,6 +212,7 @@ pub fn name(rule: NameRule, value: &str, prefix: bool) -> Vec<String> {
         NameRule::Rfc1035Label => dns1035_label(value),
         NameRule::PathSegment if prefix => path_segment_prefix(value),
         NameRule::PathSegment => path_segment_name(value),
+        NameRule::IpAddress => canonical_ip(value),
     }
 }
 

@@ -49,7 +49,6 @@ pub(super) fn of(group: &str, kind: &str) -> &'static dyn Rules {
         ("resource.k8s.io", "DeviceClass" | "ResourceSlice") => &GENERATION,
         ("apiregistration.k8s.io", "APIService")
         | ("certificates.k8s.io", "PodCertificateRequest")
-        | ("networking.k8s.io", "ServiceCIDR")
         | ("resource.k8s.io", "ResourceClaim" | "DeviceTaintRule")
         | ("storage.k8s.io", "VolumeAttachment")
         | ("storagemigration.k8s.io", "StorageVersionMigration") => &STATUS,

@@ -26,6 +26,7 @@ pub mod flow_control;
 mod format;
 pub mod generic;
 pub mod ingress;
+pub mod ip_address;
 pub mod job;
 pub mod lease;
 pub mod limit_range;
@@ -49,6 +50,7 @@ pub mod secret;
 mod selector;
 pub mod service;
 pub mod service_account;
+pub mod service_cidr;
 pub mod stateful_set;
 pub mod storage_class;
 pub mod workload;
@@ -164,6 +166,8 @@ pub enum NameRule {
     Rfc1035Label,
     /// Any path segment (RBAC).
     PathSegment,
+    /// An IP address in its canonical form (IPAddress).
+    IpAddress,
 }
 
 /// The rules of a built-in kind, whatever the version: those of its module, or [`Generic`] ones.
@@ -191,7 +195,9 @@ pub fn of(group: &str, kind: &str) -> &'static dyn Rules {
         "networking.k8s.io" => match kind {
             "Ingress" => &ingress::Ingress,
             "IngressClass" => &ingress::IngressClass,
+            "IPAddress" => &ip_address::IpAddress,
             "NetworkPolicy" => &network_policy::NetworkPolicy,
+            "ServiceCIDR" => &service_cidr::ServiceCidr,
             _ => generic::of(group, kind),
         },
         _ => other(group, kind),

@@ -1,11 +1,11 @@
 //! Create.
 
 use super::kind::Kind;
+use super::services::{self, allocation::Allocation};
 use super::write::{Commit, Subject};
 use super::{Registry, attributes, encode};
 use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::WriteOptions;
-use kubekit_core::field::Path;
 use kubekit_core::meta::{self, CreateContext};
 use kubekit_core::status::ApiError;
 use kubekit_core::{apply, names};
@@ -71,13 +71,14 @@ impl Registry {
         };
         admission::admit(self, &mut admission).await?;
         rules.prepare_create(&mut object);
-        let allocation = self.allocate(kind, None, &mut object)?;
-        let name = text(&object["metadata"], "name");
-        let path = Path::new("metadata");
-        let mut errors = meta::validate(&object["metadata"], kind.storage.is_namespaced(), rules.name_rule(), &path);
-        errors.append(&mut rules.validate(&object));
-        if !errors.is_empty() {
-            return Err(subject.invalid(&name, &errors));
+        if services::is_service(kind) {
+            // Nothing is claimed for what will be refused anyway.
+            subject.validate(&object)?;
+        }
+        let mut allocation = self.allocate(kind, None, &mut object, options.dry_run).await?;
+        if let Err(error) = subject.validate(&object) {
+            allocation.give_back().await;
+            return Err(error);
         }
         for warning in rules.warnings(&object) {
             request.warn(warning);
@@ -92,14 +93,17 @@ impl Registry {
             track(&mut object, self)
         };
         let new = New { kind, namespace, managed, generate: generate.as_deref(), dry_run: options.dry_run };
-        let created = self.store_new(new, &mut object).await?;
-        if !options.dry_run {
-            allocation.keep();
-        }
-        Ok(created)
+        let created = self.store_new(new, &mut object, &mut allocation).await;
+        allocation.settle(&created).await;
+        created
     }
 
-    async fn store_new(&self, new: New<'_>, object: &mut Value) -> Result<Arc<Entry>, ApiError> {
+    async fn store_new(
+        &self,
+        new: New<'_>,
+        object: &mut Value,
+        allocation: &mut Allocation<'_>,
+    ) -> Result<Arc<Entry>, ApiError> {
         let New { kind, namespace, managed, generate, dry_run } = new;
         for _ in 0..NAME_ATTEMPTS {
             let name = text(&object["metadata"], "name");
@@ -111,7 +115,11 @@ impl Registry {
             match self.commit_encoded(kind, &key, encoded, Precondition::Absent, dry_run).await? {
                 Commit::Done(entry) => return Ok(entry),
                 Commit::Refused => match generate {
-                    Some(base) => object["metadata"]["name"] = Value::String(names::generate(base, &*self.random)),
+                    Some(base) => {
+                        let name = names::generate(base, &*self.random);
+                        allocation.rename(&name).await?;
+                        object["metadata"]["name"] = Value::String(name);
+                    }
                     None => return Err(already_exists(kind, &name, false)),
                 },
             }

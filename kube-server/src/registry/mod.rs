@@ -29,11 +29,13 @@ pub use attributes::{extractor, store_config};
 use crate::admission::Admission;
 use crate::builder::Config;
 use kind::Kind;
+use kubekit_core::decode::format_time;
 use kubekit_core::environment::{Random, WallClock};
+use kubekit_core::names;
 use kubekit_core::status::ApiError;
 use kubekit_store::{Entry, ReadAt, Store};
-use parking_lot::Mutex;
-use services::Allocators;
+use serde_json::Value;
+use services::Ranges;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -50,7 +52,8 @@ pub(crate) struct Registry {
     pub(crate) event_ttl_seconds: u32,
     /// Frames of watch events, which watchers share.
     frames: Arc<frames::Frames>,
-    allocators: Mutex<Allocators>,
+    /// What Services can hold.
+    pub(crate) ranges: Ranges,
 }
 
 /// Admission plugins behind the trait, in the order in which they run.
@@ -79,8 +82,14 @@ impl Registry {
             disabled_admission: config.disabled_admission.clone(),
             event_ttl_seconds: u32::try_from(config.event_ttl.as_secs()).unwrap_or(u32::MAX).max(1),
             frames: Arc::default(),
-            allocators: Mutex::new(Allocators::new(config)?),
+            ranges: Ranges::new(config)?,
         })
+    }
+
+    /// Gives an object that the server makes by itself what every stored object has.
+    pub(crate) fn stamp(&self, object: &mut Value) {
+        object["metadata"]["uid"] = names::uid(&*self.random).into();
+        object["metadata"]["creationTimestamp"] = format_time(self.clock.now()).into();
     }
 
     /// The present version under a key.

@@ -1,6 +1,7 @@
 //! Change: what update, patch, apply and the writable subresources share.
 
 use super::create::text;
+use super::services::allocation::Allocation;
 use super::write::{Commit, Part, Subject};
 use super::{Registry, attributes, encode, part};
 use crate::admission::{self, AdmissionRequest, Operation};
@@ -78,12 +79,18 @@ impl Registry {
             let changed = if kind.is_converted() { change(&kind.to_served(old.clone()))? } else { change(&old)? };
             let (mut new, managed, allocation) = match self.prepare(subject, options, stored, changed).await? {
                 (Prepared::Unchanged, _) => return Ok(entry),
-                (Prepared::Remove(mut last, managed), _) => {
+                (Prepared::Remove(mut last, managed), allocation) => {
                     let value = encode::encode(&mut last, managed.as_deref());
                     let last = Entry::new(Arc::clone(&entry.key), value, entry.revision, entry.attributes.clone());
                     match self.remove(kind, &last, options.dry_run).await? {
-                        Some(removed) => return Ok(removed),
-                        None => continue,
+                        Some(removed) => {
+                            allocation.forget().await;
+                            return Ok(removed);
+                        }
+                        None => {
+                            allocation.give_back().await;
+                            continue;
+                        }
                     }
                 }
                 (Prepared::Store(new, managed), allocation) => (new, managed, allocation),
@@ -92,12 +99,10 @@ impl Registry {
             let encoded = (encode::encode(&mut new, managed.as_deref()), attributes::of(kind.storage, &new));
             match self.commit_encoded(kind, &key, encoded, precondition, options.dry_run).await? {
                 Commit::Done(stored) => {
-                    if !options.dry_run {
-                        allocation.keep();
-                    }
+                    allocation.keep().await;
                     return Ok(stored);
                 }
-                Commit::Refused => {}
+                Commit::Refused => allocation.give_back().await,
             }
         }
     }
@@ -108,11 +113,10 @@ impl Registry {
         options: &WriteOptions,
         stored: Stored<'_>,
         changed: Changed,
-    ) -> Result<(Prepared, super::services::Allocation<'_>), ApiError> {
+    ) -> Result<(Prepared, Allocation<'_>), ApiError> {
         let Subject { request, kind, namespace, name, part: what } = subject;
         let rules = kind.storage.rules;
         let old = stored.object;
-        let none = super::services::Allocation::none(self);
         let mut object = changed.object;
         subject.check_names(&mut object)?;
         check_version(subject, &mut object, old)?;
@@ -139,10 +143,14 @@ impl Registry {
         if rules.has_generation() {
             meta::advance_generation(&mut new, old);
         }
-        let allocation = if what == Part::Main { self.allocate(kind, Some(old), &mut new)? } else { none };
+        let allocation = match what {
+            Part::Main => self.allocate(kind, Some(old), &mut new, options.dry_run).await?,
+            _ => Allocation::none(self),
+        };
         let mut errors = meta::validate_update(&new["metadata"], &old["metadata"], &Path::new("metadata"));
         errors.append(&mut part::validate(what, rules, &new, old));
         if !errors.is_empty() {
+            allocation.give_back().await;
             return Err(subject.invalid(name, &errors));
         }
         if what == Part::Main {

@@ -5,6 +5,8 @@ use super::{Registry, attributes, encode, failure};
 use crate::options::WriteOptions;
 use crate::request::Request;
 use kubekit_core::apply::Writer;
+use kubekit_core::field::Path;
+use kubekit_core::meta;
 use kubekit_core::status::ApiError;
 use kubekit_store::{Attributes, Entry, Op, Precondition, Txn, TxnOutcome, Value as Stored};
 use serde_json::Value;
@@ -92,6 +94,19 @@ impl Subject<'_> {
     /// 422.
     pub(crate) fn invalid(&self, name: &str, errors: &[kubekit_core::field::Error]) -> ApiError {
         ApiError::invalid(self.kind.served.group, self.kind.served.kind, name, errors)
+    }
+
+    /// Checks a new object, in its storage version.
+    pub(crate) fn validate(&self, object: &Value) -> Result<(), ApiError> {
+        let (storage, path) = (self.kind.storage, Path::new("metadata"));
+        let (rules, metadata) = (storage.rules, &object["metadata"]);
+        let mut errors = meta::validate(metadata, storage.is_namespaced(), rules.name_rule(), &path);
+        errors.append(&mut rules.validate(object));
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+        Err(self.invalid(name, &errors))
     }
 
     /// Checks the object's name and namespace against those of the request, and fills in what is absent.
@@ -188,13 +203,15 @@ impl Registry {
     ) -> Result<Option<Arc<Entry>>, ApiError> {
         let mut revision = entry.revision;
         if !dry_run {
+            // At the version that they have while the object is there: one made after its end stays.
+            let claims = self.claims_of_stored(kind, entry).await?;
             let precondition = Precondition::Revision(entry.revision);
             let txn = Txn { key: entry.key.to_string(), precondition, op: Op::Delete };
             match self.store.txn(txn).await.map_err(failure::of_store)? {
                 TxnOutcome::Committed { revision: removed, .. } => revision = removed,
                 TxnOutcome::Refused { .. } => return Ok(None),
             }
-            self.released(kind, entry);
+            self.release(claims).await;
         }
         let removed = Entry::new(Arc::clone(&entry.key), entry.value.clone(), revision, entry.attributes.clone());
         Ok(Some(Arc::new(removed)))

@@ -1,6 +1,7 @@
 //! Integration tests of this crate, one binary: requests go through the service, as any client's do.
 #![expect(clippy::unwrap_used, reason = "a test that unwraps what is not there fails, as it should")]
 
+mod addresses;
 mod admission;
 mod bad_input;
 mod discovery;
