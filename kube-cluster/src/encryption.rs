@@ -12,8 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 /// The name of the configuration in a data directory.
 const OWN_FILE: &str = "encryption-config.yaml";
-/// How often the file is looked at.
+/// How often the file is looked at, and how long until a key management service that does not answer at a start is asked
+/// again.
 const PERIOD: Duration = Duration::from_secs(1);
+/// How often it is asked before the start fails: its plugin may be starting as well.
+const ATTEMPTS: usize = 30;
 
 /// How a cluster encrypts what it stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,39 +66,72 @@ impl Watched {
         self.encryption.clone()
     }
 
-    /// Takes a changed file into use, until `shutdown`. One that cannot be used is said, and changes nothing.
-    pub(crate) async fn follow(mut self, shutdown: CancellationToken) {
-        let mut unreadable = false;
+    /// Gets the keys that others keep, without which nothing can be read or written.
+    ///
+    /// # Errors
+    /// When a key management service does not give them for a while.
+    pub(crate) async fn prepare(&self) -> Result<()> {
+        let mut attempt = 1;
         loop {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(PERIOD) => {}
+            match refresh(&self.path, &self.encryption).await {
+                Err(error) if attempt == ATTEMPTS => return Err(error),
+                Err(error) => tracing::warn!(%error, attempt, "a key management service gives no key yet"),
+                Ok(()) => return Ok(()),
             }
-            let looked = self.look();
-            match &looked {
+            attempt += 1;
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// Takes a changed file into use, and keeps the keys up to date that others keep, until `shutdown`. A file that cannot
+    /// be used is said, and changes nothing.
+    pub(crate) async fn follow(mut self, shutdown: CancellationToken) {
+        let encryption = self.encryption.clone();
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            () = self.watch() => {}
+            () = encryption.keep_fresh() => {}
+        }
+    }
+
+    async fn watch(&mut self) {
+        let mut said = String::new();
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            match self.look().await {
                 Ok(false) => {}
-                Ok(true) => tracing::warn!(path = %self.path.display(), "the encryption configuration was read anew"),
-                Err(Error::File { .. }) if unreadable => {}
+                Ok(true) => {
+                    said.clear();
+                    tracing::warn!(path = %self.path.display(), "the encryption configuration was read anew");
+                }
+                Err(error) if error.to_string() == said => {}
                 Err(error) => {
                     tracing::error!(%error, "the encryption configuration cannot be used; the one before stays in use");
+                    said = error.to_string();
                 }
             }
-            unreadable = matches!(looked, Err(Error::File { .. }));
         }
     }
 
     /// Reads the file; whether it has changed.
-    fn look(&mut self) -> Result<bool> {
+    async fn look(&mut self) -> Result<bool> {
         let text = read(&self.path)?;
         if text == self.text {
             return Ok(false);
         }
-        // What is wrong with it is said once.
-        self.text.clone_from(&text);
-        self.encryption.replace(rules(&self.path, &text)?);
+        let next = rules(&self.path, &text)?;
+        // What cannot encrypt now is not taken into use, and tried again.
+        refresh(&self.path, &Encryption::new(next.clone())).await?;
+        self.encryption.replace(next);
+        self.text = text;
         Ok(true)
     }
+}
+
+async fn refresh(path: &Path, encryption: &Encryption) -> Result<()> {
+    let refreshed = encryption.refresh().await;
+    refreshed.map_err(|error| Error::Encryption { path: path.to_owned(), detail: error.to_string() })
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -154,23 +190,50 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_changed_file_is_taken_into_use_and_a_wrong_one_is_not() {
+    #[tokio::test]
+    async fn a_changed_file_is_taken_into_use_and_a_wrong_one_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config");
         let (one, two) = (EncryptionConfiguration::generate().unwrap(), EncryptionConfiguration::generate().unwrap());
         std::fs::write(&path, &one).unwrap();
         let mut watched = EncryptionAtRest::File(path.clone()).open(None).unwrap().unwrap();
-        assert!(!watched.look().unwrap());
+        assert!(!watched.look().await.unwrap());
         std::fs::write(&path, two.replace("key1", "key2")).unwrap();
-        assert!(watched.look().unwrap() && !watched.look().unwrap());
+        assert!(watched.look().await.unwrap() && !watched.look().await.unwrap());
         assert!(format!("{:?}", watched.encryption()).contains("key2"));
         std::fs::write(&path, one.replace("secretbox", "rot13")).unwrap();
-        let error = watched.look().unwrap_err().to_string();
+        let error = watched.look().await.unwrap_err().to_string();
         assert!(error.contains("config") && !error.contains("secret:"), "{error}");
-        assert!(!watched.look().unwrap(), "it is said once");
+        assert!(watched.look().await.is_err(), "it is looked at again");
         assert!(format!("{:?}", watched.encryption()).contains("key2"), "the one before stays in use");
         std::fs::remove_file(&path).unwrap();
-        assert!(watched.look().is_err());
+        assert!(watched.look().await.is_err());
+    }
+
+    #[cfg(all(unix, feature = "kms"))]
+    #[tokio::test(start_paused = true)]
+    async fn a_key_service_that_does_not_answer_is_said_with_its_endpoint() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, socket) = (directory.path().join("config"), directory.path().join("kms.sock"));
+        let text = |provider: &str| {
+            format!(
+                "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  \
+                 providers: [{provider}]\n"
+            )
+        };
+        let kms = format!("{{kms: {{apiVersion: v2, name: vault, endpoint: 'unix://{}'}}}}", socket.display());
+        std::fs::write(&path, text(&kms)).unwrap();
+        let watched = EncryptionAtRest::File(path.clone()).open(None).unwrap().unwrap();
+        let error = watched.prepare().await.unwrap_err().to_string();
+        assert!(error.contains("KMS plugin \"vault\"") && error.contains("kms.sock"), "{error}");
+        std::fs::write(&path, text("{identity: {}}")).unwrap();
+        let mut watched = EncryptionAtRest::File(path.clone()).open(None).unwrap().unwrap();
+        watched.prepare().await.unwrap();
+        std::fs::write(&path, text(&kms)).unwrap();
+        for _ in 0..2 {
+            let error = watched.look().await.unwrap_err().to_string();
+            assert!(error.contains("kms.sock"), "{error}");
+            assert!(format!("{:?}", watched.encryption()).contains("Identity"), "the one before stays in use");
+        }
     }
 }

@@ -253,8 +253,13 @@ impl Store for Disk {
         self.inner.compact(revision).await
     }
 
+    async fn health(&self) -> Result<()> {
+        self.inner.engine.config().encryption.health()
+    }
+
     /// A snapshot is written under the present keys, and the log before it goes: nothing under an older key is left.
     async fn reseal(&self) -> Result<u64> {
+        self.inner.engine.config().encryption.refresh().await?;
         let count = self.inner.engine.snapshot(ReadAt::Latest)?.walk("", None);
         let encryption = &self.inner.engine.config().encryption;
         let count = count.filter(|entry| encryption.concerns(&entry.key)).count() as u64;

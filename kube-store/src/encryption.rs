@@ -13,6 +13,8 @@ mod aesgcm;
 pub mod config;
 #[cfg(feature = "encryption")]
 mod key;
+#[cfg(feature = "kms")]
+pub mod kms;
 #[cfg(feature = "encryption")]
 mod secretbox;
 #[cfg(feature = "encryption")]
@@ -33,13 +35,17 @@ use futures::future::BoxFuture;
 use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What every stored value begins with that is not in plain text.
 const ENCRYPTED: &[u8] = b"k8s:enc:";
+/// How often those who keep keys are asked for their status, and how often while one of them is not well.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Bytes of a provider's prefix that are shown of a value that nobody can read.
 const PREFIX_SHOWN_MAX: usize = 128;
 
-/// Seals and opens values with one key.
+/// Seals and opens values: with one key, or under keys of a service.
 pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// What the stored values begin with: `k8s:enc:aesgcm:v1:key1:`. Empty for [`Identity`].
     fn prefix(&self) -> &str;
@@ -62,6 +68,38 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// Why it cannot be had.
     fn prepare<'a>(&'a self, _sealed: &'a [u8]) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The same, for callers that may block, on whatever thread, with or without a runtime.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn prepare_blocking(&self, _sealed: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether [`Provider::seal`] can be asked now. By default it can.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Asks whoever keeps the key which one is to be used from now on. By default that never changes.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    fn refresh(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What the last refresh came to. By default all is well.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn health(&self) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -145,6 +183,49 @@ impl Encryption {
         Some(rule.providers.clone())
     }
 
+    /// Who writes the values of each rule, and who reads them.
+    fn all(&self) -> Vec<Arc<dyn Provider>> {
+        self.0.read().iter().flat_map(|rule| rule.providers.iter().cloned()).collect()
+    }
+
+    /// Whether what is put under this key can be encrypted now: to be asked before a write has its turn, which it may share
+    /// with others.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot.
+    pub(crate) fn ready(&self, key: &str) -> Result<()> {
+        let provider = self.providers(key).and_then(|providers| providers.into_iter().next());
+        provider.map_or(Ok(()), |provider| provider.ready().map_err(|why| sealed_by_nobody(key, &why)))
+    }
+
+    /// Brings the keys up to date that others keep. A store must have been given keys once before it is opened.
+    ///
+    /// # Errors
+    /// `Unavailable` with all that is wrong; what can be brought up to date is.
+    pub async fn refresh(&self) -> Result<()> {
+        let providers = self.all();
+        let refreshed = futures::future::join_all(providers.iter().map(|provider| provider.refresh())).await;
+        together(refreshed)
+    }
+
+    /// What the last refresh came to.
+    ///
+    /// # Errors
+    /// `Unavailable` with all that is wrong.
+    pub fn health(&self) -> Result<()> {
+        together(self.all().iter().map(|provider| provider.health()))
+    }
+
+    /// Refreshes from time to time, as often as kube-apiserver does, for as long as it is polled.
+    pub async fn keep_fresh(&self) {
+        loop {
+            let wait = if self.health().is_ok() { REFRESH_INTERVAL } else { RETRY_INTERVAL };
+            tokio::time::sleep(wait).await;
+            // What is wrong was logged by whom it concerns, and is told by `health`.
+            let _ = self.refresh().await;
+        }
+    }
+
     /// Whether a rule is about this key.
     pub(crate) fn concerns(&self, key: &str) -> bool {
         self.0.read().iter().any(|rule| rule.prefixes.iter().any(|prefix| key.starts_with(prefix)))
@@ -163,7 +244,7 @@ impl Encryption {
             return Ok(None);
         }
         let sealed = provider.seal(plain, key);
-        let sealed = sealed.map_err(|why| Error::Unavailable(format!("{key} cannot be encrypted: {why}")))?;
+        let sealed = sealed.map_err(|why| sealed_by_nobody(key, &why))?;
         Ok(Some([prefix, &sealed].concat()))
     }
 
@@ -175,6 +256,17 @@ impl Encryption {
         let Some(reader) = self.reader(key, stored)? else { return Ok(None) };
         let opened = reader.provider.open(reader.sealed, key).map_err(|why| unreadable(key, &why))?;
         Ok(Some(Opened { stale: opened.stale || !reader.writes, ..opened }))
+    }
+
+    /// Fetches what [`Encryption::open`] will need, and opens: for callers that may block.
+    ///
+    /// # Errors
+    /// `Damaged`, with what to do, when no provider can decrypt it.
+    pub(crate) fn open_blocking(&self, key: &str, stored: &[u8]) -> Result<Option<Opened>> {
+        if let Some(reader) = self.reader(key, stored)? {
+            reader.provider.prepare_blocking(reader.sealed).map_err(|why| unreadable(key, &why))?;
+        }
+        self.open(key, stored)
     }
 
     /// The prefixes of keys that rules are about.
@@ -224,6 +316,16 @@ fn no_provider(stored: &[u8]) -> String {
     let end = stored.iter().enumerate().filter(|(_, byte)| **byte == b':').nth(4).map_or(0, |(place, _)| place + 1);
     let prefix = String::from_utf8_lossy(&stored[..end.min(PREFIX_SHOWN_MAX)]).into_owned();
     format!("it is encrypted as {prefix}, for which the encryption configuration has no provider; add the key back")
+}
+
+/// What went wrong, if anything did.
+fn together(outcomes: impl IntoIterator<Item = Result<(), String>>) -> Result<()> {
+    let wrong: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Unavailable(format!("encryption at rest: {}", wrong.join("; ")))) }
+}
+
+fn sealed_by_nobody(key: &str, why: &str) -> Error {
+    Error::Unavailable(format!("{key} cannot be encrypted: {why}"))
 }
 
 fn unreadable(key: &str, why: &str) -> Error {

@@ -16,7 +16,7 @@ pub(crate) mod watcher;
 
 use crate::index::history::Change;
 use crate::index::{Index, Place};
-use crate::{Config, Entry, Error, Event, EventKind, Extractor, Result, Revision, Txn, TxnOutcome};
+use crate::{Config, Entry, Error, Event, EventKind, Extractor, Op, Result, Revision, Txn, TxnOutcome};
 use expiry::Expiry;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use router::Router;
@@ -74,6 +74,9 @@ impl Engine {
 
     /// Checks a transaction and completes it, before it has its turn.
     pub(crate) fn prepare(&self, txn: Txn) -> Result<Prepared> {
+        if matches!(txn.op, Op::Put { .. }) {
+            self.config.encryption.ready(&txn.key)?;
+        }
         Prepared::new(txn, &self.extractor, &self.config)
     }
 

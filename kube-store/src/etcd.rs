@@ -179,7 +179,7 @@ impl Store for Etcd {
         self.inner.feed.present().await?;
         let trouble = self.inner.feed.state.borrow().trouble.clone();
         match trouble {
-            None => Ok(()),
+            None => self.inner.feed.codec.encryption.health(),
             Some(text) => Err(Error::Unavailable(format!("the watch of etcd does not run: {text}"))),
         }
     }

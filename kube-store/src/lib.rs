@@ -17,6 +17,8 @@ mod error;
 #[cfg(feature = "etcd")]
 pub mod etcd;
 mod event;
+#[cfg(any(feature = "etcd", feature = "kms"))]
+mod grpc;
 mod index;
 mod limits;
 mod memory;

@@ -183,7 +183,8 @@ fn decode_sealed<'a>(bytes: &mut &'a [u8], kind: u8, present: Present) -> Option
 
 impl Sealed<'_> {
     fn open(self, encryption: &Encryption) -> Result<Entry, Unreadable> {
-        let opened = encryption.open(self.key, self.bytes).map_err(Unreadable::Locked)?.ok_or(Unreadable::Damaged)?;
+        let opened =
+            encryption.open_blocking(self.key, self.bytes).map_err(Unreadable::Locked)?.ok_or(Unreadable::Damaged)?;
         let (value, attributes) = stored::decode(&opened.plain.into()).ok_or(Unreadable::Damaged)?;
         let mut entry = Entry::new(Arc::from(self.key), value, self.revision, attributes);
         entry.lifetime = self.lifetime;

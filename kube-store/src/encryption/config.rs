@@ -121,8 +121,8 @@ fn without_text(error: &serde_saphyr::Error) -> String {
 /// The providers of one entry: one for each of its keys.
 fn providers(provider: ProviderConfiguration) -> Result<Vec<Arc<dyn Provider>>, String> {
     let ProviderConfiguration { aesgcm, aescbc, secretbox, identity, kms } = provider;
-    if kms.is_some() {
-        return Err("kms is not supported by this server".to_owned());
+    if let Some(kms) = kms {
+        return key_service(kms).map(|provider| vec![provider]);
     }
     if identity.is_some() {
         return Ok(vec![Arc::new(Identity)]);
@@ -138,6 +138,19 @@ fn providers(provider: ProviderConfiguration) -> Result<Vec<Arc<dyn Provider>>, 
         made.push(Arc::new(Secretbox::new(&decode(&key)?)?));
     }
     Ok(made)
+}
+
+#[cfg(all(feature = "kms", unix))]
+fn key_service(kms: schema::Kms) -> Result<Arc<dyn Provider>, String> {
+    use super::kms::{Kms, socket};
+    let timeout = kms.timeout.as_deref().and_then(validation::duration).unwrap_or(socket::DEFAULT_TIMEOUT);
+    let service = socket::Socket::new(&kms.endpoint, timeout)?;
+    Ok(Arc::new(Kms::new(kms.name, Arc::new(service))))
+}
+
+#[cfg(not(all(feature = "kms", unix)))]
+fn key_service(_: schema::Kms) -> Result<Arc<dyn Provider>, String> {
+    Err("this build has no key management services: they need the feature kms of kubekit-store, and Unix".to_owned())
 }
 
 fn decode(key: &schema::KeyText) -> Result<Key, String> {

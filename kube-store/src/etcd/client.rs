@@ -171,7 +171,7 @@ impl Client {
         let channel = endpoint.channel().await.map_err(Failure::NotDone)?;
         let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
         let ready = grpc.ready().await;
-        ready.map_err(|error| Failure::NotDone(format!("{}: {}", endpoint.address, super::failure::chain(&error))))?;
+        ready.map_err(|error| Failure::NotDone(format!("{}: {}", endpoint.address, crate::grpc::chain(&error))))?;
         Ok(grpc)
     }
 

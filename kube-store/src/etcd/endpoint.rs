@@ -1,8 +1,8 @@
 //! One member: its address, and the connection to it.
 
 use super::config::EtcdConfig;
-use super::failure::chain;
 use super::tls;
+use crate::grpc::chain;
 use crate::{Error, Result};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;

@@ -2,6 +2,7 @@
 //!
 //! Source: `go.etcd.io/etcd/etcdserver/api/v3rpc/rpctypes/error.go` for codes and texts.
 
+use crate::grpc::chain;
 use crate::{Error, Revision};
 use tonic::{Code, Status};
 
@@ -79,23 +80,6 @@ fn was_not_sent(status: &Status) -> bool {
         source = error.source();
     }
     false
-}
-
-/// What happened, and why, in one line: the status of a broken connection says no more than "transport error".
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = match error.downcast_ref::<Status>() {
-        Some(status) => status.message().to_owned(),
-        None => error.to_string(),
-    };
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ impl Feed {
                 }
                 Err(status) => {
                     self.client.give_up(term).await;
-                    return Err(Ended::Failed(super::failure::chain(&status)));
+                    return Err(Ended::Failed(crate::grpc::chain(&status)));
                 }
             };
             for event in &answer.events {

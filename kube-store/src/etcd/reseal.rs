@@ -10,6 +10,7 @@ impl Feed {
     /// the number of values that had to be written anew. etcd's files keep free pages, and its log of proposals, for a
     /// while longer.
     pub(super) async fn reseal(&self) -> Result<u64> {
+        self.codec.encryption.refresh().await?;
         let mut count = 0;
         for prefix in self.codec.encryption.prefixes() {
             let (mut key, range_end) = self.codec.keys.range(&prefix, None);

@@ -26,7 +26,7 @@ fn open(path: &Path, encryption: &Encryption) -> Result<Disk, Error> {
 }
 
 /// Every byte of a directory.
-fn bytes(path: &Path) -> Vec<u8> {
+pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     let files = std::fs::read_dir(path).unwrap();
     files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
 }

@@ -10,6 +10,8 @@ mod encryption;
 mod etcd;
 mod faults;
 mod killed;
+#[cfg(unix)]
+mod kms;
 mod linearizability;
 mod observed;
 mod trace;

@@ -72,8 +72,9 @@ pub(super) struct Kms {
     pub(super) name: String,
     #[serde(default)]
     pub(super) endpoint: String,
-    #[serde(default, rename = "timeout")]
-    _timeout: Option<String>,
+    /// As Go writes durations: `3s`.
+    #[serde(default)]
+    pub(super) timeout: Option<String>,
     #[serde(default)]
     pub(super) cachesize: Option<i32>,
 }

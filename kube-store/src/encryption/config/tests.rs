@@ -106,7 +106,31 @@ fn kms_is_checked() {
         &kms("{apiVersion: v2, name: 'a:b', endpoint: 'tcp://localhost:1'}"),
         Err(&["must not contain ':'", "unsupported scheme \"tcp\" for KMS provider, only unix is supported"]),
     );
-    check(&kms("{apiVersion: v1, name: a, endpoint: 'unix:///kms'}"), Err(&["unsupported apiVersion"]));
+    for version in ["apiVersion: v1, ", ""] {
+        let old = kms(&format!("{{{version}name: a, endpoint: 'unix:///kms'}}"));
+        check(&old, Err(&["unsupported apiVersion for KMS provider, only v2 is supported here"]));
+    }
+    for timeout in ["0s", "-1s", "3", "soon", "''"] {
+        let wrong = kms(&format!("{{apiVersion: v2, name: a, endpoint: 'unix:///kms', timeout: {timeout}}}"));
+        check(&wrong, Err(&["kms.timeout: Invalid value", "timeout should be a positive value"]));
+    }
+    check(&kms("{apiVersion: v2, name: a, endpoint: 'unix:///kms', cachesize: 10}"), Err(&["cachesize"]));
+    check(&kms("{apiVersion: v2, name: a, endpoint: 'unix:kms'}"), Err(&["no endpoint of the form unix:///path"]));
+    let both = "[{kms: {apiVersion: v2, name: a, endpoint: 'unix:///a'}}, {kms: {apiVersion: v2, name: a, endpoint: \
+                'unix:///b'}}]";
+    check(
+        &text("[secrets]", both),
+        Err(&["providers[1].kms.name", "duplicate KMS provider name a, names must be unique"]),
+    );
+    let good = kms("{apiVersion: v2, name: a, endpoint: 'unix:///run/kms.sock', timeout: 1m1.5s}");
+    check(&good, Ok("[([\"secrets\"], [k8s:enc:kms:v2:a:])]"));
+}
+
+#[test]
+fn durations_are_those_of_go() {
+    for (text, millis) in [("3s", 3000), ("300ms", 300), ("1m1.5s", 61_500), ("1h", 3_600_000), ("2000us", 2)] {
+        assert_eq!(super::validation::duration(text), Some(std::time::Duration::from_millis(millis)), "{text}");
+    }
 }
 
 #[test]

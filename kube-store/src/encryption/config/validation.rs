@@ -3,6 +3,8 @@
 use super::schema::{Configuration, KeyText, Keys, ProviderConfiguration, ResourceConfiguration};
 use super::{Invalid, Resource, STANDARD, split};
 use base64::Engine as _;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 const AES_KEY_BYTES: &[usize] = &[16, 24, 32];
 const SECRETBOX_KEY_BYTES: &[usize] = &[32];
@@ -25,6 +27,7 @@ pub(super) fn check(configuration: &Configuration) -> Result<(), Invalid> {
     for (i, resource) in resources.iter().enumerate() {
         check_resource(resource, &format!("resources[{i}]"), &mut errors);
     }
+    check_kms_names(resources, &mut errors);
     if errors.is_empty() { Ok(()) } else { Err(Invalid(errors)) }
 }
 
@@ -55,6 +58,22 @@ fn check_resource(configuration: &ResourceConfiguration, root: &str, errors: &mu
     }
     for (i, provider) in providers.iter().enumerate() {
         check_provider(provider, &format!("{path}[{i}]"), errors);
+    }
+}
+
+/// The name of a KMS provider stands in front of its values, so that no two may share it.
+fn check_kms_names(resources: &[ResourceConfiguration], errors: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    for (i, resource) in resources.iter().enumerate() {
+        for (j, provider) in resource.providers.iter().flatten().enumerate() {
+            let Some(name) = provider.kms.as_ref().map(|kms| &kms.name).filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            if !seen.insert(name) {
+                let detail = format!("duplicate KMS provider name {name}, names must be unique");
+                errors.push(invalid(&format!("resources[{i}].providers[{j}].kms.name"), &format!("{name:?}"), &detail));
+            }
+        }
     }
 }
 
@@ -171,11 +190,34 @@ fn check_kms(kms: &super::schema::Kms, path: &str, errors: &mut Vec<String>) {
         let detail = format!("unsupported scheme {scheme:?} for KMS provider, only unix is supported");
         errors.push(invalid(&endpoint, &format!("{:?}", kms.endpoint), &detail));
     }
+    if let Some(timeout) = &kms.timeout
+        && duration(timeout).is_none_or(|timeout| timeout.is_zero())
+    {
+        let detail = "timeout should be a positive value, such as 3s";
+        errors.push(invalid(&format!("{path}.timeout"), &format!("{timeout:?}"), detail));
+    }
     if kms.api_version != "v2" {
-        let detail = "unsupported apiVersion for KMS provider, only v2 is supported here";
+        // Version 1, which is what no version means, asks the plugin for each value.
+        let detail = "unsupported apiVersion for KMS provider, only v2 is supported here (v1 is deprecated)";
         errors.push(invalid(&format!("{path}.apiVersion"), &format!("{:?}", kms.api_version), detail));
     }
     if kms.cachesize.is_some() {
         errors.push(invalid(&format!("{path}.cachesize"), "", "cachesize is not supported in v2"));
     }
+}
+
+/// A duration as Go writes it: numbers with units, `1m30s`, `1.5s`, `300ms`. Source: `time.ParseDuration`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, f64); 7] =
+        [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let (unit, factor) = UNITS.into_iter().find(|(unit, _)| rest.starts_with(unit))?;
+        rest = &rest[unit.len()..];
+        seconds += number * factor;
+    }
+    if text.is_empty() { None } else { Duration::try_from_secs_f64(seconds).ok() }
 }
