@@ -1,6 +1,6 @@
 //! Which fields a value has, and which differ between two values.
 
-use super::form::{Form, keyed_element, name_element, value_element};
+use super::form::{Form, keyed_element, missing_key, name_element, value_element};
 use super::set::{Set, readable};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -21,12 +21,12 @@ pub(super) fn fields(value: &Value, form: Form) -> Result<Set, String> {
         (Form::Keyed(keys, of), Value::Array(list)) if !list.is_empty() => {
             let (mut seen, mut elements) = (HashSet::new(), Vec::with_capacity(list.len()));
             for (i, value) in list.iter().enumerate() {
-                let (element, missing) = keyed_element(keys, value);
-                if let Some(key) = missing {
+                if let Some(key) = missing_key(keys, value) {
                     return Err(format!(
                         ": element {i}: associative list with keys has an element that omits key field {key:?} (and doesn't have default value)"
                     ));
                 }
+                let element = keyed_element(keys, value);
                 let mut below = fields(value, Form::Struct(of)).map_err(|what| format!("[{i}]{what}"))?;
                 below.here = true;
                 if !seen.insert(element.clone()) {
@@ -80,7 +80,7 @@ pub(super) fn compare(old: Option<&Value>, new: Option<&Value>, form: Form) -> C
             members(old, new, form, &mut found);
         }
         Form::Keyed(keys, of) if either(old, new, Value::is_array) => {
-            elements(old, new, |v| keyed_element(keys, v).0, Form::Struct(of), &mut found);
+            elements(old, new, |v| keyed_element(keys, v), Form::Struct(of), &mut found);
         }
         Form::Set if either(old, new, Value::is_array) => elements(old, new, value_element, Form::Leaf, &mut found),
         _ => {

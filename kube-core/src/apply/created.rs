@@ -4,7 +4,7 @@
 //! walk, already encoded, where [`super::track`] would build a set, a value of that set, and then the same bytes.
 
 use super::form::{Form, keyed_element, value_element};
-use super::managers::append_text;
+use super::managers::{Head, Operation};
 use super::{Writer, has_status};
 use crate::decode::format_time;
 use crate::encode;
@@ -27,30 +27,11 @@ pub fn track_new(object: &mut Value, schema: &'static Type, writer: Writer<'_>) 
     }
     let mut record = Vec::with_capacity(1024);
     record.push(b'[');
-    begin_entry(&mut record, writer);
-    if !append_root(object, schema, writer.subresource, &mut record) {
-        return None;
-    }
-    end_entry(&mut record, writer);
+    let Writer { manager, api_version, subresource, now } = writer;
+    let head = Head { api_version, manager, operation: Operation::Update, subresource };
+    let owned = head.append(&format_time(now), &mut record, |out| append_root(object, schema, subresource, out));
     record.push(b']');
-    Some(record)
-}
-
-/// The fields of an entry come in the order of their names.
-fn begin_entry(out: &mut Vec<u8>, writer: Writer<'_>) {
-    out.push(b'{');
-    append_text("apiVersion", writer.api_version, out);
-    out.extend_from_slice(b"\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
-}
-
-fn end_entry(out: &mut Vec<u8>, writer: Writer<'_>) {
-    out.push(b',');
-    append_text("manager", writer.manager, out);
-    append_text("operation", "Update", out);
-    append_text("subresource", writer.subresource, out);
-    append_text("time", &format_time(writer.now), out);
-    out.pop();
-    out.push(b'}');
+    owned.then_some(record)
 }
 
 /// Appends the fields of an object that can be owned; `false` where there are none.
@@ -82,7 +63,7 @@ fn append_value(value: &Value, form: Form, out: &mut Vec<u8>) -> bool {
             append_members(map.iter(), form, form.is_marked(), out)
         }
         (Form::Keyed(keys, of), Value::Array(list)) if !list.is_empty() => {
-            append_elements(list, |value| keyed_element(keys, value).0, Form::Struct(of), out)
+            append_elements(list, |value| keyed_element(keys, value), Form::Struct(of), out)
         }
         (Form::Set, Value::Array(list)) if !list.is_empty() => append_elements(list, value_element, Form::Leaf, out),
         _ => {

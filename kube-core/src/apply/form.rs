@@ -77,8 +77,13 @@ pub(super) fn value_element(value: &Value) -> String {
     String::from_utf8(element).expect("JSON is text")
 }
 
-/// The element that stands for a struct of a keyed list, and the first key that it lacks.
-pub(super) fn keyed_element(keys: &[&'static str], value: &Value) -> (String, Option<&'static str>) {
+/// The first key that a struct of a keyed list lacks.
+pub(super) fn missing_key(keys: &[&'static str], value: &Value) -> Option<&'static str> {
+    keys.iter().copied().find(|key| *key != "protocol" && value.get(key).is_none())
+}
+
+/// The element that stands for a struct of a keyed list.
+pub(super) fn keyed_element(keys: &[&'static str], value: &Value) -> String {
     let mut sorted: SmallVec<[&'static str; 4]> = SmallVec::from_slice(keys);
     sorted.sort_unstable();
     let mut element = Vec::with_capacity(48);
@@ -96,6 +101,5 @@ pub(super) fn keyed_element(keys: &[&'static str], value: &Value) -> (String, Op
         }
     }
     element.push(b'}');
-    let missing = keys.iter().copied().find(|key| *key != "protocol" && value.get(key).is_none());
-    (String::from_utf8(element).expect("JSON is text"), missing)
+    String::from_utf8(element).expect("JSON is text")
 }

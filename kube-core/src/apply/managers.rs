@@ -136,24 +136,15 @@ impl Entry {
         Some(Self { identity, api_version, time: text("time"), fields: Fields::Unread(fields) })
     }
 
-    /// Appends the entry as it is stored; its fields come in the order of their names.
+    /// Appends the entry as it is stored.
     fn append(&self, out: &mut Vec<u8>) {
         let Identity { operation, manager, subresource, .. } = &self.identity;
-        out.push(b'{');
-        append_text("apiVersion", &self.api_version, out);
-        out.extend_from_slice(b"\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
-        match &self.fields {
+        let head = Head { api_version: &self.api_version, manager, operation: *operation, subresource };
+        head.append(&self.time, out, |out| match &self.fields {
             Fields::Unread(fields) => encode::value(fields, out),
             Fields::Text(fields) => out.extend_from_slice(fields.get().as_bytes()),
             Fields::Read(set) => text::append(set, out),
-        }
-        out.push(b',');
-        append_text("manager", manager, out);
-        append_text("operation", operation.name(), out);
-        append_text("subresource", subresource, out);
-        append_text("time", &self.time, out);
-        out.pop();
-        out.push(b'}');
+        });
     }
 
     fn write(self) -> Value {
@@ -178,8 +169,34 @@ impl Entry {
     }
 }
 
+/// What an entry says beside its fields.
+pub(super) struct Head<'a> {
+    pub(super) api_version: &'a str,
+    pub(super) manager: &'a str,
+    pub(super) operation: Operation,
+    pub(super) subresource: &'a str,
+}
+
+impl Head<'_> {
+    /// Appends an entry whose field set `fields` appends; the entry's own fields come in the order of their names.
+    pub(super) fn append<T>(&self, time: &str, out: &mut Vec<u8>, fields: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        out.push(b'{');
+        append_text("apiVersion", self.api_version, out);
+        out.extend_from_slice(b"\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
+        let appended = fields(out);
+        out.push(b',');
+        append_text("manager", self.manager, out);
+        append_text("operation", self.operation.name(), out);
+        append_text("subresource", self.subresource, out);
+        append_text("time", time, out);
+        out.pop();
+        out.push(b'}');
+        appended
+    }
+}
+
 /// Appends a field and a comma, unless the text is empty.
-pub(super) fn append_text(field: &str, text: &str, out: &mut Vec<u8>) {
+fn append_text(field: &str, text: &str, out: &mut Vec<u8>) {
     if !text.is_empty() {
         encode::text(field, out);
         out.push(b':');

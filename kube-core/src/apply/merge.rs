@@ -16,7 +16,7 @@ pub(super) fn merge(live: Option<&Value>, configuration: &Value, form: Form) -> 
             Value::Object(merged)
         }
         (Form::Keyed(keys, of), Some(Value::Array(live)), Value::Array(over)) => {
-            merge_lists(live, over, |v| keyed_element(keys, v).0, Form::Struct(of))
+            merge_lists(live, over, |v| keyed_element(keys, v), Form::Struct(of))
         }
         (Form::Set, Some(Value::Array(live)), Value::Array(over)) => merge_lists(live, over, value_element, Form::Leaf),
         (_, _, configuration) => configuration.clone(),
@@ -53,7 +53,7 @@ pub(super) fn remove(value: &mut Value, form: Form, last: &Set, kept: Option<&Se
         (Form::Struct(_) | Form::Map(_) | Form::Deduced, Value::Object(map)) => remove_members(map, form, last, kept),
         (Form::Keyed(keys, of), Value::Array(list)) => {
             list.retain_mut(|value| {
-                let id = keyed_element(keys, value).0;
+                let id = keyed_element(keys, value);
                 stays(value, Form::Struct(of), last.get(&id), kept.and_then(|k| k.get(&id)))
             });
         }
