@@ -45,9 +45,15 @@ pub fn field(name: &str, value: &Value, out: &mut Vec<u8>) {
 
 /// Appends a string in quotes.
 pub fn text(text: &str, out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
+    let bytes = text.as_bytes();
+    // The quotes, and what follows a string: a colon or comma.
+    out.reserve(bytes.len() + 3);
     out.push(b'"');
-    append_escaped(text, out);
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        escape_all(bytes, out);
+    }
     out.push(b'"');
 }
 
@@ -56,15 +62,19 @@ pub fn append_escaped(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     if is_plain(bytes) {
         out.extend_from_slice(bytes);
-        return;
+    } else {
+        escape_all(bytes, out);
     }
-    let mut from = 0;
-    for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| must_escape(**byte)) {
-        out.extend_from_slice(&bytes[from..at]);
-        from = at + 1;
-        escape(*byte, out);
+}
+
+fn escape_all(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| must_escape(*byte)) {
+        out.extend_from_slice(&rest[..at]);
+        escape(rest[at], out);
+        rest = &rest[at + 1..];
     }
-    out.extend_from_slice(&bytes[from..]);
+    out.extend_from_slice(rest);
 }
 
 fn number(number: &Number, out: &mut Vec<u8>) {
@@ -78,21 +88,30 @@ fn number(number: &Number, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether no byte must be escaped: eight at a time.
+/// Whether no byte must be escaped: eight at a time, the last eight again where that is no multiple. Most strings are
+/// names of fields, which are a word or two.
 fn is_plain(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let (words, _) = bytes.as_chunks::<8>();
+        let last = u64::from_ne_bytes(*last);
+        return words.iter().fold(escapes(last), |found, word| found | escapes(u64::from_ne_bytes(*word))) == 0;
+    }
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
+            escapes(u64::from(first) << 32 | u64::from(last)) == 0
+        }
+        _ => !bytes.iter().any(|byte| must_escape(*byte)),
+    }
+}
+
+/// Not zero where one of eight bytes must be escaped.
+fn escapes(word: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
-    /// Has a high bit where a byte is zero, and none where no byte is.
-    fn zeros(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word & HIGHS
-    }
-    let (words, rest) = bytes.as_chunks::<8>();
-    let found = words.iter().fold(0, |found, word| {
-        let word = u64::from_ne_bytes(*word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        found | control | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')))
-    });
-    found == 0 && !rest.iter().any(|byte| must_escape(*byte))
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & HIGHS
 }
 
 fn must_escape(byte: u8) -> bool {

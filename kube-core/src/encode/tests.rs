@@ -27,7 +27,9 @@ fn values_are_written_as_serde_json_writes_them() {
 fn every_byte_is_escaped_wherever_it_stands() {
     for c in (0..=0x100).filter_map(char::from_u32) {
         for before in 0..17 {
-            check(&json!(format!("{}{c}{}", "x".repeat(before), "y".repeat(17 - before))));
+            for after in [0, 1, 2, 3, 4, 7, 8, 17 - before] {
+                check(&json!(format!("{}{c}{}", "x".repeat(before), "y".repeat(after))));
+            }
             check(&json!(format!("{}{c}", "ÿ".repeat(before))));
         }
     }
