@@ -24,12 +24,25 @@ impl fmt::Display for Quantity {
 
 /// A number and a power of ten, a multiple of three and as large as possible.
 fn decimal(nanos: i128) -> (i128, i32) {
-    let (mut number, mut exponent) = (nanos, -9);
+    if nanos % NANOS != 0 {
+        let (mut number, mut exponent) = (nanos, -9);
+        while number % 1000 == 0 {
+            number /= 1000;
+            exponent += 3;
+        }
+        return (number, exponent);
+    }
+    let (mut number, mut exponent) = (units(nanos), 0);
     while number % 1000 == 0 && exponent < 18 {
         number /= 1000;
         exponent += 3;
     }
-    (number, exponent)
+    (number.into(), exponent)
+}
+
+/// Whole units, which fit into 64 bits; division of 128 bits is slow.
+fn units(nanos: i128) -> i64 {
+    i64::try_from(nanos / NANOS).expect("a quantity is within 2⁶³ - 1 units")
 }
 
 fn decimal_suffix(exponent: i32) -> &'static str {
@@ -49,7 +62,7 @@ fn decimal_suffix(exponent: i32) -> &'static str {
 
 fn binary(nanos: i128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const SUFFIXES: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    let mut number = round_away(nanos, NANOS) / NANOS;
+    let mut number = units(round_away(nanos, NANOS));
     let mut suffixes = SUFFIXES.iter();
     let mut suffix = suffixes.next().unwrap_or(&"");
     while number % 1024 == 0 {

@@ -18,6 +18,20 @@ pub enum ParseQuantityError {
     Number,
 }
 
+/// Digits that always fit into 64 bits.
+const SHORT_DIGITS: usize = 19;
+
+/// The powers of ten that fit into 128 bits.
+const POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
 /// What a suffix multiplies by.
 enum Scale {
     Ten(i32),
@@ -39,11 +53,14 @@ impl FromStr for Quantity {
             Some(rest) => split_digits(rest),
             None => ("", rest),
         };
-        check_form(suffix)?;
+        let meaning = interpret(suffix);
+        if meaning.is_none() {
+            check_form(suffix)?;
+        }
         if whole.is_empty() && fraction.is_empty() {
             return Err(ParseQuantityError::Number);
         }
-        let (scale, format) = interpret(suffix).ok_or(ParseQuantityError::Suffix)?;
+        let (scale, format) = meaning.ok_or(ParseQuantityError::Suffix)?;
         let nanos = amount(whole, fraction, &scale);
         // Less than one in a binary suffix cannot be written in one, and is kept as a decimal.
         let format = if format == Format::BinarySi && nanos < NANOS { Format::DecimalSi } else { format };
@@ -55,7 +72,7 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
 }
 
-/// A suffix is letters, then an optional sign and digits.
+/// A suffix is letters, then an optional sign and digits; every one that means something is.
 fn check_form(suffix: &str) -> Result<(), ParseQuantityError> {
     let rest = suffix.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
     let digits = rest.strip_prefix(['-', '+']).unwrap_or(rest);
@@ -92,10 +109,11 @@ fn interpret(suffix: &str) -> Option<(Scale, Format)> {
 /// The amount in nanos, rounded up, at most [`LARGEST`].
 fn amount(whole: &str, fraction: &str, scale: &Scale) -> i128 {
     let fraction = fraction.trim_end_matches('0');
-    let digits = || whole.bytes().chain(fraction.bytes()).skip_while(|&c| c == b'0');
-    if digits().next().is_none() {
-        return 0;
+    if whole.len() + fraction.len() <= SHORT_DIGITS {
+        let number = whole.bytes().chain(fraction.bytes()).fold(0, |n, c| n * 10 + u64::from(c - b'0'));
+        return scaled(number.into(), 9 - i64::try_from(fraction.len()).unwrap_or(i64::MAX), scale);
     }
+    let digits = || whole.bytes().chain(fraction.bytes()).skip_while(|&c| c == b'0');
     // Amounts are at most 19 digits, nanos 9 more: beyond 37 digits only whether anything is left matters.
     const DIGITS_MAX: usize = 37;
     let significant = digits().count();
@@ -105,7 +123,15 @@ fn amount(whole: &str, fraction: &str, scale: &Scale) -> i128 {
         number += 1;
     }
     let fraction_digits = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-    let mut exponent = 9_i64.saturating_sub(fraction_digits).saturating_add(i64::try_from(dropped).unwrap_or(i64::MAX));
+    let exponent = 9_i64.saturating_sub(fraction_digits).saturating_add(i64::try_from(dropped).unwrap_or(i64::MAX));
+    scaled(number, exponent, scale)
+}
+
+/// `number` × 10^`exponent` × `scale`, rounded up, at most [`LARGEST`].
+fn scaled(mut number: i128, mut exponent: i64, scale: &Scale) -> i128 {
+    if number == 0 {
+        return 0;
+    }
     match scale {
         Scale::Ten(by) => exponent = exponent.saturating_add(i64::from(*by)),
         Scale::Two(by) => {
@@ -120,22 +146,13 @@ fn amount(whole: &str, fraction: &str, scale: &Scale) -> i128 {
     shift(number, exponent).min(LARGEST)
 }
 
-/// `number` × 10^`exponent`, rounded up, at most [`LARGEST`].
-fn shift(mut number: i128, exponent: i64) -> i128 {
-    if exponent >= 0 {
-        for _ in 0..exponent {
-            if number >= LARGEST {
-                return LARGEST;
-            }
-            number *= 10;
-        }
-        return number;
-    }
-    match u32::try_from(exponent.unsigned_abs()) {
-        Ok(places @ ..=38) => {
-            let unit = 10_i128.pow(places);
-            number / unit + i128::from(number % unit != 0)
-        }
-        _ => 1,
+/// `number` × 10^`exponent`, rounded up; [`LARGEST`] or more where it is beyond that. The number is not 0.
+fn shift(number: i128, exponent: i64) -> i128 {
+    let power = usize::try_from(exponent.unsigned_abs()).ok().and_then(|places| POWERS.get(places));
+    match (exponent >= 0, power) {
+        (true, Some(power)) => number.saturating_mul(*power),
+        (true, None) => LARGEST,
+        (false, Some(power)) => number / power + i128::from(number % power != 0),
+        (false, None) => 1,
     }
 }

@@ -131,6 +131,17 @@ proptest! {
     }
 
     #[test]
+    fn zeros_before_and_behind_a_number_change_nothing(
+        whole in "[0-9]{1,25}", fraction in "[0-9]{0,25}", suffix in "[numkKMGTPE]?i?|[eE][-+]?[0-9]{1,2}",
+    ) {
+        let plain = format!("{whole}.{fraction}{suffix}").parse::<Quantity>();
+        let zeros = "0".repeat(20);
+        let padded = format!("{zeros}{whole}.{fraction}{zeros}{suffix}").parse::<Quantity>();
+        prop_assert_eq!(plain.map(|q| q.to_string()), padded.map(|q| q.to_string()));
+        prop_assert_eq!(plain, padded);
+    }
+
+    #[test]
     fn canonical_forms_are_exact(millis in any::<i32>()) {
         let quantity = Quantity::from_millis(i64::from(millis), Format::DecimalSi);
         let again: Quantity = quantity.to_string().parse().unwrap();
