@@ -37,11 +37,18 @@ impl Path {
         self.and(&[b"[", key.as_bytes(), b"]"])
     }
 
+    /// Made at every step of a walk: put together in place, and copied once.
     fn and(&self, parts: &[&[u8]]) -> Self {
-        // Bytes are copied in one piece; a clone would go one by one.
-        let mut path = SmallVec::from_slice(&self.0);
-        parts.iter().for_each(|part| path.extend_from_slice(part));
-        Self(path)
+        let mut path = [0; INLINE_BYTES];
+        let mut end = 0;
+        for part in std::iter::once(&self.0[..]).chain(parts.iter().copied()) {
+            let Some(room) = path.get_mut(end..end + part.len()) else {
+                return Self(SmallVec::from_vec([&[&self.0[..]][..], parts].concat().concat()));
+            };
+            room.copy_from_slice(part);
+            end += part.len();
+        }
+        Self(SmallVec::from_buf_and_len(path, end))
     }
 
     /// The path as text.
