@@ -15,25 +15,25 @@ const FOREGROUND: &str = "foregroundDeletion";
 
 /// Errors of a new object's metadata (`metadata` itself, at `path`).
 pub fn validate(metadata: &Value, namespaced: bool, rule: NameRule, path: &Path) -> ErrorList {
-    let text = |field: &str| metadata[field].as_str().unwrap_or_default();
+    let [base, name, namespace] =
+        ["generateName", "name", "namespace"].map(|field| metadata[field].as_str().unwrap_or_default());
     let mut errors = ErrorList::new();
-    let mut invalid = |field: &str, messages: Vec<String>| {
-        let value = Value::from(text(field));
-        errors.extend(messages.iter().map(|message| Error::invalid(&path.child(field), &value, message)));
+    let mut invalid = |field: &str, value: &str, messages: Vec<String>| {
+        errors.extend(messages.iter().map(|message| Error::invalid(&path.child(field), &value.into(), message)));
     };
-    if !text("generateName").is_empty() {
-        invalid("generateName", syntax::name(rule, text("generateName"), true));
+    if !base.is_empty() {
+        invalid("generateName", base, syntax::name(rule, base, true));
     }
-    if !text("name").is_empty() {
-        invalid("name", syntax::name(rule, text("name"), false));
+    if !name.is_empty() {
+        invalid("name", name, syntax::name(rule, name, false));
     }
-    if namespaced && !text("namespace").is_empty() {
-        invalid("namespace", syntax::dns1123_label(text("namespace")));
+    if namespaced && !namespace.is_empty() {
+        invalid("namespace", namespace, syntax::dns1123_label(namespace));
     }
-    if text("name").is_empty() {
+    if name.is_empty() {
         errors.push(Error::required(&path.child("name"), "name or generateName is required"));
     }
-    match (namespaced, text("namespace").is_empty()) {
+    match (namespaced, namespace.is_empty()) {
         (true, true) => errors.push(Error::required(&path.child("namespace"), "")),
         (false, false) => errors.push(Error::forbidden(&path.child("namespace"), "not allowed on this type")),
         _ => {}

@@ -24,17 +24,18 @@ pub fn generate(base: &str, random: &dyn Random) -> String {
 
 /// A random (version 4) UUID: the uid of a new object.
 pub fn uid(random: &dyn Random) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let (high, low) = (random.next_u64(), random.next_u64());
     let high = high & !0xf000 | 0x4000;
     let low = low & !(0b11 << 62) | 0b10 << 62;
     let bits = u128::from(high) << 64 | u128::from(low);
     let mut uid = String::with_capacity(36);
-    for place in (0..32).rev() {
-        if matches!(place, 23 | 19 | 15 | 11) {
+    for (place, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
             uid.push('-');
         }
-        let digit = u32::try_from(bits >> (4 * place) & 0xf).unwrap_or_default();
-        uid.extend(char::from_digit(digit, 16));
+        uid.push(char::from(HEX[usize::from(byte >> 4)]));
+        uid.push(char::from(HEX[usize::from(byte & 0xf)]));
     }
     uid
 }

@@ -57,7 +57,10 @@ pub(super) fn check_config_key(errors: &mut ErrorList, path: &Path, key: &str) {
 
 /// A string field of `object` that must have one of these values.
 pub(super) fn check_supported(errors: &mut ErrorList, path: &Path, object: &Value, field: &str, supported: &[&str]) {
-    let value = text(object, field);
+    check_value(errors, path, field, text(object, field), supported);
+}
+
+fn check_value(errors: &mut ErrorList, path: &Path, field: &str, value: &str, supported: &[&str]) {
     if !supported.contains(&value) {
         errors.push(Error::not_supported(&path.child(field), &value.into(), supported));
     }
@@ -65,17 +68,16 @@ pub(super) fn check_supported(errors: &mut ErrorList, path: &Path, object: &Valu
 
 /// As [`check_supported`], where absent is fine.
 pub(super) fn check_optional(errors: &mut ErrorList, path: &Path, object: &Value, field: &str, supported: &[&str]) {
-    if get(object, field).is_some() {
-        check_supported(errors, path, object, field, supported);
+    if let Some(value) = get(object, field) {
+        check_value(errors, path, field, value.as_str().unwrap_or_default(), supported);
     }
 }
 
 /// As [`check_supported`], where absent is "Required value".
 pub(super) fn check_required(errors: &mut ErrorList, path: &Path, object: &Value, field: &str, supported: &[&str]) {
-    if text(object, field).is_empty() {
-        errors.push(Error::required(&path.child(field), ""));
-    } else {
-        check_supported(errors, path, object, field, supported);
+    match text(object, field) {
+        "" => errors.push(Error::required(&path.child(field), "")),
+        value => check_value(errors, path, field, value, supported),
     }
 }
 

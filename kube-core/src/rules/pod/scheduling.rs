@@ -123,6 +123,9 @@ pub(super) fn check_tolerations(errors: &mut ErrorList, path: &Path, spec: &Valu
 /// Adds the pod's own labels under `matchLabelKeys` to the selectors of its affinity terms, so that whoever schedules
 /// it need not look at its labels. Source: KEP-3633.
 pub(super) fn apply_match_label_keys(object: &mut Value) {
+    if get(&object["spec"], "affinity").is_none() {
+        return;
+    }
     let labels = object["metadata"].get("labels").cloned().unwrap_or(Value::Null);
     let Some(affinity) = object.get_mut("spec").and_then(|spec| spec.get_mut("affinity")) else { return };
     for name in ["podAffinity", "podAntiAffinity"] {

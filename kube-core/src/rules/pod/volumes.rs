@@ -46,6 +46,10 @@ const SOURCES: [&str; 30] = [
     "image",
 ];
 
+/// Every source of a projected volume.
+const PROJECTIONS: [&str; 6] =
+    ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"];
+
 const MODE_MAX: i64 = 0o777;
 const MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
 /// A service account token lives at least ten minutes.
@@ -91,7 +95,7 @@ pub(super) fn check<'a>(errors: &mut ErrorList, path: &Path, spec: &'a Value, me
 }
 
 fn check_volume(errors: &mut ErrorList, path: &Path, volume: &Value, metadata: Option<&Value>) {
-    let mut sources = given_sources(volume).into_iter();
+    let mut sources = given(volume, &SOURCES).into_iter();
     let Some(source) = sources.next() else {
         errors.push(Error::required(path, "must specify a volume type"));
         return;
@@ -105,14 +109,14 @@ fn check_volume(errors: &mut ErrorList, path: &Path, volume: &Value, metadata: O
     }
 }
 
-/// The sources that a volume names, in the order of [`SOURCES`]. A volume has two fields, so that these are looked up
-/// among the sources and not all sources in the volume.
-fn given_sources(volume: &Value) -> SmallVec<[&'static str; 2]> {
-    let given = volume.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+/// Those of `kinds` that a volume or projection names, in their order. It has two fields, so that these are looked up
+/// among the kinds and not all kinds in it.
+fn given(source: &Value, kinds: &[&'static str]) -> SmallVec<[&'static str; 2]> {
+    let named = source.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     let mut places: SmallVec<[usize; 2]> =
-        given.filter_map(|(name, _)| SOURCES.iter().position(|source| source == name)).collect();
+        named.filter_map(|(name, _)| kinds.iter().position(|kind| kind == name)).collect();
     places.sort_unstable();
-    places.into_iter().map(|place| SOURCES[place]).collect()
+    places.into_iter().map(|place| kinds[place]).collect()
 }
 
 /// One source, under its name.
@@ -317,11 +321,9 @@ fn check_projected(errors: &mut ErrorList, path: &Path, projected: &Value) {
     let mut paths = BTreeSet::new();
     for (index, source) in list(projected, "sources").iter().enumerate() {
         let at = path.child("sources").index(index);
-        let kinds =
-            ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"];
-        let given: Vec<&str> = kinds.into_iter().filter(|kind| get(source, kind).is_some()).collect();
-        for kind in &given {
-            let found = check_projection(errors, path, &at.child(kind), kind, &source[*kind]);
+        let given = given(source, &PROJECTIONS);
+        for kind in given.iter().copied() {
+            let found = check_projection(errors, path, &at.child(kind), kind, &source[kind]);
             for (file, shown) in found {
                 if !file.is_empty() && !paths.insert(file.to_owned()) {
                     errors.push(Error::invalid(path, &shown.into(), "conflicting duplicate paths"));

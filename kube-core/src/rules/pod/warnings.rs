@@ -53,9 +53,9 @@ pub(in crate::rules) fn of_template(object: &Value, path: &str) -> Vec<String> {
 pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) -> Vec<String> {
     let mut warnings = Vec::new();
     warn_of_labels(&mut warnings, prefix, spec);
-    if get(metadata, "annotations").is_some() {
+    if let Some(annotations) = get(metadata, "annotations") {
         for (name, text) in DEPRECATED_ANNOTATIONS {
-            if at(metadata, &["annotations", name]).is_some() {
+            if get(annotations, name).is_some() {
                 warnings.push(format!("{prefix}metadata.annotations[{name}]: {text}"));
             }
         }
