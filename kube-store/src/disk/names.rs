@@ -49,7 +49,7 @@ pub(crate) fn parse(name: &str) -> Name {
     if name.starts_with(SNAPSHOT) && name.ends_with(UNFINISHED) {
         return Name::Unfinished;
     }
-    let kinds: [(&str, fn(Revision) -> Name); 3] = [(LOG, Name::Log), (SNAPSHOT, Name::Snapshot), (SPARE, Name::Spare)];
-    let ours = kinds.into_iter().find_map(|(prefix, kind)| name.strip_prefix(prefix).and_then(revision).map(kind));
-    ours.unwrap_or(Name::Foreign)
+    let of = |prefix: &str| name.strip_prefix(prefix).and_then(revision);
+    let ours = of(LOG).map(Name::Log).or_else(|| of(SNAPSHOT).map(Name::Snapshot));
+    ours.or_else(|| of(SPARE).map(Name::Spare)).unwrap_or(Name::Foreign)
 }
