@@ -203,14 +203,10 @@ impl Client {
         &self,
         request: Request<Bytes>,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + use<>, Error> {
-        let timeout = self.inner.timeout;
-        let operation = operation(&request);
-        let answer = match tokio::time::timeout(timeout, self.send(request)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(Error::Timeout { operation, timeout }),
-        };
-        let pieces = answer.into_body().into_data_stream();
-        Ok(pieces.map(move |piece| piece.map_err(|source| Error::Service { operation: operation.clone(), source })))
+        let (operation, body) = self.answer(request).await?;
+        Ok(body
+            .into_data_stream()
+            .map(move |piece| piece.map_err(|source| Error::Service { operation: operation.clone(), source })))
     }
 
     /// Sends a request and gives the lines of the answer as they arrive, as a watch or a log is read.
@@ -224,15 +220,19 @@ impl Client {
         request: Request<Bytes>,
         line_bytes_max: usize,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + use<>, Error> {
+        let (operation, body) = self.answer(request).await?;
+        Ok(crate::lines::lines(body.into_data_stream(), line_bytes_max)
+            .map(move |line| line.map_err(|source| Error::Service { operation: operation.clone(), source })))
+    }
+
+    /// Sends a request whose answer is read as it arrives: its head must come within the time-out.
+    async fn answer(&self, request: Request<Bytes>) -> Result<(String, AnswerBody), Error> {
         let timeout = self.inner.timeout;
         let operation = operation(&request);
-        let answer = match tokio::time::timeout(timeout, self.send(request)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(Error::Timeout { operation, timeout }),
-        };
-        let chunks = answer.into_body().into_data_stream();
-        Ok(crate::lines::lines(chunks, line_bytes_max)
-            .map(move |line| line.map_err(|source| Error::Service { operation: operation.clone(), source })))
+        match tokio::time::timeout(timeout, self.send(request)).await {
+            Ok(answer) => Ok((operation, answer?.into_body())),
+            Err(_) => Err(Error::Timeout { operation, timeout }),
+        }
     }
 
     /// Sends a request until the server does not ask to come back later; answers that are no success are errors.

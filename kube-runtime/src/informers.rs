@@ -139,7 +139,7 @@ impl Informers {
             }
         }
         let unused = CancellationToken::new();
-        let shared = Arc::new(Shared::new(resource.clone(), self.inner.client.interner().of()));
+        let shared = Arc::new(Shared::new(resource.clone(), self.inner.client.interner().of(&resource)));
         let handle = Arc::new(Handle::new(Arc::clone(&shared), unused.clone().drop_guard()));
         registry.informers.retain(|_, known| known.synced().is_some());
         registry.informers.insert(key, Box::new(Arc::downgrade(&handle)));

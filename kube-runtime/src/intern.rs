@@ -4,7 +4,7 @@
 //! pods, every node agent its own. Each is told of a version by its own watch, and all but the first find that it is there.
 //! A decoded pod is 8 KiB, so that this is most of what a control plane with simulated nodes holds.
 
-use crate::object::Object;
+use crate::object::{ApiResource, Object};
 use parking_lot::Mutex;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use std::sync::{Arc, Weak};
 /// [`Client::with_interner`](crate::Client::with_interner).
 #[derive(Clone, Default)]
 pub struct Interner {
-    /// An `Arc<Interned<K>>` each.
-    kinds: Arc<Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>,
+    /// An `Arc<Interned<K>>` each. One version of an object reads differently at each version of the API that serves it.
+    kinds: Arc<Mutex<HashMap<(TypeId, ApiResource), Box<dyn Any + Send + Sync>>>>,
 }
 
 impl fmt::Debug for Interner {
@@ -26,14 +26,15 @@ impl fmt::Debug for Interner {
 }
 
 impl Interner {
-    pub(crate) fn of<K: Object>(&self) -> Arc<Interned<K>> {
+    pub(crate) fn of<K: Object>(&self, resource: &ApiResource) -> Arc<Interned<K>> {
         let mut kinds = self.kinds.lock();
-        let kind = kinds.entry(TypeId::of::<K>()).or_insert_with(|| Box::new(Arc::new(Interned::<K>::default())));
+        let key = (TypeId::of::<K>(), resource.clone());
+        let kind = kinds.entry(key).or_insert_with(|| Box::new(Arc::new(Interned::<K>::default())));
         Arc::clone(kind.downcast_ref().expect("the key names the type"))
     }
 }
 
-/// The versions of one type.
+/// The versions of one type, as served at one place.
 pub(crate) struct Interned<K>(Mutex<Versions<K>>);
 
 struct Versions<K> {

@@ -101,7 +101,8 @@ impl<K: Object> Shell<K> {
             }
             let happening = match &mut self.open {
                 Some(open) => open.next().await,
-                None => self.call().await,
+                // On the heap while it lasts: a watch waits for frames almost always, and there may be thousands.
+                None => Box::pin(self.call()).await,
             };
             let step = self.machine.step(happening, &*self.random);
             match step.then {

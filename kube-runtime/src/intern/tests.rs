@@ -1,6 +1,8 @@
 //! Versions in, and whether they are held once.
 
 use super::*;
+use crate::dynamic::DynamicObject;
+use crate::object::TypedObject;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
@@ -11,9 +13,13 @@ fn map(uid: &str, version: &str) -> ConfigMap {
     object
 }
 
+fn interned<K: TypedObject>(interner: &Interner) -> Arc<Interned<K>> {
+    interner.of(&K::api_resource())
+}
+
 #[track_caller]
 fn check(first: (&str, &str), second: (&str, &str), once: bool) {
-    let interned = Interner::default().of::<ConfigMap>();
+    let interned = interned(&Interner::default());
     let one = interned.intern(map(first.0, first.1));
     let two = interned.intern(map(second.0, second.1));
     assert_eq!(Arc::ptr_eq(&one, &two), once, "{first:?}, {second:?}");
@@ -38,7 +44,7 @@ fn what_cannot_be_told_apart_is_not_shared() {
 
 #[test]
 fn who_lags_behind_does_not_displace_the_newest() {
-    let interned = Interner::default().of::<ConfigMap>();
+    let interned = interned(&Interner::default());
     let newest = interned.intern(map("a", "10"));
     assert_eq!(interned.intern(map("a", "9")).resource_version(), "9");
     assert!(Arc::ptr_eq(&newest, &interned.intern(map("a", "10"))));
@@ -47,16 +53,16 @@ fn who_lags_behind_does_not_displace_the_newest() {
 #[test]
 fn clones_of_an_interner_share_and_types_do_not() {
     let interner = Interner::default();
-    let one = interner.of().intern(map("a", "1"));
-    assert!(Arc::ptr_eq(&one, &interner.clone().of().intern(map("a", "1"))));
+    let one = interned(&interner).intern(map("a", "1"));
+    assert!(Arc::ptr_eq(&one, &interned(&interner.clone()).intern(map("a", "1"))));
     let secret = Secret { metadata: map("a", "1").metadata, ..Secret::default() };
-    assert_eq!(interner.of().intern(secret).uid(), "a");
-    assert!(!Arc::ptr_eq(&one, &Interner::default().of().intern(map("a", "1"))));
+    assert_eq!(interned(&interner).intern(secret).uid(), "a");
+    assert!(!Arc::ptr_eq(&one, &interned(&Interner::default()).intern(map("a", "1"))));
 }
 
 #[test]
 fn what_nobody_holds_is_let_go() {
-    let interned = Interner::default().of::<ConfigMap>();
+    let interned = interned(&Interner::default());
     let kept = interned.intern(map("kept", "1"));
     for number in 0..10 * SWEEP_MIN {
         drop(interned.intern(map(&number.to_string(), "1")));
@@ -71,5 +77,17 @@ fn what_nobody_holds_is_let_go() {
 fn managed_fields_are_left_out() {
     let mut object = map("a", "1");
     object.metadata.managed_fields = Some(vec![ManagedFieldsEntry::default()]);
-    assert_eq!(Interner::default().of().intern(object).metadata.managed_fields, None);
+    assert_eq!(interned(&Interner::default()).intern(object).metadata.managed_fields, None);
+}
+
+#[test]
+fn versions_of_the_api_do_not_share() {
+    let interner = Interner::default();
+    let [one, two] = ["v1", "v2"].map(|version| {
+        let resource = ApiResource { version: version.into(), ..ConfigMap::api_resource() };
+        let object =
+            serde_json::json!({"apiVersion": version, "kind": "X", "metadata": {"uid": "a", "resourceVersion": "1"}});
+        interner.of(&resource).intern(serde_json::from_value::<DynamicObject>(object).unwrap())
+    });
+    assert!(!Arc::ptr_eq(&one, &two));
 }
