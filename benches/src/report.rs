@@ -1,7 +1,8 @@
 //! The figures of a run: a table for people, JSON for programs.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
+use std::io::Write as _;
 use std::path::Path;
 
 /// One figure. Keys are stable, so that figures can be followed over time.
@@ -20,12 +21,13 @@ pub(crate) struct Row {
 pub(crate) struct Report {
     rows: Vec<Row>,
     only: String,
+    failures: Vec<anyhow::Error>,
 }
 
 impl Report {
     /// An empty report on what has a key that begins with `only`.
     pub(crate) fn new(only: &str) -> Self {
-        Self { rows: Vec::new(), only: only.to_owned() }
+        Self { rows: Vec::new(), only: only.to_owned(), failures: Vec::new() }
     }
 
     /// Whether this is to be measured.
@@ -33,9 +35,28 @@ impl Report {
         key.starts_with(&self.only)
     }
 
+    /// Whether nothing is to be measured but what has a key that begins with this.
+    pub(crate) fn wants_only(&self, prefix: &str) -> bool {
+        self.only.starts_with(prefix.trim_end_matches('.'))
+    }
+
+    /// Notes that something could not be measured; the rest is.
+    pub(crate) fn fail(&mut self, error: anyhow::Error) {
+        self.failures.push(error);
+    }
+
+    /// An error when something could not be measured.
+    pub(crate) fn outcome(&self) -> anyhow::Result<()> {
+        if self.failures.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = self.failures.iter().map(|error| format!("{error:#}")).collect();
+        bail!("not measured:\n{}", lines.join("\n"))
+    }
+
     /// Adds a figure.
     pub(crate) fn add(&mut self, key: &'static str, value: f64, unit: &'static str) {
-        self.rows.push(Row { key, value, unit, rival: None, rival_value: None });
+        self.push(Row { key, value, unit, rival: None, rival_value: None });
     }
 
     /// Adds a figure with that of a rival.
@@ -47,20 +68,23 @@ impl Report {
         rival: &'static str,
         rival_value: f64,
     ) {
-        self.rows.push(Row { key, value, unit, rival: Some(rival), rival_value: Some(rival_value) });
+        self.push(Row { key, value, unit, rival: Some(rival), rival_value: Some(rival_value) });
     }
 
-    /// Prints the table.
+    /// Prints a row as soon as it is known: a run takes minutes.
     #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
-    pub(crate) fn print(&self) {
-        println!("{:<32} {:>14} {:<12} rival", "what", "figure", "unit");
-        for row in &self.rows {
-            let rival = match (row.rival, row.rival_value) {
-                (Some(name), Some(value)) => format!("{} ({name})", figure(value)),
-                _ => String::new(),
-            };
-            println!("{:<32} {:>14} {:<12} {rival}", row.key, figure(row.value), row.unit);
+    fn push(&mut self, row: Row) {
+        if self.rows.is_empty() {
+            println!("{:<44} {:>14} {:<12} rival", "what", "figure", "unit");
         }
+        let rival = match (row.rival, row.rival_value) {
+            (Some(name), Some(value)) => format!("{} ({name})", figure(value)),
+            _ => String::new(),
+        };
+        println!("{:<44} {:>14} {:<12} {rival}", row.key, figure(row.value), row.unit);
+        // Whoever reads the other end has gone: there is nobody to tell.
+        let _ = std::io::stdout().flush();
+        self.rows.push(row);
     }
 
     /// Writes the figures as a JSON array.

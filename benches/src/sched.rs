@@ -4,19 +4,24 @@
 //! A decision is `schedule` and `add_pod`, on one core, with the default plugins and every node considered. Pods come in
 //! turn from 16 classes, and with a number in the key from so many.
 
+mod full;
 mod load;
+mod queue;
 
 use crate::process;
 use crate::report::Report;
 use anyhow::{Context as _, Result, ensure};
 use kubekit_sched::{Cluster, Pod, Profile, Scheduler};
-use kubekit_store::{Config, Extractor, Memory, Op, Precondition, Store, Txn, TxnOutcome, Value};
+use kubekit_store::{Extractor, Memory, Op, Precondition, Store, Txn, TxnOutcome, Value};
 use load::Kind;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 const CLASSES: usize = 16;
 const RIVAL: &str = "all plugins asked about all nodes";
+
+/// How throughput grows with the nodes, beside the sizes below: key, nodes, pods.
+const GROWTH: [(&str, usize, usize); 2] = [("sched.engine.1k", 1_000, 60_000), ("sched.engine.10k", 10_000, 300_000)];
 
 /// What is measured of one size: key, key of one class, key of 151, nodes, pods.
 type Size = (&'static str, &'static str, &'static str, usize, usize);
@@ -41,6 +46,11 @@ const DOMAINS: [(&str, Kind, usize, usize); 8] = [
 /// Measures the area; with a thousandth of the work when `smoke`.
 pub(crate) fn measure(report: &mut Report, smoke: bool) -> Result<()> {
     let scale = if smoke { 1_000 } else { 1 };
+    for (key, nodes, pods) in GROWTH {
+        if report.wants(key) {
+            report.add(key, throughput(Kind::Plain, nodes / scale, pods / scale, CLASSES)?, "pods/s");
+        }
+    }
     for (key, one, many, nodes, pods) in SIZES {
         let (nodes, pods) = (nodes / scale, pods / scale);
         if report.wants(key) {
@@ -61,14 +71,8 @@ pub(crate) fn measure(report: &mut Report, smoke: bool) -> Result<()> {
             report.add_beside(key, rate, "pods/s", RIVAL, naive(kind, nodes, pods / 2)?);
         }
     }
-    for (key, nodes) in [("sched.preempt.5k", 5_000), ("sched.preempt.100k", 100_000)] {
-        if report.wants(key) {
-            report.add(key, preempt(nodes / scale)?, "ms");
-        }
-    }
-    if report.wants("sched.nearly_full.5k") {
-        report.add("sched.nearly_full.5k", nearly_full(5_000 / scale)?, "pods/s");
-    }
+    full::measure(report, scale)?;
+    queue::measure(report, scale)?;
     if report.wants("sched.node_bytes") {
         report.add("sched.node_bytes", node_bytes(1_000_000 / scale)?, "bytes/node");
     }
@@ -86,17 +90,19 @@ fn rate(count: usize, elapsed: Duration) -> f64 {
     count as f64 / elapsed.as_secs_f64()
 }
 
-/// Places a pod; every pod of these loads has a place.
-fn place(scheduler: &Scheduler, cluster: &mut Cluster, pod: Pod) -> Result<()> {
+/// Places a pod; every pod of these loads has a place. The pod is the caller's, and is not copied.
+fn place(scheduler: &Scheduler, cluster: &mut Cluster, pod: impl Into<Arc<Pod>>) -> Result<()> {
+    let mut pod = pod.into();
     let placement = scheduler.schedule(cluster, &pod).map_err(|error| anyhow::anyhow!("{error}"))?;
-    cluster.add_pod(pod.on(placement.node))?;
+    Arc::make_mut(&mut pod).node = Some(placement.node);
+    cluster.add_pod(pod)?;
     Ok(())
 }
 
 /// Decisions a second. The classes are known before: what a first pod of a class costs is in the latencies.
 fn throughput(kind: Kind, nodes: usize, pods: usize, classes: usize) -> Result<f64> {
     let (mut cluster, scheduler) = (load::cluster(nodes), Scheduler::new(Profile::default(), 1));
-    let mut pods: Vec<Pod> = (0..pods + classes).map(|i| load::pod(kind, i, classes)).collect();
+    let mut pods: Vec<Arc<Pod>> = (0..pods + classes).map(|i| load::pod(kind, i, classes).into()).collect();
     let measured = pods.split_off(classes);
     for pod in pods {
         place(&scheduler, &mut cluster, pod)?;
@@ -118,7 +124,8 @@ fn naive(kind: Kind, nodes: usize, before: usize) -> Result<f64> {
         place(&scheduler, &mut cluster, load::pod(kind, i, CLASSES))?;
     }
     let (start, mut count) = (Instant::now(), 0);
-    while count < 2 || start.elapsed() < Duration::from_secs(1) {
+    // On few nodes a second would fill them.
+    while count < 2 || (count < before && start.elapsed() < Duration::from_secs(1)) {
         let pod = load::pod(kind, before + count, CLASSES);
         let placement = scheduler.schedule_naively(&cluster, &pod).map_err(|error| anyhow::anyhow!("{error}"))?;
         cluster.add_pod(pod.on(placement.node))?;
@@ -165,40 +172,6 @@ fn latencies(report: &mut Report, scale: usize) -> Result<()> {
     Ok(())
 }
 
-/// Milliseconds of one decision that ends in a nomination, on nodes full of lesser pods: the median of 21.
-fn preempt(nodes: usize) -> Result<f64> {
-    let (mut cluster, scheduler) = (load::cluster(nodes), Scheduler::new(Profile::default(), 1));
-    load::fill(&mut cluster, 4)?;
-    let mut times = Vec::new();
-    for i in 0..21 {
-        let pod = load::large(&format!("urgent-{i}")).priority(10);
-        let start = Instant::now();
-        let refused = scheduler.schedule(&cluster, &pod).err().context("no node has room")?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-        ensure!(refused.nomination.is_some(), "no node was found to clear: {refused}");
-    }
-    times.sort_by(f64::total_cmp);
-    std::mem::forget(cluster);
-    Ok(times[times.len() / 2])
-}
-
-/// Decisions a second where one node in a thousand has room left.
-fn nearly_full(nodes: usize) -> Result<f64> {
-    let (mut cluster, scheduler) = (load::cluster(nodes), Scheduler::new(Profile::default(), 1));
-    load::fill(&mut cluster, 4)?;
-    for i in (0..nodes).step_by(1_000) {
-        cluster.remove_pod(&load::filler(i, 0));
-    }
-    let (start, mut count) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(1) {
-        let name = format!("p-{count}");
-        place(&scheduler, &mut cluster, load::large(&name))?;
-        cluster.remove_pod(&name);
-        count += 1;
-    }
-    Ok(rate(count, start.elapsed()))
-}
-
 /// Bytes of memory a node, without pods.
 #[expect(clippy::cast_precision_loss, reason = "counts of nodes, far below 2^52")]
 fn node_bytes(nodes: usize) -> Result<f64> {
@@ -229,12 +202,13 @@ fn fork(nodes: usize) -> Result<f64> {
 fn store_too(count: usize) -> Result<f64> {
     const BATCH: usize = 1_000;
     let (mut cluster, scheduler) = (load::cluster(count), Scheduler::new(Profile::default(), 1));
-    let mut pods = (0..count).map(|i| load::pod(Kind::Plain, i, CLASSES)).collect::<Vec<_>>().into_iter();
+    let pods: Vec<Arc<Pod>> = (0..count).map(|i| load::pod(Kind::Plain, i, CLASSES).into()).collect();
+    let mut pods = pods.into_iter();
     let bindings: Vec<Txn> = (0..count).map(binding).collect();
     let (send, receive) = mpsc::sync_channel::<usize>(64);
     let start = Instant::now();
     let writer = std::thread::spawn(move || -> Result<()> {
-        let store = Memory::new(Extractor::none(), Config::default());
+        let store = Memory::new(Extractor::none(), kubekit_server::store_config());
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let mut bindings = bindings.into_iter();
         for decided in receive {

@@ -248,29 +248,28 @@ impl Cluster {
         true
     }
 
-    /// Adds a bound pod, or replaces what is known of it.
+    /// Adds a bound pod, or replaces what is known of it. A pod that is shared already is not copied.
     ///
     /// # Errors
     /// When it is not bound, its node does not exist, or it is on another node.
-    pub fn add_pod(&mut self, pod: Pod) -> Result<(), ClusterError> {
-        self.put(pod, false)
+    pub fn add_pod(&mut self, pod: impl Into<Arc<Pod>>) -> Result<(), ClusterError> {
+        self.put(pod.into(), false)
     }
 
     /// Adds a bound pod whose node may come later, or replaces what is known of it.
     ///
     /// # Errors
     /// When it is not bound, or is on another node.
-    pub fn track_pod(&mut self, pod: Pod) -> Result<(), ClusterError> {
-        self.put(pod, true)
+    pub fn track_pod(&mut self, pod: impl Into<Arc<Pod>>) -> Result<(), ClusterError> {
+        self.put(pod.into(), true)
     }
 
-    fn put(&mut self, pod: Pod, may_wait: bool) -> Result<(), ClusterError> {
-        let Some(node) = pod.node.clone() else { return Err(ClusterError::NotBound { uid: pod.uid }) };
+    fn put(&mut self, pod: Arc<Pod>, may_wait: bool) -> Result<(), ClusterError> {
+        let Some(node) = pod.node.clone() else { return Err(ClusterError::NotBound { uid: pod.uid.clone() }) };
         let position = self.table.find(&node);
         if position.is_none() && !may_wait {
             return Err(ClusterError::NoNode { node });
         }
-        let pod = Arc::new(pod);
         if let Some(there) = self.locations.insert(&pod.uid, &node) {
             if there != node {
                 return Err(ClusterError::Elsewhere { uid: pod.uid.clone(), node: there });

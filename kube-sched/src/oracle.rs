@@ -4,8 +4,10 @@
 //! the reasons for people, come from here. A plugin that panics has failed: its answer is a refusal with
 //! [`Code::Error`](crate::framework::Code::Error), and no other plugin notices.
 
-use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{FilterCycle, FitError, MAX_NODE_SCORE, Profile, Refusal, ScoreCycle, Started, guard};
+use crate::cluster::{Cluster, NodeInfo, Position};
+use crate::framework::{
+    Attempt, FilterCycle, FitError, MAX_NODE_SCORE, Profile, Refusal, Refusals, ScoreCycle, Started, guard,
+};
 use crate::model::Pod;
 use std::sync::Arc;
 
@@ -17,20 +19,36 @@ pub(crate) type Cycles = (Vec<Box<dyn FilterCycle>>, Option<Vec<String>>);
 pub(crate) struct Filtered<'a> {
     pub(crate) cycles: Vec<Box<dyn FilterCycle>>,
     pub(crate) feasible: Vec<&'a NodeInfo>,
-    pub(crate) refusals: Vec<(Arc<str>, Refusal)>,
+    pub(crate) refusals: Refusals,
 }
 
-/// Asks all filters about all nodes.
-pub(crate) fn filter<'a>(profile: &Profile, cluster: &'a Cluster, pod: &Pod) -> Result<Filtered<'a>, Refusal> {
+/// Asks all filters about all nodes; with a sample, until so many feasible ones are found, from the node of this number on.
+pub(crate) fn filter<'a>(
+    profile: &Profile,
+    cluster: &'a Cluster,
+    pod: &Pod,
+    sample: Option<(usize, usize)>,
+) -> Result<Filtered<'a>, Refusal> {
     let (cycles, only) = pre_filter(profile, cluster, pod)?;
-    let mut found = Filtered::default();
-    let mut examine = |node: &'a NodeInfo| match run_filters(cluster, &cycles, pod, node) {
-        Ok(()) => found.feasible.push(node),
-        Err(refusal) => found.refusals.push((node.node().name.clone(), refusal)),
+    let table = cluster.table();
+    let mut found = Filtered { refusals: Refusals::new(table.names()), ..Filtered::default() };
+    let examine = |position: Position, found: &mut Filtered<'a>| {
+        let node = &**table.info(position);
+        match run_filters(cluster, &cycles, pod, node, Some(&pod.uid)) {
+            Ok(()) => found.feasible.push(node),
+            Err(refusal) => found.refusals.set(position as usize, Some(refusal)),
+        }
     };
-    match only {
-        None => cluster.nodes().for_each(&mut examine),
-        Some(names) => names.iter().filter_map(|name| cluster.node(name)).for_each(&mut examine),
+    let (wanted, first) = sample.unwrap_or((usize::MAX, 0));
+    let nodes: Box<dyn Iterator<Item = Position>> = match &only {
+        None => Box::new(table.live().skip(first).chain(table.live().take(first))),
+        Some(names) => Box::new(names.iter().filter_map(|name| table.find(name))),
+    };
+    for position in nodes {
+        examine(position, &mut found);
+        if found.feasible.len() >= wanted {
+            break;
+        }
     }
     found.cycles = cycles;
     Ok(found)
@@ -61,30 +79,42 @@ pub(crate) fn pre_filter(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Res
     Ok((cycles, only))
 }
 
-/// A node must take the pod as it is, and also with the pods that were promised room on it and are at least as important.
+/// A node must take the pod as it is, and also with the pods that were promised room on it. A promise to the pod itself,
+/// which `itself` names, takes no room.
 pub(crate) fn run_filters(
     cluster: &Cluster,
     cycles: &[Box<dyn FilterCycle>],
     pod: &Pod,
     node: &NodeInfo,
+    itself: Option<&str>,
 ) -> Result<(), Refusal> {
-    let nominated: Vec<&Arc<Pod>> = cluster
-        .nominated(&node.node().name)
-        .iter()
-        .filter(|other| other.priority >= pod.priority && other.uid != pod.uid)
-        .collect();
-    if !nominated.is_empty() {
-        let mut forked: Vec<_> = cycles.iter().map(|cycle| cycle.fork()).collect();
-        let mut with_them = node.clone();
-        for other in nominated {
-            with_them.add(other.clone());
-            for cycle in &mut forked {
-                guard(cycle.name(), || cycle.add_pod(pod, other, &with_them, cluster))?;
-            }
-        }
-        ask(&forked, pod, &with_them)?;
-    }
+    beside_nominated(cluster, cycles, pod, node, itself)?;
     ask(cycles, pod, node)
+}
+
+/// Whether a node takes the pod beside the pods that were promised room on it and are at least as important.
+pub(crate) fn beside_nominated(
+    cluster: &Cluster,
+    cycles: &[Box<dyn FilterCycle>],
+    pod: &Pod,
+    node: &NodeInfo,
+    itself: Option<&str>,
+) -> Result<(), Refusal> {
+    let promised = cluster.nominated(&node.node().name).iter();
+    let mut promised =
+        promised.filter(|other| other.priority >= pod.priority && Some(&*other.uid) != itself).peekable();
+    if promised.peek().is_none() {
+        return Ok(());
+    }
+    let mut forked: Vec<_> = cycles.iter().map(|cycle| cycle.fork()).collect();
+    let mut with_them = node.clone();
+    for other in promised {
+        with_them.add(other.clone());
+        for cycle in &mut forked {
+            guard(cycle.name(), || cycle.add_pod(pod, other, &with_them, cluster))?;
+        }
+    }
+    ask(&forked, pod, &with_them)
 }
 
 fn ask(cycles: &[Box<dyn FilterCycle>], pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
@@ -153,7 +183,7 @@ pub struct NodeExplanation {
 /// Asks everything, and keeps all answers.
 pub(crate) fn explain(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Explanation {
     let refused = |refusal| Explanation { pre_filter: Some(refusal), nodes: Vec::new() };
-    let found = match filter(profile, cluster, pod) {
+    let found = match filter(profile, cluster, pod, None) {
         Ok(found) => found,
         Err(refusal) => return refused(refusal),
     };
@@ -167,9 +197,9 @@ pub(crate) fn explain(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Explan
         scores: scored.columns.iter().map(|(plugin, scores)| (*plugin, scores[i])).collect(),
         total: scored.totals[i],
     });
-    let refusals = found.refusals.into_iter().map(|(node, refusal)| NodeExplanation {
-        node,
-        refusal: Some(refusal),
+    let refusals = found.refusals.iter().map(|(node, refusal)| NodeExplanation {
+        node: node.clone(),
+        refusal: Some(refusal.clone()),
         scores: Vec::new(),
         total: 0,
     });
@@ -178,7 +208,20 @@ pub(crate) fn explain(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Explan
     Explanation { pre_filter: None, nodes }
 }
 
-/// A decision without a node, with nothing in it yet.
-pub(crate) fn nowhere(cluster: &Cluster) -> FitError {
-    FitError { nodes: cluster.len(), ..FitError::default() }
+/// Why no node takes a pod that all of them refuse, and which one could be cleared for it.
+pub(crate) fn nowhere(profile: &Profile, attempt: &Attempt<'_>) -> FitError {
+    let mut error =
+        FitError { nodes: attempt.cluster.len(), refusals: attempt.refusals.clone(), ..FitError::default() };
+    let mut messages = Vec::new();
+    for plugin in &profile.post_filters {
+        match plugin.post_filter(attempt) {
+            Ok(nomination) => {
+                error.nomination = Some(nomination);
+                return error;
+            }
+            Err(message) => messages.push(message),
+        }
+    }
+    error.post_filter = (!messages.is_empty()).then(|| messages.join(", "));
+    error
 }

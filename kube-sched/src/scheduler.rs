@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::engine::{Decision, Engine};
-use crate::framework::{Attempt, FilterCycle, FitError, PERMIT_WAIT_MAX, PermitDecision, Profile, Refusal};
+use crate::framework::{Attempt, FitError, PERMIT_WAIT_MAX, PermitDecision, Profile, Refusal};
 use crate::inventory::Change;
 use crate::model::Pod;
 use crate::oracle::{self, Explanation};
@@ -69,6 +69,9 @@ impl Scheduler {
     /// # Errors
     /// Why no node can take it, and which one could be cleared for it.
     pub fn schedule(&self, cluster: &Cluster, pod: &Pod) -> Result<Placement, Box<FitError>> {
+        if self.profile.sample(cluster.len()).is_some() {
+            return self.schedule_naively(cluster, pod);
+        }
         let tie = match self.ties {
             Ties::PerPod => Tie::Nth(hash(self.seed, &pod.uid)),
             Ties::NodeOrder => Tie::Order(self.seed),
@@ -76,10 +79,12 @@ impl Scheduler {
         match self.engine.decide(&self.profile, cluster, pod, tie) {
             Decision::Node { position, feasible } => {
                 cluster.table().expect(position);
-                let node = cluster.table().info(position).node().name.clone();
+                // The node itself lies further away than its name.
+                let node = cluster.table().name(position).expect("the engine knows positions of nodes only").clone();
                 Ok(Placement { node, evaluated: cluster.len(), feasible })
             }
-            Decision::Nowhere | Decision::Unknown => self.schedule_naively(cluster, pod),
+            Decision::Nowhere(error) => Err(error),
+            Decision::Unknown => self.schedule_naively(cluster, pod),
         }
     }
 
@@ -89,29 +94,22 @@ impl Scheduler {
     /// # Errors
     /// Why no node can take it, and which one could be cleared for it.
     pub fn schedule_naively(&self, cluster: &Cluster, pod: &Pod) -> Result<Placement, Box<FitError>> {
-        let mut fit_error = oracle::nowhere(cluster);
+        let refused = |refusal| FitError { nodes: cluster.len(), pre_filter: refusal, ..FitError::default() };
         if cluster.is_empty() {
-            return Err(Box::new(fit_error));
+            return Err(Box::new(refused(None)));
         }
-        let found = match oracle::filter(&self.profile, cluster, pod) {
-            Ok(found) => found,
-            Err(refusal) => {
-                fit_error.pre_filter = Some(refusal);
-                return Err(Box::new(fit_error));
-            }
-        };
+        let sample = self.profile.sample(cluster.len());
+        let sample = sample.map(|wanted| (wanted, nth(hash(self.seed, &pod.uid), cluster.len())));
+        let found =
+            oracle::filter(&self.profile, cluster, pod, sample).map_err(|refusal| Box::new(refused(Some(refusal))))?;
         if found.feasible.is_empty() {
-            fit_error.refusals = found.refusals;
-            self.post_filter(cluster, pod, found.cycles, &mut fit_error);
-            return Err(Box::new(fit_error));
+            let attempt = Attempt { cluster, pod, cycles: &found.cycles, refusals: &found.refusals, kept: None };
+            return Err(Box::new(oracle::nowhere(&self.profile, &attempt)));
         }
         let evaluated = found.feasible.len() + found.refusals.len();
         match self.choose(cluster, pod, &found.feasible) {
             Ok(node) => Ok(Placement { node, evaluated, feasible: found.feasible.len() }),
-            Err(refusal) => {
-                fit_error.pre_filter = Some(refusal);
-                Err(Box::new(fit_error))
-            }
+            Err(refusal) => Err(Box::new(refused(Some(refusal)))),
         }
     }
 
@@ -228,26 +226,6 @@ impl Scheduler {
     pub fn post_bind(&self, pod: &Pod, node: &str) {
         for plugin in &self.profile.post_binds {
             plugin.post_bind(pod, node);
-        }
-    }
-
-    fn post_filter(&self, cluster: &Cluster, pod: &Pod, cycles: Vec<Box<dyn FilterCycle>>, error: &mut FitError) {
-        let attempt = Attempt { cluster, pod, cycles, refusals: &error.refusals };
-        let mut messages = Vec::new();
-        let mut nomination = None;
-        for plugin in &self.profile.post_filters {
-            match plugin.post_filter(&attempt) {
-                Ok(found) => {
-                    nomination = Some(found);
-                    break;
-                }
-                Err(message) => messages.push(message),
-            }
-        }
-        drop(attempt);
-        error.nomination = nomination;
-        if error.nomination.is_none() && !messages.is_empty() {
-            error.post_filter = Some(messages.join(", "));
         }
     }
 

@@ -52,10 +52,18 @@ pub(super) enum Kind {
     InTreeVolume,
     /// A claim of its own, bound to a volume of a CSI driver.
     CsiVolume,
+    /// A member of a service, which default constraints spread.
+    Served,
+    /// A claim on a device, made from a template.
+    Devices,
 }
 
 /// The driver of [`Kind::CsiVolume`].
 pub(super) const CSI_DRIVER: &str = "ebs.csi.aws.com";
+/// The driver of [`Kind::Devices`], of which each node has ten.
+const DEVICE_DRIVER: &str = "test-driver.cdi.k8s.io";
+const DEVICES_PER_NODE: usize = 10;
+const CLAIM_TEMPLATE: &str = "test-claim-template";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
@@ -65,12 +73,36 @@ impl Kind {
         matches!(self, Self::InTreeVolume | Self::CsiVolume)
     }
 
+    /// What a namespace has besides, for pods of this kind: a service, or a template of claims.
+    pub(super) fn service(self) -> Option<Value> {
+        (self == Self::Served).then(|| {
+            json!({"metadata": {"name": "service"}, "spec": {"selector": {"color": self.color()}, "ports": [{"port": 80}]}})
+        })
+    }
+
+    /// The template of claims that pods of this kind refer to.
+    pub(super) fn claim_template(self) -> Option<Value> {
+        (self == Self::Devices)
+            .then(|| json!({"metadata": {"name": CLAIM_TEMPLATE}, "spec": {"spec": device_request()}}))
+    }
+
+    /// What a node has, for pods of this kind: its devices.
+    pub(super) fn devices(self, node: &str) -> Option<Value> {
+        let devices: Vec<Value> = (0..DEVICES_PER_NODE).map(|i| json!({"name": format!("instance-{i}")})).collect();
+        (self == Self::Devices).then(|| {
+            json!({"metadata": {"name": format!("{node}-devices")}, "spec": {
+                "driver": DEVICE_DRIVER, "nodeName": node, "devices": devices,
+                "pool": {"name": node, "generation": 1, "resourceSliceCount": 1}}})
+        })
+    }
+
     fn color(self) -> &'static str {
         match self {
             Self::Affinity | Self::AffinityNamespaces | Self::Spread | Self::PreferredSpread => "blue",
             Self::AntiAffinity | Self::AntiAffinityNamespaces => "green",
             Self::PreferredAffinity | Self::PreferredAffinityNamespaces => "red",
             Self::PreferredAntiAffinity | Self::PreferredAntiAffinityNamespaces => "yellow",
+            Self::Served => "white",
             _ => "none",
         }
     }
@@ -105,7 +137,7 @@ impl Kind {
             Self::HighPriority => "3",
             Self::Unschedulable => "9",
             // So many go to one node that they must ask for nothing.
-            Self::Daemon => return json!({}),
+            Self::Daemon | Self::Devices => return json!({}),
             _ => "100m",
         };
         json!({"cpu": cpu, "memory": "500M"})
@@ -121,6 +153,10 @@ impl Kind {
         }
         match self {
             Self::HighPriority => spec["priorityClassName"] = json!("high"),
+            Self::Devices => {
+                spec["containers"][0]["resources"] = json!({"claims": [{"name": "resource"}]});
+                spec["resourceClaims"] = json!([{"name": "resource", "resourceClaimTemplateName": CLAIM_TEMPLATE}]);
+            }
             Self::Secret => spec["volumes"] = json!([{"name": "secret", "secret": {"secretName": "secret"}}]),
             Self::InTreeVolume | Self::CsiVolume => {
                 spec["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": name}}]);
@@ -159,6 +195,28 @@ impl Kind {
                 "resources": {"requests": {"storage": "1Gi"}}},
         })
     }
+}
+
+/// The class of devices of [`Kind::Devices`].
+pub(super) fn device_class() -> Value {
+    let expression = format!("device.driver == '{DEVICE_DRIVER}'");
+    json!({"metadata": {"name": "test-class"}, "spec": {"selectors": [{"cel": {"expression": expression}}]}})
+}
+
+fn device_request() -> Value {
+    json!({"devices": {"requests": [{"name": "req-0", "exactly": {"deviceClassName": "test-class"}}]}})
+}
+
+/// The claim of a pod of [`Kind::Devices`], as the claim controller makes it from the template.
+pub(super) fn device_claim(pod: &str, uid: &str) -> Value {
+    json!({
+        "metadata": {
+            "name": format!("{pod}-resource"),
+            "annotations": {"resource.kubernetes.io/pod-claim-name": "resource"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": pod, "uid": uid, "controller": true}],
+        },
+        "spec": device_request(),
+    })
 }
 
 /// A node's name, labels and capacity: 4 cores, 32 GiB and 110 pods; the first takes as many pods as come.

@@ -1,26 +1,30 @@
 //! An API server in this process with a scheduler's driver on it, and one who creates and watches.
 
-use super::objects::{Kind, Zones, node};
+use super::objects::{Kind, Zones, device_claim, device_class, node};
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{
-    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, ServiceAccount,
+    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
 };
+use k8s_openapi::api::resource::v1::{DeviceClass, ResourceClaim, ResourceClaimTemplate, ResourceSlice};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::watcher::{self, Event, watcher};
-use kubekit_runtime::{Api, Client, DeleteParams};
+use kubekit_runtime::{Api, Client, DeleteParams, Kubeconfig, Patch, PatchParams};
 use kubekit_sched::driver::{Config, Driver};
 use kubekit_server::ApiServer;
+use kubekit_server::authentication::ClientCertificates;
 use kubekit_server::identity::UserInfo;
+use kubekit_server::pki::{Pki, ServingNames, Subject};
 use kubekit_store::Memory;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Requests under way at once, as many as the suite's clients have.
@@ -28,6 +32,15 @@ const IN_FLIGHT: usize = 16;
 
 /// Bound pods by namespace and name.
 type Bound = HashMap<String, HashSet<String>>;
+
+/// How clients reach the API server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Transport {
+    /// By calls in this process.
+    InProcess,
+    /// Over TLS sockets, with client certificates.
+    Tls,
+}
 
 pub(super) struct Rig {
     client: Client,
@@ -47,16 +60,23 @@ impl Drop for Churn {
 }
 
 impl Rig {
-    pub(super) async fn start() -> Result<Self> {
-        let store = Memory::new(kubekit_server::extractor(), kubekit_store::Config::default());
-        let server = ApiServer::builder(Arc::new(store)).build().await?;
+    pub(super) async fn start(transport: Transport) -> Result<Self> {
         let stop = CancellationToken::new();
-        let client = Client::new(server.as_user(UserInfo::admin()));
-        let scheduler = Client::new(server.as_user(UserInfo::new("system:kube-scheduler", [""; 0])));
+        let (client, scheduler, served) = match transport {
+            Transport::InProcess => {
+                let server = ApiServer::builder(Arc::new(store())).build().await?;
+                let scheduler = UserInfo::new("system:kube-scheduler", [""; 0]);
+                (Client::new(server.as_user(UserInfo::admin())), Client::new(server.as_user(scheduler)), None)
+            }
+            Transport::Tls => {
+                let (client, scheduler, task) = serve_tls(stop.clone()).await?;
+                (client, scheduler, Some(task))
+            }
+        };
         let driver = Driver::new(scheduler, Config::default(), Environment::system());
         let (bound_sender, bound) = watch::channel(Bound::new());
         let (nodes_sender, nodes_seen) = watch::channel(0);
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn({
                 let running = driver.run(stop.clone());
                 async move { running.await.expect("there are no extenders") }
@@ -64,15 +84,20 @@ impl Rig {
             tokio::spawn(watch_pods(client.clone(), bound_sender, stop.clone())),
             tokio::spawn(watch_nodes(client.clone(), nodes_sender, stop.clone())),
         ];
+        tasks.extend(served);
         let classes: Api<PriorityClass> = Api::all(client.clone());
         classes.create(&typed(json!({"metadata": {"name": "high"}, "value": 10}))?).await?;
+        let classes: Api<DeviceClass> = Api::all(client.clone());
+        classes.create(&typed(device_class())?).await?;
         Ok(Self { client, bound, nodes_seen, stop, tasks })
     }
 
-    pub(super) async fn create_nodes(&self, count: usize, zones: Zones) -> Result<()> {
+    /// Nodes, with the devices that pods of a kind need.
+    pub(super) async fn create_nodes(&self, count: usize, zones: Zones, kind: Kind) -> Result<()> {
         let nodes: Api<Node> = Api::all(self.client.clone());
+        let slices: Api<ResourceSlice> = Api::all(self.client.clone());
         let create = |index| {
-            let nodes = nodes.clone();
+            let (nodes, slices) = (nodes.clone(), slices.clone());
             async move {
                 let (object, status) = node(index, zones);
                 let mut made = nodes.create(&typed(object)?).await?;
@@ -83,6 +108,9 @@ impl Rig {
                 let mut made = nodes.replace(&made).await?;
                 made.status = typed(status)?;
                 nodes.replace_status(&made).await?;
+                if let Some(devices) = kind.devices(made.metadata.name.as_deref().unwrap_or_default()) {
+                    slices.create(&typed(devices)?).await?;
+                }
                 anyhow::Ok(())
             }
         };
@@ -97,7 +125,8 @@ impl Rig {
         Ok(())
     }
 
-    pub(super) async fn create_namespace(&self, name: &str) -> Result<()> {
+    /// A namespace with what pods of a kind need.
+    pub(super) async fn create_namespace(&self, name: &str, kind: Kind) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.create(&typed(json!({"metadata": {"name": name, "labels": {"team": "devops"}}}))?).await?;
         // What controllers would see to.
@@ -105,6 +134,14 @@ impl Rig {
         accounts.create(&typed(json!({"metadata": {"name": "default"}}))?).await?;
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), name);
         secrets.create(&typed(json!({"metadata": {"name": "secret"}}))?).await?;
+        if let Some(service) = kind.service() {
+            let services: Api<Service> = Api::namespaced(self.client.clone(), name);
+            services.create(&typed(service)?).await?;
+        }
+        if let Some(template) = kind.claim_template() {
+            let templates: Api<ResourceClaimTemplate> = Api::namespaced(self.client.clone(), name);
+            templates.create(&typed(template)?).await?;
+        }
         Ok(())
     }
 
@@ -202,16 +239,50 @@ impl Rig {
     }
 }
 
+fn store() -> Memory {
+    Memory::new(kubekit_server::extractor(), kubekit_server::store_config())
+}
+
+/// Serves over TLS until `stop`; gives an administrator's client, the scheduler's, and the task.
+async fn serve_tls(stop: CancellationToken) -> Result<(Client, Client, JoinHandle<()>)> {
+    let now = jiff::Timestamp::now();
+    let pki = Pki::generate(&ServingNames::default(), now)?;
+    let authority = pki.authority.certificate();
+    let certificates = ClientCertificates::new(authority, Environment::system().clock)?;
+    let server = ApiServer::builder(Arc::new(store())).authenticator(Arc::new(certificates)).build().await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("https://{}", listener.local_addr()?);
+    let dir = tempfile::tempdir()?;
+    let client = |subject: &Subject, name: &str| -> Result<Client> {
+        let path = dir.path().join(name);
+        pki.kubeconfig(subject, &url, now)?.write(&path)?;
+        Ok(Client::from_kubeconfig(&Kubeconfig::from_file(&path)?)?)
+    };
+    let (admin, scheduler) = (client(&Subject::administrator(), "admin")?, client(&Subject::scheduler(), "scheduler")?);
+    let transport = kubekit_server::serve::Transport::tls(&pki.serving, authority)?;
+    let task = tokio::spawn(async move {
+        // A server that fails is noticed by everybody who waits for it.
+        let _ = kubekit_server::serve::serve(listener, transport, server, stop).await;
+    });
+    Ok((admin, scheduler, task))
+}
+
 async fn watch_pods(client: Client, bound: watch::Sender<Bound>, stop: CancellationToken) {
     let pods: Api<Pod> = Api::all(client.clone());
     let events = watcher(pods, watcher::Config::default(), Environment::system().random);
     let mut events = std::pin::pin!(events.take_until(stop.cancelled_owned()));
+    let mut claims = JoinSet::new();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Applied(pod)) => {
                 // Victims of preemption end at once, where no node agent confirms it.
                 if pod.metadata.deletion_timestamp.is_some() {
                     end(&client, &pod).await;
+                }
+                if lacks_claim(&pod) {
+                    claims.spawn(make_claim(client.clone(), pod));
+                    while claims.try_join_next().is_some() {}
+                    continue;
                 }
                 note(&bound, &pod);
             }
@@ -226,6 +297,25 @@ async fn end(client: &Client, pod: &Pod) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
     let _ = pods.delete(pod.metadata.name.as_deref().unwrap_or_default(), &now).await;
+}
+
+/// Whether a pod waits for the claim that its template asks for.
+fn lacks_claim(pod: &Pod) -> bool {
+    let wants = pod.spec.as_ref().is_some_and(|spec| spec.resource_claims.iter().flatten().next().is_some());
+    wants && pod.status.as_ref().is_none_or(|status| status.resource_claim_statuses.is_none())
+}
+
+/// What the claim controller does: makes the claim, and says so in the pod.
+async fn make_claim(client: Client, pod: Pod) -> Result<()> {
+    let (name, uid) = (pod.metadata.name.unwrap_or_default(), pod.metadata.uid.unwrap_or_default());
+    let namespace = pod.metadata.namespace.unwrap_or_default();
+    let claims: Api<ResourceClaim> = Api::namespaced(client.clone(), &namespace);
+    let claim = claims.create(&typed(device_claim(&name, &uid))?).await?;
+    let pods: Api<Pod> = Api::namespaced(client, &namespace);
+    let made = json!([{"name": "resource", "resourceClaimName": claim.metadata.name}]);
+    let patch = Patch::Merge(json!({"status": {"resourceClaimStatuses": made}}));
+    pods.patch_status(&name, &PatchParams::default(), &patch).await?;
+    Ok(())
 }
 
 fn note(bound: &watch::Sender<Bound>, pod: &Pod) {

@@ -159,18 +159,7 @@ pub(crate) const GONE: u32 = u32::MAX;
 impl NodeRow {
     /// The row of a node whose kind does not matter.
     pub fn of(info: &NodeInfo) -> Self {
-        let mut row = Self {
-            allocatable_cpu_milli: 0,
-            allocatable_memory_bytes: 0,
-            requested_cpu_milli: 0,
-            requested_memory_bytes: 0,
-            assumed_cpu_milli: 0,
-            assumed_memory_bytes: 0,
-            pods: 0,
-            pods_max: 0,
-            profile: 0,
-            spec: 0,
-        };
+        let mut row = Self { profile: 0, ..Self::gone() };
         row.read(info);
         row
     }
@@ -190,6 +179,22 @@ impl NodeRow {
             ResourceName::Cpu => Some((self.requested_cpu_milli, self.allocatable_cpu_milli)),
             ResourceName::Memory => Some((self.requested_memory_bytes, self.allocatable_memory_bytes)),
             _ => None,
+        }
+    }
+
+    /// The row of a node that is not there.
+    pub(crate) fn gone() -> Self {
+        Self {
+            allocatable_cpu_milli: 0,
+            allocatable_memory_bytes: 0,
+            requested_cpu_milli: 0,
+            requested_memory_bytes: 0,
+            assumed_cpu_milli: 0,
+            assumed_memory_bytes: 0,
+            pods: 0,
+            pods_max: 0,
+            profile: GONE,
+            spec: 0,
         }
     }
 

@@ -4,6 +4,7 @@
 //! node that goes leaves its place empty, so that it finds it again, and so that a failing node costs indexes one update.
 
 use super::info::{GONE, NodeInfo, NodeRow};
+use crate::framework::Names;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -94,7 +95,7 @@ impl NodeTable {
     }
 
     /// The name at a position, also of a node that is gone.
-    fn name(&self, position: Position) -> Option<&Arc<str>> {
+    pub(crate) fn name(&self, position: Position) -> Option<&Arc<str>> {
         let (chunk, place) = split(position);
         self.slots.get(chunk)?.chunk.names.get(place)
     }
@@ -131,10 +132,28 @@ impl NodeTable {
         self.slots.iter().map(|slot| (slot.chunk.rows.as_slice(), slot.chunk.infos.as_slice()))
     }
 
+    /// The names at all positions; past the end of a chunk the name before is repeated.
+    pub(crate) fn names(&self) -> Names {
+        let chunks = self.slots.iter().map(|slot| &slot.chunk.names);
+        let padded = chunks.flat_map(|names| {
+            let last = names.last().expect("no chunk is empty");
+            names.iter().chain(std::iter::repeat_n(last, CHUNK - names.len()))
+        });
+        padded.cloned().collect()
+    }
+
     /// All nodes, in the order of names.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &NodeInfo> {
         self.chunks()
             .flat_map(|(rows, infos)| rows.iter().zip(infos).filter(|(row, _)| !row.is_gone()).map(|(_, info)| &**info))
+    }
+
+    /// The positions of all nodes, in the order of names.
+    pub(crate) fn live(&self) -> impl Iterator<Item = Position> {
+        self.slots.iter().enumerate().flat_map(|(chunk, slot)| {
+            let rows = slot.chunk.rows.iter().enumerate();
+            rows.filter(|(_, row)| !row.is_gone()).map(move |(place, _)| position(chunk, place))
+        })
     }
 
     /// Changes a node and its row.

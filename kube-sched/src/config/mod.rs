@@ -26,8 +26,8 @@ pub struct SchedulerConfiguration {
     pub queue: QueueConfig,
     /// Who is asked besides the plugins, over HTTP.
     pub extenders: Vec<Extender>,
-    /// How many nodes are looked at before the search for a place ends, in percent; 0 lets kube-scheduler choose. This
-    /// scheduler looks at all.
+    /// The share of the nodes of which feasible ones are looked for, in percent, unless a profile has its own; 0 lets the
+    /// scheduler choose, which looks at all.
     pub percentage_of_nodes_to_score: i64,
     /// Whether several schedulers elect one that works.
     pub leader_elect: bool,
@@ -179,7 +179,10 @@ fn profiles(file: &File, ignored: &[String], mistakes: &mut Mistakes) -> Vec<(Pr
         }
         let mut args = args::PluginArgs::read(entry, &path, mistakes);
         args.fit.ignored_resources.extend_from_slice(ignored);
-        profiles.push((profile::build(name, entry, &args, &path, mistakes), args.bind_timeout));
+        let percentage = entry.percentage_of_nodes_to_score.or(file.percentage_of_nodes_to_score).unwrap_or(0);
+        let builder = profile::build(name, entry, &args, &path, mistakes);
+        let profile = builder.percentage_of_nodes_to_score(usize::try_from(percentage).unwrap_or(0)).build();
+        profiles.push((profile, args.bind_timeout));
     }
     profiles
 }

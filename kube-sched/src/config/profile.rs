@@ -59,7 +59,7 @@ pub(super) fn build(
     args: &PluginArgs,
     path: &str,
     mistakes: &mut Mistakes,
-) -> Profile {
+) -> ProfileBuilder {
     let none = Points::default();
     let sets = entry.plugins.as_ref().unwrap_or(&none);
     check(sets, &format!("{path}.plugins"), mistakes);
@@ -83,7 +83,7 @@ pub(super) fn build(
     if expand(&multi, &sets.bind, Point::Bind).is_empty() {
         mistakes.required(format!("{path}.plugins.bind"), "at least one bind plugin is needed");
     }
-    builder.build()
+    builder
 }
 
 /// The defaults, without what is disabled, with what is enabled in their place or after them.

@@ -435,7 +435,8 @@ impl State {
 
     /// A plugin did not agree to the place that was found: it is given back, and the pod waits.
     fn reject(&mut self, pod: Arc<crate::Pod>, node: &Arc<str>, refusal: Refusal, now: Duration) -> Step {
-        let error = FitError { nodes: 1, refusals: vec![(node.clone(), refusal)], ..FitError::default() };
+        let error =
+            FitError { nodes: 1, refusals: [(node.clone(), refusal)].into_iter().collect(), ..FitError::default() };
         self.forget(&pod.uid, now);
         let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(error.plugins()) };
         self.queue.requeue(&pod.uid, why, now);

@@ -1,22 +1,26 @@
 //! One class of pods: the plugins that have a say about it, and what they say of every node.
 
+use super::diagnosis::Diagnosis;
 use super::domains::Domains;
 use super::groups::{Groups, Verdict};
 use super::index::{Index, NONE};
 use super::log::Log;
-use crate::cluster::{CHUNK, Cluster, NodeInfo, NodeRow, Position};
-use crate::framework::{Depends, DynScore, FilterCycle, MAX_NODE_SCORE, Profile, ScoreCycle, Started};
+use crate::cluster::{CHUNK, Cluster, NodeRow, Position};
+use crate::framework::{Depends, DynScore, FilterCycle, FitError, MAX_NODE_SCORE, Names, Profile, ScoreCycle, Started};
 use crate::model::{Pod, Selector};
+use crate::oracle;
 use crate::scheduler::{Tie, hash, nth};
 use std::sync::Arc;
 
 /// What a class keeps of plugins at work.
 #[derive(Debug, Default)]
 struct Plugins {
-    /// Filters that look at the node's object alone.
-    fixed_filters: Vec<Box<dyn FilterCycle>>,
-    /// Filters that look at the node and its pods.
-    node_filters: Vec<Box<dyn FilterCycle>>,
+    /// All filters but those on domains, in the profile's order.
+    filters: Vec<Box<dyn FilterCycle>>,
+    /// Which of them look at the node's kind alone.
+    by_kind: Vec<usize>,
+    /// Which of them look at the node and its pods.
+    by_node: Vec<usize>,
     /// Scores that are final for a node, with weights.
     node_scores: Vec<(Box<dyn ScoreCycle>, i64)>,
 }
@@ -35,6 +39,7 @@ pub(super) struct Class {
     /// The selector of pods like it, where default spreading has one.
     pub(super) alike: Selector,
     index: Index,
+    diagnosis: Diagnosis,
     /// Up to where in the log the index is right; `None` before it was made.
     synced: Option<u64>,
     /// The version of the objects of nodes that the plugins started on.
@@ -67,6 +72,7 @@ impl Class {
             plugins: Plugins::default(),
             groups: Groups::default(),
             index: Index::default(),
+            diagnosis: Diagnosis::default(),
             synced: None,
             specs: cluster.versions().0,
             sees_all_specs: false,
@@ -114,10 +120,11 @@ impl Class {
             Started::Only(..) | Started::Refuse(_) => return Err(Unkept),
         };
         match depends {
-            Depends::Profile => self.plugins.fixed_filters.push(cycle),
-            Depends::Spec | Depends::Node => self.plugins.node_filters.push(cycle),
+            Depends::Profile => self.plugins.by_kind.push(self.plugins.filters.len()),
+            Depends::Spec | Depends::Node => self.plugins.by_node.push(self.plugins.filters.len()),
             Depends::Anything | Depends::NodeSpecs | Depends::Domains(_) => return Err(Unkept),
         }
+        self.plugins.filters.push(cycle);
         Ok(())
     }
 
@@ -141,17 +148,47 @@ impl Class {
     /// Forgets what is known of nodes.
     pub(super) fn forget(&mut self) {
         self.synced = None;
+        self.diagnosis.forget();
+    }
+
+    /// Gives up the memory that is kept for nodes.
+    pub(super) fn release(&mut self) {
+        self.synced = None;
+        self.index = Index::default();
+        self.diagnosis.forget();
+        self.groups.release();
+        self.domains.iter_mut().for_each(Domains::forget);
+    }
+
+    /// Roughly how much memory is kept for nodes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let domains = self.domains.as_ref().map_or(0, Domains::bytes);
+        self.index.bytes() + self.groups.bytes() + self.diagnosis.bytes() + domains
+    }
+
+    /// Why no node takes a pod of this class, when [`Self::choose`] has said that none does.
+    pub(super) fn nowhere(
+        &mut self,
+        profile: &Profile,
+        cluster: &Cluster,
+        pod: &Pod,
+        (log, names): (&Log, &Names),
+    ) -> Box<FitError> {
+        self.diagnosis.follow(cluster, &self.pod, &self.plugins.filters, (log, names));
+        self.diagnosis.fit_error(profile, cluster, pod, &self.plugins.filters)
     }
 
     /// Brings the index to the present state of the cluster.
     pub(super) fn follow(&mut self, cluster: &Cluster, log: &Log) {
         self.follow_domains(cluster, log);
-        let missed = self.synced.and_then(|synced| log.since(synced));
+        let missed = self.synced.and_then(|synced| log.rows_since(synced));
         match missed {
             // Evaluating a node out of order costs about three times as much as one in a row.
             Some(missed) if missed.len() <= cluster.len() / 3 + 16 => {
-                for position in missed {
-                    self.look(cluster, position, None);
+                // Reads that do not wait for each other, before those that do.
+                std::hint::black_box(missed.clone().fold(0, |sum, (position, _)| sum ^ self.index.touch(position)));
+                for (position, row) in missed {
+                    self.set(cluster, position, row, None);
                 }
                 self.shift();
             }
@@ -174,9 +211,18 @@ impl Class {
 
     /// Looks at one node again; for `itself`, a promise to that pod takes no room.
     fn look(&mut self, cluster: &Cluster, position: Position, itself: Option<&str>) {
-        let Some(row) = cluster.table().row(position) else { return };
+        if let Some(row) = cluster.table().row(position) {
+            self.set(cluster, position, row, itself);
+        }
+    }
+
+    /// Notes what follows from a node's row.
+    fn set(&mut self, cluster: &Cluster, position: Position, row: &NodeRow, itself: Option<&str>) {
         let at = position as usize;
-        let verdict = self.evaluate(cluster, row, cluster.table().info(position), itself);
+        if at >= self.index.scores().len() {
+            return;
+        }
+        let verdict = self.evaluate(cluster, row, position, itself);
         let score = self.groups.set(at, self.index.get(at) != NONE, verdict);
         self.index.set(at, score.unwrap_or(NONE));
     }
@@ -191,58 +237,41 @@ impl Class {
 
     fn rebuild(&mut self, cluster: &Cluster) {
         let mut verdicts = Vec::with_capacity(cluster.table().positions());
-        for (rows, infos) in cluster.table().chunks() {
-            for (row, info) in rows.iter().zip(infos) {
-                verdicts.push(self.evaluate(cluster, row, info, None));
+        for (rows, _) in cluster.table().chunks() {
+            let first = verdicts.len();
+            for (place, row) in rows.iter().enumerate() {
+                verdicts.push(self.evaluate(cluster, row, narrow(first + place), None));
             }
-            verdicts.resize(verdicts.len().next_multiple_of(CHUNK), None);
+            verdicts.resize(first + CHUNK, None);
         }
         let scores = self.groups.fill(&verdicts);
         self.index.fill(scores.into_iter().map(|score| score.unwrap_or(NONE)).collect());
     }
 
     /// What the plugins say of a node: its group and its own score; `None` when it cannot take the pod.
-    fn evaluate(&mut self, cluster: &Cluster, row: &NodeRow, info: &Arc<NodeInfo>, itself: Option<&str>) -> Verdict {
+    fn evaluate(&mut self, cluster: &Cluster, row: &NodeRow, position: Position, itself: Option<&str>) -> Verdict {
         if row.is_gone() {
             return None;
         }
-        let group = self.groups.of(&self.plugins.fixed_filters, &self.pod, row, info)?;
+        // A node lies far from its row, and most plugins need the row alone.
+        let info = || cluster.table().info(position);
+        let Plugins { filters, by_kind, by_node, .. } = &self.plugins;
+        let group = self.groups.of(by_kind.iter().map(|i| &filters[*i]), &self.pod, row, info)?;
         let pod = &*self.pod;
-        for filter in &self.plugins.node_filters {
-            if !filter.filter_row(pod, row).unwrap_or_else(|| filter.filter(pod, info).is_ok()) {
+        for filter in by_node.iter().map(|i| &filters[*i]) {
+            if !filter.filter_row(pod, row).unwrap_or_else(|| filter.filter(pod, info()).is_ok()) {
                 return None;
             }
         }
-        if cluster.has_nominations() && !self.fits_beside_nominated(cluster, info, itself) {
+        if cluster.has_nominations() && oracle::beside_nominated(cluster, filters, pod, info(), itself).is_err() {
             return None;
         }
         let mut score = 0;
         for (plugin, weight) in &self.plugins.node_scores {
-            let raw = plugin.score_row(pod, row).unwrap_or_else(|| plugin.score(pod, info));
+            let raw = plugin.score_row(pod, row).unwrap_or_else(|| plugin.score(pod, info()));
             score += raw.clamp(0, MAX_NODE_SCORE) * weight;
         }
         Some((group, i16::try_from(score).expect("the engine takes no profile with larger weights")))
-    }
-
-    /// Whether the node takes the pod also with the pods that are promised room on it and are at least as important, but
-    /// for one that is the pod itself.
-    fn fits_beside_nominated(&self, cluster: &Cluster, info: &NodeInfo, itself: Option<&str>) -> bool {
-        let pod = &*self.pod;
-        let promised = cluster.nominated(&info.node().name).iter();
-        let mut promised =
-            promised.filter(|other| other.priority >= pod.priority && Some(&*other.uid) != itself).peekable();
-        if promised.peek().is_none() {
-            return true;
-        }
-        let mut with_them = info.clone();
-        let mut cycles: Vec<_> = self.plugins.node_filters.iter().map(|cycle| cycle.fork()).collect();
-        for other in promised {
-            with_them.add(other.clone());
-            for cycle in &mut cycles {
-                cycle.add_pod(pod, other, &with_them, cluster);
-            }
-        }
-        cycles.iter().all(|cycle| cycle.filter(pod, &with_them).is_ok())
     }
 
     /// Where a pod of this class goes.
@@ -277,7 +306,8 @@ impl Class {
         domains.filter(&mut feasible);
         let found = |at: usize| Choice::Node { position: narrow(at), feasible: feasible.len() };
         match feasible[..] {
-            [] => return Choice::Nowhere,
+            // What a node says of its pods alone does not tell why.
+            [] => return Choice::Unknown,
             [only] => return found(only),
             _ => {}
         }

@@ -138,6 +138,11 @@ impl Domains {
         self.slots = Vec::new();
     }
 
+    /// Roughly how much memory the counters take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.iter().map(|(_, slot)| slot.bytes()).sum()
+    }
+
     /// Looks at one node again.
     pub(super) fn look(&mut self, cluster: &Cluster, position: Position) {
         let Some(row) = cluster.table().row(position) else { return };

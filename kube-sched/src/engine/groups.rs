@@ -49,20 +49,30 @@ impl Groups {
         self.by_node |= by_node;
     }
 
+    /// Gives up the memory that is kept for nodes.
+    pub(super) fn release(&mut self) {
+        self.positions = Vec::new();
+    }
+
+    /// Roughly how much memory is kept for nodes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&self.positions[..]) + size_of_val(&self.known[..])
+    }
+
     /// Whether nodes have too little in common for groups.
     pub(super) fn are_too_many(&self) -> bool {
         self.groups.len() >= GROUPS_MAX
     }
 
     /// The group of a node; `None` when a filter refuses it.
-    pub(super) fn of(
+    pub(super) fn of<'a>(
         &mut self,
-        filters: &[Box<dyn FilterCycle>],
+        mut filters: impl ExactSizeIterator<Item = &'a Box<dyn FilterCycle>>,
         pod: &Pod,
         row: &NodeRow,
-        info: &Arc<NodeInfo>,
+        info: impl Fn() -> &'a Arc<NodeInfo>,
     ) -> Option<u16> {
-        if filters.is_empty() && self.scores.is_empty() {
+        if filters.len() == 0 && self.scores.is_empty() {
             return Some(0);
         }
         let profile = row.profile as usize;
@@ -70,7 +80,7 @@ impl Groups {
             Some(1) => return None,
             Some(&number) if number > 1 => {
                 return Some(if self.by_node {
-                    self.number(pod, info)
+                    self.number(pod, info())
                 } else {
                     u16::try_from(number - 2).expect("there are fewer groups")
                 });
@@ -80,11 +90,11 @@ impl Groups {
         if profile >= self.known.len() {
             self.known.resize(profile + 1, 0);
         }
-        if filters.iter().any(|filter| filter.filter(pod, info).is_err()) {
+        if filters.any(|filter| filter.filter(pod, info()).is_err()) {
             self.known[profile] = 1;
             return None;
         }
-        let group = if self.scores.is_empty() { 0 } else { self.number(pod, info) };
+        let group = if self.scores.is_empty() { 0 } else { self.number(pod, info()) };
         self.known[profile] = u32::from(group) + 2;
         Some(group)
     }

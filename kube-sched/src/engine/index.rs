@@ -55,6 +55,11 @@ impl Index {
         self.levels.push(below);
     }
 
+    /// How much memory it takes, in bytes, but for the tree, which is small.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&self.scores[..])
+    }
+
     /// All scores.
     pub(super) fn scores(&self) -> &[i16] {
         &self.scores
@@ -67,6 +72,13 @@ impl Index {
 
     pub(super) fn get(&self, position: usize) -> i16 {
         self.scores[position]
+    }
+
+    /// Reads what changing this score will read.
+    pub(super) fn touch(&self, position: u32) -> i16 {
+        let at = position as usize;
+        let above = self.levels.first().and_then(|level| level.get(at / FAN_OUT)).map_or(NONE, |best| best.score);
+        above ^ self.scores.get(at).copied().unwrap_or(NONE)
     }
 
     /// Changes one score.

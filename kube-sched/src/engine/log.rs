@@ -4,7 +4,7 @@
 //! When decisions go from a cluster to a fork of it, or back, or to a sister, what differs are the positions that either
 //! changed since they parted. So one set of indexes serves a cluster and all its forks, at a cost of the changes made.
 
-use crate::cluster::{Cluster, Position, divergence};
+use crate::cluster::{Cluster, NodeRow, Position, divergence};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -20,6 +20,9 @@ pub(super) struct Log {
     /// Where changes of the present journal stand in this sequence: from the first number on, those from the second on.
     pieces: Vec<(u64, u64)>,
     positions: VecDeque<Position>,
+    /// The rows of these nodes as they are now, or were when the node changed before its next change in this sequence: many
+    /// classes read them one after the other, where the nodes themselves lie all over the memory.
+    rows: VecDeque<NodeRow>,
     dropped: u64,
 }
 
@@ -35,6 +38,12 @@ impl Log {
         (skip <= self.positions.len()).then(|| self.positions.range(skip..).copied())
     }
 
+    /// The same with the rows of the nodes.
+    pub(super) fn rows_since(&self, start: u64) -> Option<impl ExactSizeIterator<Item = (Position, &NodeRow)> + Clone> {
+        let skip = usize::try_from(start.checked_sub(self.dropped)?).ok()?;
+        (skip <= self.positions.len()).then(|| self.positions.range(skip..).copied().zip(self.rows.range(skip..)))
+    }
+
     /// Takes in what differs between the last cluster and this one; `false` when that is unknown, and everything that was
     /// computed is to be thrown away.
     pub(super) fn follow(&mut self, cluster: &Cluster) -> bool {
@@ -46,13 +55,16 @@ impl Log {
             self.journal_end = journal.end();
             self.dropped = self.end() + 1;
             self.positions.clear();
+            self.rows.clear();
             self.pieces = vec![(journal.end(), self.dropped)];
         }
+        let rows = self.positions.range(self.rows.len()..);
+        self.rows.extend(rows.map(|position| cluster.table().row(*position).copied().unwrap_or_else(NodeRow::gone)));
         let kept = (cluster.len() / 2).max(4096);
-        while self.positions.len() > kept {
-            self.positions.pop_front();
-            self.dropped += 1;
-        }
+        let excess = self.positions.len().saturating_sub(kept);
+        self.positions.drain(..excess);
+        self.rows.drain(..excess);
+        self.dropped += excess as u64;
         known
     }
 

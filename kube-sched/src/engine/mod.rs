@@ -14,12 +14,13 @@
 //! differ: nothing is copied, and the indexes of a cluster serve all its forks. (An index with versions of its own for each
 //! fork would make forks cost at every change of a cluster that has none.)
 //!
-//! **Bounds.** Classes beyond [`SCORES_MAX`] scores in memory give way, the least recently used first.
+//! **Bounds.** When classes take more than [`BYTES_MAX`], the least recently used give up what they keep of nodes.
 //!
 //! The oracle is [`Scheduler::schedule_naively`](crate::Scheduler::schedule_naively); both take the same decisions, and
 //! the crate's tests hold one against the other on random clusters.
 
 mod class;
+mod diagnosis;
 mod domains;
 mod groups;
 mod index;
@@ -28,7 +29,7 @@ mod log;
 mod slot;
 
 use crate::cluster::{Cluster, Position};
-use crate::framework::{Depends, MAX_NODE_SCORE, Profile};
+use crate::framework::{Depends, FitError, MAX_NODE_SCORE, Names, Profile};
 use crate::model::{Pod, Selector};
 use crate::scheduler::Tie;
 use class::{Choice, Class};
@@ -39,20 +40,22 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-/// How many scores are kept in memory, two bytes each, over all classes.
-const SCORES_MAX: usize = 256 << 20;
+/// How much memory classes take, in bytes, before the least recently used gives up what it keeps of nodes.
+const BYTES_MAX: usize = 512 << 20;
 /// How many label keys of terms are kept that no bound pod has any more.
 const KEYS_MAX: usize = 1024;
-/// How many classes are kept at most, and at least.
-const CLASSES: std::ops::RangeInclusive<usize> = 16..=1024;
+/// How many classes are known at most.
+const CLASSES_MAX: usize = 1024;
+/// How many classes keep what they know of nodes, whatever memory it takes.
+const CLASSES_KEPT_MIN: usize = 16;
 
 /// What the fast path says.
 #[derive(Debug)]
 pub(crate) enum Decision {
     /// The pod goes here; so many nodes could take it.
     Node { position: Position, feasible: usize },
-    /// No node can take it.
-    Nowhere,
+    /// No node can take it, and why.
+    Nowhere(Box<FitError>),
     /// All plugins have to be asked about all nodes.
     Unknown,
 }
@@ -75,7 +78,7 @@ impl Clone for Engine {
 }
 
 impl Engine {
-    /// How many decisions were made.
+    /// How many decisions asked no plugin about all nodes.
     pub(crate) fn kept(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).kept
     }
@@ -98,8 +101,9 @@ struct Cache {
     table: HashTable<usize>,
     hasher: DefaultHashBuilder,
     decisions: u64,
-    /// Decisions that found a node.
+    /// Decisions that asked no plugin about all nodes.
     kept: u64,
+    names: KnownNames,
     seen: LabelsSeen,
     term_version: Option<u64>,
     /// Whether the profile has rules on domains.
@@ -111,7 +115,7 @@ struct Cache {
 impl Cache {
     fn decide(&mut self, profile: &Profile, cluster: &Cluster, pod: &Pod, tie: Tie) -> Decision {
         let domains = *self.domains.get_or_insert_with(|| has_domains(profile));
-        if self.refuses || !suits(profile, pod) {
+        if self.refuses || cluster.is_empty() || !suits(profile, pod) {
             return Decision::Unknown;
         }
         if !self.log.follow(cluster) {
@@ -128,7 +132,11 @@ impl Cache {
                 self.kept += 1;
                 Decision::Node { position, feasible }
             }
-            Choice::Nowhere => Decision::Nowhere,
+            Choice::Nowhere => {
+                self.kept += 1;
+                let names = self.names.of(cluster);
+                Decision::Nowhere(class.nowhere(profile, cluster, pod, (&self.log, &names)))
+            }
             Choice::Unknown => Decision::Unknown,
         }
     }
@@ -149,7 +157,7 @@ impl Cache {
             return Some(number);
         }
         let class = Class::new(profile, cluster, pod, (hash, alike)).ok()?;
-        let number = self.room(cluster);
+        let number = self.room();
         if number == self.classes.len() {
             self.classes.push(class);
         } else {
@@ -184,17 +192,52 @@ impl Cache {
     }
 
     /// The number for a new class, at the cost of the least recently used one where there are many.
-    fn room(&mut self, cluster: &Cluster) -> usize {
-        let most = SCORES_MAX / cluster.table().positions().max(1);
-        if self.classes.len() < most.clamp(*CLASSES.start(), *CLASSES.end()) {
+    fn room(&mut self) -> usize {
+        self.shrink();
+        if self.classes.len() < CLASSES_MAX {
             return self.classes.len();
         }
         let oldest = (0..self.classes.len()).min_by_key(|number| self.classes[*number].used);
-        let oldest = oldest.expect("the least number of classes is not 0");
+        let oldest = oldest.expect("the most of classes is not 0");
         if let Ok(entry) = self.table.find_entry(self.classes[oldest].hash, |number| *number == oldest) {
             entry.remove();
         }
         oldest
+    }
+
+    /// Takes memory from classes that were not used for long.
+    fn shrink(&mut self) {
+        let mut keeping: Vec<(u64, usize, usize)> = self
+            .classes
+            .iter()
+            .enumerate()
+            .map(|(number, class)| (class.used, number, class.bytes()))
+            .filter(|(.., bytes)| *bytes > 0)
+            .collect();
+        let mut bytes: usize = keeping.iter().map(|(.., bytes)| bytes).sum();
+        keeping.sort_unstable();
+        let mut left = keeping.len();
+        for (_, number, released) in keeping {
+            if bytes <= BYTES_MAX || left < CLASSES_KEPT_MIN {
+                return;
+            }
+            self.classes[number].release();
+            (bytes, left) = (bytes - released, left - 1);
+        }
+    }
+}
+
+/// The names of nodes by position.
+#[derive(Default)]
+struct KnownNames(Option<(u64, Names)>);
+
+impl KnownNames {
+    fn of(&mut self, cluster: &Cluster) -> Names {
+        let layout = cluster.table().layout();
+        if self.0.as_ref().is_none_or(|(known, _)| *known != layout) {
+            self.0 = Some((layout, cluster.table().names()));
+        }
+        self.0.as_ref().expect("it was just put there").1.clone()
     }
 }
 

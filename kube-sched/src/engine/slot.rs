@@ -92,6 +92,11 @@ impl Slot {
         self.filled += usize::from(*sum != 0);
     }
 
+    /// Roughly how much memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&self.places[..]) + size_of_val(&self.sums[..])
+    }
+
     /// Whether all sums are 0.
     pub(super) fn is_empty(&self) -> bool {
         self.filled == 0

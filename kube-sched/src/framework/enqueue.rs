@@ -24,6 +24,12 @@ pub trait QueueSort: Send + Sync + Debug {
 
     /// `Less` when `a` is to be tried before `b`. Ties are broken by the time of enqueueing.
     fn compare(&self, a: &Pod, b: &Pod) -> Ordering;
+
+    /// A number by which pods are ordered, the smallest first, where a number says all: a queue of a million pods then
+    /// need not look at them. All pods have one, or none.
+    fn rank(&self, _pod: &Pod) -> Option<i64> {
+        None
+    }
 }
 
 /// What happened in the cluster, for hints.
@@ -62,6 +68,24 @@ pub enum EventKind {
     Group,
     /// Time has passed: pods that waited too long are tried whatever plugins say.
     Flush,
+}
+
+impl EventKind {
+    /// All kinds.
+    pub const ALL: &'static [Self] = &[
+        Self::NodeAdd,
+        Self::NodeAllocatable,
+        Self::NodeLabel,
+        Self::NodeTaint,
+        Self::PodAdd,
+        Self::PodUpdate,
+        Self::PodDelete,
+        Self::NamespaceLabel,
+        Self::Storage,
+        Self::Devices,
+        Self::Group,
+        Self::Flush,
+    ];
 }
 
 /// A plugin's answer to an event.

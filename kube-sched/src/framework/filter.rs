@@ -1,6 +1,6 @@
 //! PreFilter and Filter: which nodes a pod may go to.
 
-use super::{ClusterEvent, Depends, Hint, Refusal};
+use super::{ClusterEvent, Depends, EventKind, Hint, Refusal};
 use crate::cluster::{Cluster, NodeInfo, NodeRow};
 use crate::model::Pod;
 use std::fmt::Debug;
@@ -61,7 +61,12 @@ pub trait Filter: Send + Sync + Debug + 'static {
     /// Preemption asks what would be if `other` were not on `node`.
     fn remove_pod(&self, _state: &mut Self::State, _pod: &Pod, _other: &Pod, _node: &NodeInfo, _cluster: &Cluster) {}
 
-    /// Whether an event may make a pod schedulable that this plugin refused (queueing hint, KEP-4247).
+    /// The kinds of events that may make pods schedulable that this plugin refused; of others it is not told.
+    fn events_to_register(&self) -> &[EventKind] {
+        EventKind::ALL
+    }
+
+    /// Whether an event of these kinds may make this pod schedulable (queueing hint, KEP-4247).
     fn hint(&self, _event: &ClusterEvent, _pod: &Pod) -> Hint {
         Hint::Queue
     }
@@ -73,6 +78,7 @@ pub(crate) trait DynFilter: Send + Sync + Debug {
     fn depends(&self, pod: &Pod) -> Depends;
     fn sees_pod_labels(&self) -> bool;
     fn start(self: Arc<Self>, cluster: &Cluster, pod: &Pod) -> Started;
+    fn events_to_register(&self) -> &[EventKind];
     fn hint(&self, event: &ClusterEvent, pod: &Pod) -> Hint;
 }
 
@@ -119,6 +125,10 @@ impl<F: Filter> DynFilter for F {
             PreFilter::Only(nodes, state) => Started::Only(nodes, Box::new(Cycle { plugin: self, state })),
             PreFilter::Refuse(refusal) => Started::Refuse(refusal),
         }
+    }
+
+    fn events_to_register(&self) -> &[EventKind] {
+        Filter::events_to_register(self)
     }
 
     fn hint(&self, event: &ClusterEvent, pod: &Pod) -> Hint {

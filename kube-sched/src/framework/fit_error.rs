@@ -1,17 +1,16 @@
 //! Why no node took a pod, as data and in kube-scheduler's words.
 
-use super::{Code, Nomination, Refusal};
+use super::{Code, Nomination, Refusal, Refusals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 /// Why no node took a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FitError {
     /// Number of nodes there were.
     pub nodes: usize,
-    /// Per node, in order of names, the plugin that refused it and why.
-    pub refusals: Vec<(Arc<str>, Refusal)>,
+    /// Per node the plugin that refused it and why.
+    pub refusals: Refusals,
     /// A plugin that refused every node at once, before any was looked at.
     pub pre_filter: Option<Refusal>,
     /// A node that is to be cleared for the pod.
@@ -25,7 +24,7 @@ pub struct FitError {
 impl FitError {
     /// The names of the plugins that refused.
     pub fn plugins(&self) -> BTreeSet<&'static str> {
-        self.pre_filter.iter().chain(self.refusals.iter().map(|(_, refusal)| refusal)).map(|r| r.plugin).collect()
+        self.answers().map(|refusal| refusal.plugin).collect()
     }
 
     /// Whether a plugin failed, rather than refused.
@@ -34,7 +33,11 @@ impl FitError {
     }
 
     fn failure(&self) -> Option<&Refusal> {
-        self.pre_filter.iter().chain(self.refusals.iter().map(|(_, r)| r)).find(|r| r.code == Code::Error)
+        self.answers().find(|refusal| refusal.code == Code::Error)
+    }
+
+    fn answers(&self) -> impl Iterator<Item = &Refusal> {
+        self.pre_filter.iter().chain(self.refusals.answers().map(|(refusal, _)| refusal))
     }
 }
 
@@ -55,7 +58,10 @@ impl fmt::Display for FitError {
         if let Some(refusal) = &self.pre_filter {
             write!(f, " {}.", refusal.reasons.join(", "))?;
         } else {
-            write!(f, "{}", histogram(self.refusals.iter().flat_map(|(_, r)| r.reasons.iter().map(|r| &**r))))?;
+            let answers = self.refusals.answers();
+            let counted =
+                answers.flat_map(|(refusal, nodes)| refusal.reasons.iter().map(move |reason| (&**reason, nodes)));
+            write!(f, "{}", histogram(counted))?;
         }
         match &self.post_filter {
             Some(message) => write!(f, " {message}"),
@@ -66,11 +72,12 @@ impl fmt::Display for FitError {
 
 impl std::error::Error for FitError {}
 
-/// ` 1 Insufficient cpu, 2 Too many pods.`, sorted as text as kube-scheduler does; nothing without reasons.
-pub(crate) fn histogram<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
+/// ` 1 Insufficient cpu, 2 Too many pods.` of reasons with numbers of nodes, sorted as text as kube-scheduler does; nothing
+/// without reasons.
+pub(crate) fn histogram<'a>(reasons: impl Iterator<Item = (&'a str, usize)>) -> String {
     let mut counts = BTreeMap::<&str, usize>::new();
-    for reason in reasons {
-        *counts.entry(reason).or_default() += 1;
+    for (reason, nodes) in reasons.filter(|(_, nodes)| *nodes > 0) {
+        *counts.entry(reason).or_default() += nodes;
     }
     let mut parts: Vec<String> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     parts.sort();

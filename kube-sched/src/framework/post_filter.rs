@@ -1,7 +1,7 @@
 //! PostFilter: what to do for a pod that no node can take.
 
-use super::{Code, FilterCycle, Refusal};
-use crate::cluster::{Cluster, NodeInfo};
+use super::{Candidate, Code, DryRuns, Failures, FilterCycle, Refusal, Refusals};
+use crate::cluster::{Cluster, NodeInfo, Position};
 use crate::model::Pod;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -28,11 +28,14 @@ pub trait PostFilter: Send + Sync + Debug {
 }
 
 /// A pod that found no node, with all that is known of why.
+#[derive(Clone, Copy)]
 pub struct Attempt<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) pod: &'a Pod,
-    pub(crate) cycles: Vec<Box<dyn FilterCycle>>,
-    pub(crate) refusals: &'a [(Arc<str>, Refusal)],
+    pub(crate) cycles: &'a [Box<dyn FilterCycle>],
+    pub(crate) refusals: &'a Refusals,
+    /// What dry runs of pods of its class have found, where that is kept.
+    pub(crate) kept: Option<&'a DryRuns>,
 }
 
 impl Debug for Attempt<'_> {
@@ -53,20 +56,32 @@ impl<'a> Attempt<'a> {
     }
 
     /// Why each node refused the pod.
-    pub fn refusals(&self) -> &'a [(Arc<str>, Refusal)] {
+    pub fn refusals(&self) -> &'a Refusals {
         self.refusals
     }
 
-    /// The nodes that failed in a way that removing pods may mend.
-    pub fn candidates(&self) -> impl Iterator<Item = &'a NodeInfo> {
-        self.refusals
-            .iter()
-            .filter(|(_, refusal)| refusal.code == Code::Unschedulable)
-            .filter_map(|(name, _)| self.cluster.node(name))
+    /// The number of nodes that failed in a way that removing pods may mend.
+    pub fn candidates_len(&self) -> usize {
+        self.refusals.answers().filter(|(refusal, _)| is_mendable(refusal)).map(|(_, nodes)| nodes).sum()
+    }
+
+    /// These nodes in the order of names, from the `first`-th on, and then those before it; but for those of
+    /// [`Self::known_failures`].
+    pub fn candidates_from(&'a self, first: usize) -> impl Iterator<Item = Candidate<'a>> {
+        let positions = || self.refusals.positions(is_mendable);
+        let failed = self.kept.map(DryRuns::failed).unwrap_or_default();
+        let all = positions().skip(first).chain(positions().take(first));
+        all.filter(move |at| !failed.contains(*at))
+            .map(|at| Candidate { attempt: self, position: Position::try_from(at).expect("positions have 32 bits") })
+    }
+
+    /// Why clearing a node does not help, of those of these nodes for which that was found out before, for a pod like this.
+    pub fn known_failures(&self) -> Failures {
+        self.kept.map(DryRuns::failures).unwrap_or_default()
     }
 
     /// What would be on one node, if some of its pods were gone.
-    pub fn what_if(&self, node: &'a NodeInfo) -> WhatIf<'_> {
+    pub fn what_if(&self, node: &'a NodeInfo) -> WhatIf<'a> {
         WhatIf {
             cluster: self.cluster,
             pod: self.pod,
@@ -74,6 +89,10 @@ impl<'a> Attempt<'a> {
             node: node.clone(),
         }
     }
+}
+
+fn is_mendable(refusal: &Refusal) -> bool {
+    refusal.code == Code::Unschedulable
 }
 
 /// One node with some of its pods taken away in thought.
@@ -121,6 +140,6 @@ impl WhatIf<'_> {
     /// # Errors
     /// The refusal of the first filter that does not agree.
     pub fn check(&self) -> Result<(), Refusal> {
-        crate::oracle::run_filters(self.cluster, &self.cycles, self.pod, &self.node)
+        crate::oracle::run_filters(self.cluster, &self.cycles, self.pod, &self.node, Some(&self.pod.uid))
     }
 }

@@ -19,7 +19,7 @@ pub enum Code {
 }
 
 /// A plugin's refusal of a pod, or of one node for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// The plugin.
     pub plugin: &'static str,

@@ -77,6 +77,11 @@ impl<T: Entry> Table<T> {
         true
     }
 
+    /// Whether the other is this table or a copy of it, and neither has changed since. `false` may be said of equal ones.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.namespaces, &other.namespaces)
+    }
+
     /// How often the table was changed.
     pub fn changes(&self) -> u64 {
         self.changes

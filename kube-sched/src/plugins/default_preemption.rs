@@ -1,16 +1,11 @@
 //! DefaultPreemption: clears a node of less important pods.
 //!
-//! Per node that removing pods may mend: take away all pods of lower priority; if the pod then fits, reprieve from the most
-//! important down, those whose disruption budget would be violated first. Choose the node by: fewest violated budgets;
-//! lowest highest-priority victim; smallest sum of priorities; fewest victims; latest start of the highest-priority
-//! victims; first. At most a tenth of the nodes and at least 100 are candidates, from an offset that the seed decides.
-//! Source: kube-scheduler's `defaultpreemption` and `preemption`.
+//! The nodes that removing pods may mend are tried, as the framework's dry run says ([`Candidate::dry_run`]), and the
+//! cheapest is chosen ([`Cost`](crate::framework::Cost)): fewest violated budgets; lowest highest-priority victim; smallest
+//! sum of priorities; fewest victims; latest start of the highest-priority victims; first. At most a tenth of the nodes and
+//! at least 100 are candidates, from an offset that the seed decides. Source: kube-scheduler's `defaultpreemption`.
 
-use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{Attempt, Code, Nomination, PostFilter, Reason, histogram};
-use crate::inventory::DisruptionBudget;
-use crate::model::Pod;
-use std::cmp::Reverse;
+use crate::framework::{Attempt, Candidate, Code, Failures, Nomination, PostFilter, Victims, histogram};
 use std::sync::Arc;
 
 /// Clears a node of less important pods.
@@ -30,14 +25,6 @@ impl Default for DefaultPreemption {
     }
 }
 
-/// What would have to go from a node.
-struct Candidate<'a> {
-    node: &'a NodeInfo,
-    /// Most important first.
-    victims: Vec<Arc<Pod>>,
-    violations: usize,
-}
-
 impl PostFilter for DefaultPreemption {
     fn name(&self) -> &'static str {
         "DefaultPreemption"
@@ -50,39 +37,37 @@ impl PostFilter for DefaultPreemption {
         if waits_for_victims(attempt) {
             return Err("preemption: not eligible due to a terminating pod on the nominated node.".to_owned());
         }
-        let (candidates, refusals) = self.dry_run(attempt);
-        let Some(best) = candidates.into_iter().min_by_key(rank) else {
-            return Err(message(attempt.cluster().len(), &refusals));
-        };
-        Ok(Nomination { node: best.node.node().name.to_string(), victims: best.victims })
+        let mut failures = attempt.known_failures();
+        let candidates = self.candidates(attempt, &mut failures);
+        // Of equals the first.
+        let best = candidates.iter().min_by_key(|(_, victims)| victims.cost);
+        let (candidate, victims) = best.ok_or_else(|| message(attempt.cluster().len(), &failures))?;
+        Ok(Nomination { node: candidate.node().node().name.to_string(), victims: victims.pods.clone() })
     }
 }
 
 impl DefaultPreemption {
-    /// Candidates in the order in which they were found, and why the other nodes are none.
-    fn dry_run<'a>(&self, attempt: &Attempt<'a>) -> (Vec<Candidate<'a>>, Vec<Vec<Reason>>) {
-        let nodes: Vec<&NodeInfo> = attempt.candidates().collect();
-        let wanted = (nodes.len() * self.min_candidate_nodes_percentage / 100)
-            .max(self.min_candidate_nodes_absolute)
-            .min(nodes.len());
-        let (before, from) = nodes.split_at(self.offset(&attempt.pod().uid, nodes.len()));
-        let mut candidates: Vec<Candidate<'a>> = Vec::new();
-        let mut refusals = Vec::new();
+    /// The nodes among which one is chosen, in the order in which they were found, and what would have to go from each.
+    fn candidates<'a>(&self, attempt: &'a Attempt<'a>, failures: &mut Failures) -> Vec<(Candidate<'a>, Arc<Victims>)> {
+        let nodes = attempt.candidates_len();
+        let wanted =
+            (nodes * self.min_candidate_nodes_percentage / 100).max(self.min_candidate_nodes_absolute).min(nodes);
+        let mut found = Vec::with_capacity(wanted);
         let mut without_violation = false;
-        for node in from.iter().chain(before) {
-            match victims(attempt, node) {
-                Ok(candidate) => {
-                    without_violation |= candidate.violations == 0;
-                    candidates.push(candidate);
+        for candidate in attempt.candidates_from(self.offset(&attempt.pod().uid, nodes)) {
+            match candidate.dry_run() {
+                Ok(victims) => {
+                    without_violation |= victims.cost.violations == 0;
+                    found.push((candidate, victims));
                     // As long as every candidate violates a budget the search goes on.
-                    if without_violation && candidates.len() >= wanted {
+                    if without_violation && found.len() >= wanted {
                         break;
                     }
                 }
-                Err(reasons) => refusals.push(reasons),
+                Err(reasons) => *failures.entry(reasons).or_default() += 1,
             }
         }
-        (candidates, refusals)
+        found
     }
 
     /// Where the search begins: a hash, so that the same attempt begins at the same node.
@@ -102,87 +87,17 @@ impl DefaultPreemption {
 fn waits_for_victims(attempt: &Attempt<'_>) -> bool {
     let pod = attempt.pod();
     let Some(node) = pod.nominated_node.as_ref().and_then(|name| attempt.cluster().node(name)) else { return false };
-    let hopeless = attempt
-        .refusals()
-        .iter()
-        .any(|(name, refusal)| *name == node.node().name && refusal.code == Code::Unresolvable);
+    let refusal = attempt.refusals().get(&node.node().name);
+    let hopeless = refusal.is_some_and(|refusal| refusal.code == Code::Unresolvable);
     !hopeless && node.pods().iter().any(|other| other.terminating && other.preempted && other.priority < pod.priority)
 }
 
-/// What to remove from a node.
-///
-/// # Errors
-/// The reasons why removing pods does not help.
-fn victims<'a>(attempt: &Attempt<'a>, node: &'a NodeInfo) -> Result<Candidate<'a>, Vec<Reason>> {
-    const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
-    let pod = attempt.pod();
-    let mut lower: Vec<Arc<Pod>> = node.pods().iter().filter(|other| other.priority < pod.priority).cloned().collect();
-    if lower.is_empty() {
-        return Err(vec![NO_VICTIMS.into()]);
-    }
-    lower.sort_by_key(|other| (Reverse(other.priority), other.started_seconds, other.uid.clone()));
-    let mut what_if = attempt.what_if(node);
-    for other in &lower {
-        what_if.remove(other);
-    }
-    what_if.check().map_err(|refusal| refusal.reasons)?;
-    let violating = violating(&lower, attempt.cluster());
-    let mut reprieve = |other: &Arc<Pod>| {
-        what_if.add(other);
-        let fits = what_if.fits();
-        if !fits {
-            what_if.remove(other);
-        }
-        fits
-    };
-    let mut stays = vec![false; lower.len()];
-    for pass in [true, false] {
-        for (index, other) in lower.iter().enumerate().filter(|(index, _)| violating[*index] == pass) {
-            stays[index] = reprieve(other);
-        }
-    }
-    let violations = (0..lower.len()).filter(|&index| violating[index] && !stays[index]).count();
-    let mut stays = stays.into_iter();
-    lower.retain(|_| stays.next() != Some(true));
-    if lower.is_empty() {
-        // The node fits as it is: what refused it was not on this node.
-        return Err(vec![NO_VICTIMS.into()]);
-    }
-    Ok(Candidate { node, victims: lower, violations })
-}
-
-/// For each pod, most important first, whether a budget has nothing left for it when those before it have taken from it.
-fn violating(pods: &[Arc<Pod>], cluster: &Cluster) -> Vec<bool> {
-    let mut budgets: Vec<(&Arc<DisruptionBudget>, i64)> =
-        cluster.inventory().budgets.iter().map(|budget| (budget, budget.disruptions_allowed)).collect();
-    let violates = |pod: &Arc<Pod>| {
-        let mut violated = false;
-        for (budget, left) in &mut budgets {
-            if budget.protects(&pod.namespace, &pod.name, &pod.labels) {
-                *left = left.saturating_sub(1);
-                violated |= *left < 0;
-            }
-        }
-        violated
-    };
-    pods.iter().map(violates).collect()
-}
-
-/// Smaller is better.
-fn rank(candidate: &Candidate<'_>) -> (usize, i32, i64, usize, Reverse<i64>) {
-    let victims = &candidate.victims;
-    let highest = victims.first().map_or(i32::MIN, |pod| pod.priority);
-    // Shifted so that many pods of negative priority do not look cheaper than few.
-    let sum = victims.iter().map(|pod| i64::from(pod.priority) + i64::from(i32::MAX) + 1).sum();
-    let start = victims.iter().filter(|pod| pod.priority == highest).map(|pod| pod.started_seconds).min();
-    (candidate.violations, highest, sum, victims.len(), Reverse(start.unwrap_or(i64::MAX)))
-}
-
 /// `preemption: 0/3 nodes are available: 1 Insufficient cpu, 2 Preemption is not helpful for scheduling.`
-fn message(nodes: usize, refusals: &[Vec<Reason>]) -> String {
-    let unhelpful = std::iter::repeat_n("Preemption is not helpful for scheduling", nodes - refusals.len());
-    let reasons = refusals.iter().flatten().map(|reason| &**reason).chain(unhelpful);
-    format!("preemption: 0/{nodes} nodes are available:{}", histogram(reasons))
+fn message(nodes: usize, failures: &Failures) -> String {
+    let unhelpful = nodes - failures.values().sum::<usize>();
+    let reasons = failures.iter().flat_map(|(reasons, nodes)| reasons.iter().map(|reason| (&**reason, *nodes)));
+    let all = reasons.chain([("Preemption is not helpful for scheduling", unhelpful)]);
+    format!("preemption: 0/{nodes} nodes are available:{}", histogram(all))
 }
 
 #[cfg(test)]

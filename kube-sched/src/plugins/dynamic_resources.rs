@@ -6,9 +6,7 @@
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::dra::{Allocation, Pools, ResourceClaim, allocate};
-use crate::framework::{
-    ClusterEvent, Code, Depends, EventKind, Filter, Hint, PreFilter, Refusal, Reserve, Score, normalize_by_max,
-};
+use crate::framework::{Code, Depends, EventKind, Filter, PreFilter, Refusal, Reserve, Score, normalize_by_max};
 use crate::inventory::{Change, Inventory};
 use crate::model::{Node, Pod, PodResourceClaim};
 use std::sync::Arc;
@@ -59,11 +57,8 @@ impl Filter for DynamicResources {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::NodeLabel | EventKind::PodDelete | EventKind::Devices => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::NodeLabel, EventKind::PodDelete, EventKind::Devices]
     }
 }
 

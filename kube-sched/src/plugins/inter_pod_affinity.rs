@@ -6,7 +6,7 @@
 //! for existing pods' required affinity; 100·(raw − min)/(max − min). Source: kube-scheduler's `interpodaffinity`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{Depends, DomainRule, Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
+use crate::framework::{Depends, DomainRule, EventKind, Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
 use crate::model::{Labels, Pod, PodAffinityTerm};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -147,6 +147,17 @@ impl Filter for InterPodAffinity {
 
     fn sees_pod_labels(&self) -> bool {
         false
+    }
+
+    fn events_to_register(&self) -> &[EventKind] {
+        &[
+            EventKind::PodAdd,
+            EventKind::PodUpdate,
+            EventKind::PodDelete,
+            EventKind::NodeAdd,
+            EventKind::NodeLabel,
+            EventKind::NamespaceLabel,
+        ]
     }
 
     fn add_pod(&self, state: &mut Terms, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster) {

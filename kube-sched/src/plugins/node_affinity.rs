@@ -4,7 +4,7 @@
 //! pod must meet (`addedAffinity`, KEP-1937). Source: kube-scheduler's `nodeaffinity`.
 
 use crate::cluster::{Cluster, HOSTNAME, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal, Score, normalize_by_max};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal, Score, normalize_by_max};
 use crate::model::{NodeSelector, NodeSelectorTerm, Operator, Pod, PreferredNodeTerm};
 use std::collections::BTreeSet;
 
@@ -62,11 +62,8 @@ impl Filter for NodeAffinity {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::NodeLabel => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::NodeLabel]
     }
 }
 

@@ -1,7 +1,7 @@
 //! NodeName: a pod that names its node goes nowhere else.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal};
 use crate::model::Pod;
 
 /// Refuses every node but the one that the pod names.
@@ -34,8 +34,8 @@ impl Filter for NodeName {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        if event.kind == EventKind::NodeAdd { Hint::Queue } else { Hint::Skip }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd]
     }
 }
 

@@ -1,7 +1,7 @@
 //! NodePorts: two pods cannot take one port of a host.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal};
 use crate::model::Pod;
 
 /// Refuses nodes on which a host port of the pod is taken.
@@ -37,11 +37,8 @@ impl Filter for NodePorts {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::PodDelete => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::PodDelete]
     }
 }
 

@@ -6,9 +6,7 @@
 //! containers that request none. Source: kube-scheduler's `noderesources`.
 
 use crate::cluster::{Cluster, NodeInfo, NodeRow};
-use crate::framework::{
-    ClusterEvent, Code, Depends, EventKind, Filter, Hint, MAX_NODE_SCORE, PreFilter, Reason, Refusal, Score,
-};
+use crate::framework::{Code, Depends, EventKind, Filter, MAX_NODE_SCORE, PreFilter, Reason, Refusal, Score};
 use crate::model::{Pod, ResourceName, Resources};
 
 /// Which nodes are best.
@@ -147,13 +145,8 @@ impl Filter for NodeResourcesFit {
         )
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::NodeAllocatable | EventKind::PodDelete | EventKind::PodUpdate => {
-                Hint::Queue
-            }
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::NodeAllocatable, EventKind::PodDelete, EventKind::PodUpdate]
     }
 }
 

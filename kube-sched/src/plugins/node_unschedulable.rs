@@ -1,7 +1,7 @@
 //! NodeUnschedulable: cordoned nodes take only pods that tolerate it.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal};
 use crate::model::{Effect, Pod, Taint};
 
 /// Refuses cordoned nodes.
@@ -39,11 +39,8 @@ impl Filter for NodeUnschedulable {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::NodeTaint => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::NodeTaint]
     }
 }
 

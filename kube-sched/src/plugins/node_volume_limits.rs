@@ -4,7 +4,7 @@
 //! counts as a volume of its class's provisioner. Source: KEP-554 and kube-scheduler's `nodevolumelimits`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal};
 use crate::inventory::Inventory;
 use crate::model::Pod;
 use crate::storage::{PodVolume, Source};
@@ -80,11 +80,8 @@ impl Filter for NodeVolumeLimits {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::PodDelete | EventKind::Storage => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::PodDelete, EventKind::Storage]
     }
 }
 

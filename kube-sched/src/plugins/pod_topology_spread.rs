@@ -8,7 +8,7 @@
 
 use super::taint_toleration::tolerated;
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{Depends, DomainRule, Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
+use crate::framework::{Depends, DomainRule, EventKind, Filter, MAX_NODE_SCORE, PreFilter, Refusal, Score};
 use crate::model::{Pod, Selector, SpreadConstraint, WhenUnsatisfiable};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -125,6 +125,17 @@ impl Filter for PodTopologySpread {
 
     fn sees_pod_labels(&self) -> bool {
         false
+    }
+
+    fn events_to_register(&self) -> &[EventKind] {
+        &[
+            EventKind::PodAdd,
+            EventKind::PodUpdate,
+            EventKind::PodDelete,
+            EventKind::NodeAdd,
+            EventKind::NodeLabel,
+            EventKind::NodeTaint,
+        ]
     }
 
     fn add_pod(&self, state: &mut Domains, pod: &Pod, other: &Pod, node: &NodeInfo, _cluster: &Cluster) {

@@ -16,6 +16,10 @@ impl QueueSort for PrioritySort {
     fn compare(&self, a: &Pod, b: &Pod) -> Ordering {
         b.priority.cmp(&a.priority)
     }
+
+    fn rank(&self, pod: &Pod) -> Option<i64> {
+        Some(-i64::from(pod.priority))
+    }
 }
 
 #[cfg(test)]

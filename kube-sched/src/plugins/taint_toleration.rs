@@ -3,7 +3,7 @@
 //! Score: the fewer `PreferNoSchedule` taints are not tolerated, the better; 100 − 100·c/max.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal, Score, normalize_by_max};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal, Score, normalize_by_max};
 use crate::model::{Effect, Pod, Toleration};
 
 /// Refuses nodes with taints that the pod does not tolerate.
@@ -36,11 +36,8 @@ impl Filter for TaintToleration {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::NodeTaint => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::NodeTaint]
     }
 }
 

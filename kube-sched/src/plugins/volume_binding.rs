@@ -6,7 +6,7 @@
 //! provisioned comes out of Reserve as [`Change`]s. Source: kube-scheduler's `volumebinding`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Code, Depends, EventKind, Filter, Hint, PreFilter, Reason, Refusal, Reserve};
+use crate::framework::{Code, Depends, EventKind, Filter, PreFilter, Reason, Refusal, Reserve};
 use crate::inventory::{Change, Inventory};
 use crate::model::{Node, Pod};
 use crate::storage::{Claim, PodVolume, StorageClass, Volume};
@@ -95,11 +95,8 @@ impl Filter for VolumeBinding {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::NodeLabel | EventKind::Storage => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::NodeLabel, EventKind::Storage]
     }
 }
 

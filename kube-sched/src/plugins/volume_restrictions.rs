@@ -4,7 +4,7 @@
 //! `ReadWriteOncePod` is used by one pod of the cluster (KEP-2485). Source: kube-scheduler's `volumerestrictions`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal};
 use crate::model::Pod;
 use crate::storage::{Disk, PodVolume};
 use std::sync::Arc;
@@ -91,11 +91,8 @@ impl Filter for VolumeRestrictions {
         state.users -= state.by(pod, other);
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::PodDelete | EventKind::Storage => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::PodDelete, EventKind::Storage]
     }
 }
 

@@ -1,7 +1,7 @@
 //! VolumeZone: a volume that is labelled with a zone or region is used there. Source: kube-scheduler's `volumezone`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::{ClusterEvent, Depends, EventKind, Filter, Hint, PreFilter, Refusal};
+use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal};
 use crate::model::{Labels, Pod};
 use crate::storage::PodVolume;
 
@@ -60,11 +60,8 @@ impl Filter for VolumeZone {
         false
     }
 
-    fn hint(&self, event: &ClusterEvent, _pod: &Pod) -> Hint {
-        match event.kind {
-            EventKind::NodeAdd | EventKind::NodeLabel | EventKind::Storage => Hint::Queue,
-            _ => Hint::Skip,
-        }
+    fn events_to_register(&self) -> &[EventKind] {
+        &[EventKind::NodeAdd, EventKind::NodeLabel, EventKind::Storage]
     }
 }
 

@@ -5,14 +5,18 @@
 //! is active again. Pods that waited 5 minutes are tried whatever plugins say. Source: kube-scheduler's scheduling queue.
 
 mod rank;
+mod recent;
+mod waiting;
 
-use crate::framework::{ClusterEvent, EventKind, Hint, Profile};
+use crate::framework::{ClusterEvent, Profile};
 use crate::model::Pod;
 use hashbrown::HashMap;
 use rank::Ranked;
-use std::collections::{BTreeSet, BinaryHeap};
+use recent::RecentEvents;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
+use waiting::{Turn, Waiting, may_help};
 
 /// Bounds of back-off and waiting. The defaults are kube-scheduler's.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,15 @@ impl Default for QueueConfig {
     }
 }
 
+/// Why a pod that was tried goes back into the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// These plugins refused it: it waits for an event that may help.
+    Unschedulable(BTreeSet<&'static str>),
+    /// Something failed (a binding, a plugin): it is tried again after its back-off.
+    Error,
+}
+
 /// How many pods wait where. Those that are being tried wait nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueCounts {
@@ -48,30 +61,25 @@ pub struct QueueCounts {
     pub gated: usize,
 }
 
-/// Why a pod that was tried goes back into the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Requeue {
-    /// These plugins refused it: it waits for an event that may help.
-    Unschedulable(BTreeSet<&'static str>),
-    /// Something failed (a binding, a plugin): it is tried again after its back-off.
-    Error,
-}
-
 #[derive(Clone, Debug)]
 enum Place {
+    /// On its way from one place to the next.
+    Nowhere,
     /// A PreEnqueue plugin holds it back.
     Gated,
     Active,
-    Backoff {
-        until: Duration,
-    },
+    Backoff(Turn),
     Unschedulable {
-        refused_by: BTreeSet<&'static str>,
-        since: Duration,
+        /// The plugins that refused it, as a number.
+        group: usize,
+        turn: Turn,
     },
-    /// It is being tried; `events` came meanwhile, and may help if it fails.
+    /// It is being tried.
     InFlight {
-        events: Vec<ClusterEvent>,
+        /// Names the events that came since.
+        since: u64,
+        /// Whether the pod itself was changed meanwhile.
+        changed: bool,
     },
 }
 
@@ -79,14 +87,16 @@ enum Place {
 struct Item {
     pod: Arc<Pod>,
     attempts: u32,
+    /// When its last attempt ended.
+    tried: Duration,
     sequence: u64,
     place: Place,
 }
 
-/// How many events are kept for a pod that is being tried; with more it is simply tried again.
-const IN_FLIGHT_EVENTS_MAX: usize = 32;
-
 /// The scheduling queue. Pods are told apart by uid.
+///
+/// A million pods may wait: to add, hand out or put back a pod costs the logarithm of their number, and an event costs as
+/// much as there are pods that a plugin has registered it for.
 #[derive(Debug)]
 pub struct SchedulingQueue {
     profile: Profile,
@@ -94,10 +104,10 @@ pub struct SchedulingQueue {
     items: HashMap<Arc<str>, Item>,
     /// May hold outdated entries: one counts only while its pod is active under the same sequence number.
     active: BinaryHeap<Ranked>,
-    backoff: BTreeSet<(Duration, Arc<str>)>,
-    unschedulable: BTreeSet<(Duration, Arc<str>)>,
-    in_flight: BTreeSet<Arc<str>>,
-    gated: BTreeSet<Arc<str>>,
+    backoff: BTreeMap<Turn, Arc<Pod>>,
+    unschedulable: Waiting,
+    recent: RecentEvents,
+    counts: QueueCounts,
     next_sequence: u64,
 }
 
@@ -109,10 +119,10 @@ impl SchedulingQueue {
             config,
             items: HashMap::new(),
             active: BinaryHeap::new(),
-            backoff: BTreeSet::new(),
-            unschedulable: BTreeSet::new(),
-            in_flight: BTreeSet::new(),
-            gated: BTreeSet::new(),
+            backoff: BTreeMap::new(),
+            unschedulable: Waiting::default(),
+            recent: RecentEvents::default(),
+            counts: QueueCounts::default(),
             next_sequence: 0,
         }
     }
@@ -128,27 +138,42 @@ impl SchedulingQueue {
     }
 
     /// Adds a pending pod, or takes notice of its change, which may make it schedulable.
-    pub fn add(&mut self, pod: Pod) {
-        let pod = Arc::new(pod);
-        let uid = pod.uid.clone();
-        let Some(item) = self.items.get_mut(&uid) else {
-            self.items.insert(uid.clone(), Item { pod, attempts: 0, sequence: 0, place: Place::Gated });
+    pub fn add(&mut self, pod: impl Into<Arc<Pod>>) {
+        let mut pod = pod.into();
+        let Some(item) = self.items.get_mut(&pod.uid) else {
+            let uid = pod.uid.clone();
+            let item = Item { pod, attempts: 0, tried: Duration::ZERO, sequence: 0, place: Place::Nowhere };
+            self.items.insert(uid.clone(), item);
             self.activate(&uid);
             return;
         };
-        let same = PendingView::of(&item.pod) == PendingView::of(&pod);
+        // A nomination is the driver's own note on the pod, and bears not on whether it can be placed.
+        let same = if pod.nominated_node == item.pod.nominated_node {
+            *item.pod == *pod
+        } else {
+            let nominated =
+                std::mem::replace(&mut Arc::make_mut(&mut pod).nominated_node, item.pod.nominated_node.clone());
+            let same = *item.pod == *pod;
+            Arc::make_mut(&mut pod).nominated_node = nominated;
+            same
+        };
         item.pod = pod;
+        let uid = item.pod.uid.clone();
         match &mut item.place {
-            Place::Gated => self.activate(&uid),
+            Place::Gated => {
+                self.leave(&uid);
+                self.activate(&uid);
+            }
             Place::Unschedulable { .. } if !same => {
                 self.leave(&uid);
                 self.activate(&uid);
             }
             // Its rank may have changed with its priority.
-            Place::Active if !same => self.activate(&uid),
-            Place::InFlight { events } if !same => {
-                events.push(ClusterEvent { kind: EventKind::Flush, node: String::new() });
+            Place::Active if !same => {
+                self.leave(&uid);
+                self.activate(&uid);
             }
+            Place::InFlight { changed, .. } if !same => *changed = true,
             _ => {}
         }
     }
@@ -163,15 +188,20 @@ impl SchedulingQueue {
     pub fn pop(&mut self, now: Duration) -> Option<Arc<Pod>> {
         self.tick(now);
         while let Some(ranked) = self.active.pop() {
-            let Some(item) = self.items.get_mut(&ranked.pod.uid) else { continue };
+            let Some(item) = self.items.get(&ranked.pod.uid) else { continue };
             if matches!(item.place, Place::Active) && item.sequence == ranked.sequence {
-                item.place = Place::InFlight { events: Vec::new() };
-                item.attempts += 1;
-                self.in_flight.insert(item.pod.uid.clone());
-                return Some(item.pod.clone());
+                return Some(self.begin(&ranked.pod.uid));
             }
         }
         None
+    }
+
+    fn begin(&mut self, uid: &str) -> Arc<Pod> {
+        self.leave(uid);
+        let item = self.items.get_mut(uid).expect("who calls has found it");
+        item.place = Place::InFlight { since: self.recent.begin(), changed: false };
+        item.attempts += 1;
+        item.pod.clone()
     }
 
     /// This pod, to be tried now, wherever it waits; `None` where it is not in the queue, is held back by a PreEnqueue
@@ -180,12 +210,7 @@ impl SchedulingQueue {
         if matches!(self.items.get(uid)?.place, Place::Gated | Place::InFlight { .. }) {
             return None;
         }
-        self.leave(uid);
-        let item = self.items.get_mut(uid)?;
-        item.place = Place::InFlight { events: Vec::new() };
-        item.attempts += 1;
-        self.in_flight.insert(item.pod.uid.clone());
-        Some(item.pod.clone())
+        Some(self.begin(uid))
     }
 
     /// Whether a pod is in the queue, being tried included.
@@ -200,28 +225,32 @@ impl SchedulingQueue {
 
     /// How many pods wait where.
     pub fn counts(&self) -> QueueCounts {
-        let (backoff, unschedulable, gated) = (self.backoff.len(), self.unschedulable.len(), self.gated.len());
-        let active = self.items.len() - backoff - unschedulable - gated - self.in_flight.len();
-        QueueCounts { active, backoff, unschedulable, gated }
+        self.counts
     }
 
     /// Puts a pod back that was tried in vain.
     pub fn requeue(&mut self, uid: &str, why: Requeue, now: Duration) {
-        self.in_flight.remove(uid);
         let Some(item) = self.items.get_mut(uid) else { return };
-        let Place::InFlight { events } = std::mem::replace(&mut item.place, Place::Gated) else { return };
-        let uid = item.pod.uid.clone();
+        let Place::InFlight { since, changed } = item.place else { return };
+        item.tried = now;
+        let (uid, pod) = (item.pod.uid.clone(), item.pod.clone());
         let helped = match &why {
             Requeue::Error => true,
             Requeue::Unschedulable(refused_by) => {
-                events.len() > IN_FLIGHT_EVENTS_MAX
-                    || events.iter().any(|event| may_help(&self.profile, refused_by, event, &item.pod))
+                let mut missed = self.recent.since(since, &uid);
+                changed
+                    || missed
+                        .as_mut()
+                        .is_none_or(|events| events.any(|event| may_help(&self.profile, refused_by, event, &pod)))
             }
         };
+        self.leave(&uid);
         match why {
             Requeue::Unschedulable(refused_by) if !helped => {
-                item.place = Place::Unschedulable { refused_by, since: now };
-                self.unschedulable.insert((now, uid));
+                let turn = self.turn(now);
+                let group = self.unschedulable.insert(&self.profile, refused_by, turn, pod);
+                self.counts.unschedulable += 1;
+                self.put(&uid, Place::Unschedulable { group, turn });
             }
             _ => self.back_off(&uid, now),
         }
@@ -234,50 +263,34 @@ impl SchedulingQueue {
 
     /// Tells all pods but one what happened: that one gave up its own place, which helps others only.
     pub fn notice_others(&mut self, event: &ClusterEvent, but: &str, now: Duration) {
-        for uid in self.in_flight.iter().filter(|uid| ***uid != *but) {
-            if let Some(Item { place: Place::InFlight { events }, .. }) = self.items.get_mut(uid)
-                && events.len() <= IN_FLIGHT_EVENTS_MAX
-            {
-                events.push(event.clone());
-            }
-        }
-        let helped: Vec<Arc<str>> = self
-            .unschedulable
-            .iter()
-            .filter(|(_, uid)| match self.items.get(uid) {
-                Some(Item { pod, place: Place::Unschedulable { refused_by, .. }, .. }) => {
-                    **uid != *but && may_help(&self.profile, refused_by, event, pod)
-                }
-                _ => false,
-            })
-            .map(|(_, uid)| uid.clone())
-            .collect();
-        for uid in helped {
-            self.leave(&uid);
-            self.back_off(&uid, now);
+        self.recent.push(event, but);
+        let helped = self.unschedulable.helped(event);
+        for pod in helped.into_iter().filter(|pod| *pod.uid != *but) {
+            self.leave(&pod.uid);
+            self.back_off(&pod.uid, now);
         }
     }
 
     /// When [`Self::pop`] may next have a pod that it has not now; `None` when only an event can bring one.
     pub fn next_deadline(&self) -> Option<Duration> {
-        let backoff = self.backoff.first().map(|(until, _)| *until);
-        let flush = self.unschedulable.first().map(|(since, _)| *since + self.config.unschedulable_max);
+        let backoff = self.backoff.first_key_value().map(|((until, _), _)| *until);
+        let flush = self.unschedulable.oldest().map(|(since, _)| since + self.config.unschedulable_max);
         backoff.into_iter().chain(flush).min()
     }
 
     /// Moves pods whose time has come.
     fn tick(&mut self, now: Duration) {
-        while let Some((until, uid)) = self.backoff.first().cloned() {
-            if until > now {
-                break;
-            }
+        while let Some(((until, _), pod)) = self.backoff.first_key_value()
+            && *until <= now
+        {
+            let uid = pod.uid.clone();
             self.leave(&uid);
             self.activate(&uid);
         }
-        while let Some((since, uid)) = self.unschedulable.first().cloned() {
-            if since + self.config.unschedulable_max > now {
-                break;
-            }
+        while let Some((since, pod)) = self.unschedulable.oldest()
+            && since + self.config.unschedulable_max <= now
+        {
+            let uid = pod.uid.clone();
             self.leave(&uid);
             self.activate(&uid);
         }
@@ -285,71 +298,64 @@ impl SchedulingQueue {
 
     /// Lets a pod into the active queue, unless a plugin holds it back.
     fn activate(&mut self, uid: &str) {
+        let sequence = self.turn(Duration::ZERO).1;
         let Some(item) = self.items.get_mut(uid) else { return };
         if self.profile.pre_enqueue.iter().any(|plugin| plugin.pre_enqueue(&item.pod).is_err()) {
             item.place = Place::Gated;
-            self.gated.insert(item.pod.uid.clone());
+            self.counts.gated += 1;
             return;
         }
-        self.gated.remove(uid);
-        self.next_sequence += 1;
-        item.sequence = self.next_sequence;
+        item.sequence = sequence;
         item.place = Place::Active;
-        self.active.push(Ranked {
-            sort: self.profile.queue_sort.clone(),
-            pod: item.pod.clone(),
-            sequence: item.sequence,
-        });
+        self.counts.active += 1;
+        self.active.push(Ranked::new(&self.profile.queue_sort, item.pod.clone(), sequence));
     }
 
-    /// Lets a pod wait out its back-off, counted from its last attempt's end.
-    fn back_off(&mut self, uid: &Arc<str>, now: Duration) {
-        let Some(item) = self.items.get_mut(uid) else { return };
+    /// Lets a pod wait out its back-off, counted from its last attempt's end; it may be over.
+    fn back_off(&mut self, uid: &str, now: Duration) {
+        let Some(item) = self.items.get(uid) else { return };
         let doublings = item.attempts.saturating_sub(1).min(16);
         let wait = self.config.backoff_initial.saturating_mul(1 << doublings).min(self.config.backoff_max);
-        let until = now + wait;
-        item.place = Place::Backoff { until };
-        self.backoff.insert((until, uid.clone()));
+        let (until, pod) = (item.tried + wait, item.pod.clone());
+        if until <= now {
+            self.activate(uid);
+            return;
+        }
+        let turn = self.turn(until);
+        self.backoff.insert(turn, pod);
+        self.counts.backoff += 1;
+        self.put(uid, Place::Backoff(turn));
+    }
+
+    /// The next number, with a time.
+    fn turn(&mut self, time: Duration) -> Turn {
+        self.next_sequence += 1;
+        (time, self.next_sequence)
+    }
+
+    fn put(&mut self, uid: &str, place: Place) {
+        if let Some(item) = self.items.get_mut(uid) {
+            item.place = place;
+        }
     }
 
     /// Takes a pod out of the index of the place where it is.
     fn leave(&mut self, uid: &str) {
-        let Some(item) = self.items.get(uid) else { return };
-        match &item.place {
-            Place::Backoff { until } => {
-                self.backoff.remove(&(*until, item.pod.uid.clone()));
+        let Some(item) = self.items.get_mut(uid) else { return };
+        match std::mem::replace(&mut item.place, Place::Nowhere) {
+            Place::Backoff(turn) => {
+                self.backoff.remove(&turn);
+                self.counts.backoff -= 1;
             }
-            Place::Unschedulable { since, .. } => {
-                self.unschedulable.remove(&(*since, item.pod.uid.clone()));
+            Place::Unschedulable { group, turn } => {
+                self.unschedulable.remove(group, turn);
+                self.counts.unschedulable -= 1;
             }
-            Place::InFlight { .. } => {
-                self.in_flight.remove(uid);
-            }
-            Place::Gated => {
-                self.gated.remove(uid);
-            }
-            Place::Active => {}
+            Place::InFlight { .. } => self.recent.end(),
+            Place::Active => self.counts.active -= 1,
+            Place::Gated => self.counts.gated -= 1,
+            Place::Nowhere => {}
         }
-    }
-}
-
-/// Whether an event may help a pod that these plugins refused. Any may help where a plugin without hints did: one that is
-/// no filter (Reserve, Permit, an extender).
-fn may_help(profile: &Profile, refused_by: &BTreeSet<&'static str>, event: &ClusterEvent, pod: &Pod) -> bool {
-    event.kind == EventKind::Flush
-        || refused_by.iter().any(|name| match profile.filters.iter().find(|plugin| plugin.name() == *name) {
-            Some(plugin) => plugin.hint(event, pod) == Hint::Queue,
-            None => true,
-        })
-}
-
-/// What of a pending pod bears on whether it can be placed; the driver's own notes on it (a nomination) do not.
-#[derive(PartialEq)]
-struct PendingView(Pod);
-
-impl PendingView {
-    fn of(pod: &Pod) -> Self {
-        Self(Pod { nominated_node: None, ..pod.clone() })
     }
 }
 

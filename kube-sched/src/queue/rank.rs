@@ -8,14 +8,25 @@ use std::sync::Arc;
 /// A pod in the active heap; the greatest is tried first.
 #[derive(Debug)]
 pub(super) struct Ranked {
-    pub(super) sort: Arc<dyn QueueSort>,
-    pub(super) pod: Arc<Pod>,
+    /// What decides before QueueSort is asked; equal where it gives no numbers.
+    rank: i64,
     pub(super) sequence: u64,
+    pub(super) pod: Arc<Pod>,
+    /// Where a number does not say all.
+    sort: Option<Arc<dyn QueueSort>>,
+}
+
+impl Ranked {
+    pub(super) fn new(sort: &Arc<dyn QueueSort>, pod: Arc<Pod>, sequence: u64) -> Self {
+        let rank = sort.rank(&pod);
+        Self { rank: rank.unwrap_or(0), sequence, pod, sort: rank.is_none().then(|| sort.clone()) }
+    }
 }
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.sort.compare(&self.pod, &other.pod).then(self.sequence.cmp(&other.sequence)).reverse()
+        let sorted = || self.sort.as_ref().map_or(Ordering::Equal, |sort| sort.compare(&self.pod, &other.pod));
+        self.rank.cmp(&other.rank).then_with(sorted).then(self.sequence.cmp(&other.sequence)).reverse()
     }
 }
 

@@ -7,8 +7,7 @@
 mod generate;
 
 use generate::{Rng, World};
-use kubekit_sched::framework::FitError;
-use kubekit_sched::{Cluster, Placement, Pod, Scheduler, Ties};
+use kubekit_sched::{Cluster, Pod, Scheduler, Ties};
 
 const RUNS: u64 = 120;
 const STEPS: usize = 160;
@@ -17,16 +16,15 @@ fn environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// Without what is said to people only.
-fn essence(decision: Result<Placement, Box<FitError>>) -> Result<Placement, Box<FitError>> {
-    decision
-}
-
 #[derive(Default)]
 struct Counts {
     decisions: u64,
     placed: u64,
+    /// Those that found a node to clear.
+    preempting: u64,
     fast: u64,
+    /// Those of the fast path that found no node.
+    fast_refusals: u64,
 }
 
 struct Run {
@@ -88,6 +86,10 @@ impl Run {
                 let service = self.world.service(&mut self.rng);
                 self.clusters[at].inventory_mut().services.remove(&service.namespace, &service.name);
             }
+            12 if self.world.budgets => {
+                let budget = self.world.budget(&mut self.rng);
+                self.clusters[at].inventory_mut().budgets.set(budget);
+            }
             8 if self.clusters.len() < 4 => {
                 let fork = self.clusters[at].fork();
                 self.clusters.push(fork);
@@ -108,20 +110,39 @@ impl Run {
         let pod = self.world.pod(&mut self.rng);
         self.compare(at, &pod, step);
         let cluster = &mut self.clusters[at];
-        if let Ok(placement) = self.scheduler.schedule(cluster, &pod)
-            && !self.rng.one_in(8)
-        {
-            cluster.withdraw_nomination(&pod.uid);
-            // A pod of this uid may be elsewhere already.
-            let _ = cluster.add_pod(pod.on(placement.node));
+        match self.scheduler.schedule(cluster, &pod) {
+            Ok(placement) if !self.rng.one_in(8) => {
+                cluster.withdraw_nomination(&pod.uid);
+                // A pod of this uid may be elsewhere already.
+                let _ = cluster.add_pod(pod.on(placement.node));
+            }
+            Err(error) => {
+                // Sometimes what preemption asks for happens, in part or whole.
+                let Some(nomination) = error.nomination.filter(|_| self.rng.one_in(2)) else { return };
+                for victim in nomination.victims {
+                    if !self.rng.one_in(4) {
+                        cluster.remove_pod(&victim.uid);
+                    }
+                }
+                if self.world.nominations {
+                    let mut promised = pod.clone();
+                    promised.nominated_node = Some(nomination.node.as_str().into());
+                    cluster.nominate(promised.clone());
+                    self.compare(at, &promised, step);
+                }
+            }
+            Ok(_) => {}
         }
     }
 
     fn compare(&mut self, at: usize, pod: &Pod, step: usize) {
         let before = self.scheduler.kept_decisions();
-        let fast = essence(self.scheduler.schedule(&self.clusters[at], pod));
-        let slow = essence(self.scheduler.schedule_naively(&self.clusters[at], pod));
-        self.counts.fast += self.scheduler.kept_decisions() - before;
+        let fast = self.scheduler.schedule(&self.clusters[at], pod);
+        let slow = self.scheduler.schedule_naively(&self.clusters[at], pod);
+        let kept = self.scheduler.kept_decisions() - before;
+        self.counts.fast += kept;
+        self.counts.fast_refusals += kept * u64::from(slow.is_err());
+        self.counts.preempting += u64::from(slow.as_ref().is_err_and(|error| error.nomination.is_some()));
         self.counts.decisions += 1;
         self.counts.placed += u64::from(slow.is_ok());
         if fast != slow {
@@ -140,11 +161,15 @@ fn the_fast_path_decides_as_the_plain_evaluation_does() {
         (0..STEPS).for_each(|step| run.step(step));
         all.decisions += run.counts.decisions;
         all.placed += run.counts.placed;
+        all.preempting += run.counts.preempting;
         all.fast += run.counts.fast;
+        all.fast_refusals += run.counts.fast_refusals;
     }
     println!(
-        "oracle: {runs} random clusters, {} decisions compared ({} placed, {} by the fast path), 0 differences",
-        all.decisions, all.placed, all.fast
+        "oracle: {runs} random clusters, {} decisions compared ({} placed, {} preempting; by the fast path {}, {} of them refusals), 0 differences",
+        all.decisions, all.placed, all.preempting, all.fast, all.fast_refusals
     );
     assert!(all.fast * 3 > all.decisions, "the fast path was hardly used");
+    assert!(all.fast_refusals * 20 > all.decisions, "the fast path hardly refused");
+    assert!(all.preempting * 80 > all.decisions, "hardly anything was preempted");
 }

@@ -1,8 +1,10 @@
 //! DefaultPreemption. Sources: "Pod Priority and Preemption" of the documentation and kube-scheduler's `pickOneNodeForPreemption`.
 
 use super::*;
+use crate::cluster::Cluster;
 use crate::framework::Profile;
-use crate::model::{Labels, Node, Resources, Selector};
+use crate::inventory::DisruptionBudget;
+use crate::model::{Labels, Node, Pod, Resources, Selector};
 use crate::plugins::testing::{cluster, web};
 use crate::scheduler::Scheduler;
 use std::collections::BTreeSet;

@@ -27,14 +27,13 @@ fn filter() {
 }
 
 #[track_caller]
-fn check_hint(_source: &str, kind: EventKind, expected: Hint) {
-    let event = ClusterEvent { kind, node: "a".to_owned() };
-    assert_eq!(NodeName.hint(&event, &Pod::new("p")), expected);
+fn check_event(_source: &str, kind: EventKind, may_help: bool) {
+    assert_eq!(NodeName.events_to_register().contains(&kind), may_help);
 }
 
 #[test]
 fn hints() {
-    check_hint("KEP-4247: a new node may be the one", EventKind::NodeAdd, Hint::Queue);
-    check_hint("KEP-4247: a node does not change its name", EventKind::NodeLabel, Hint::Skip);
-    check_hint("KEP-4247: pods have nothing to do with it", EventKind::PodDelete, Hint::Skip);
+    check_event("KEP-4247: a new node may be the one", EventKind::NodeAdd, true);
+    check_event("KEP-4247: a node does not change its name", EventKind::NodeLabel, false);
+    check_event("KEP-4247: pods have nothing to do with it", EventKind::PodDelete, false);
 }

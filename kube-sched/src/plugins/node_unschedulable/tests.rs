@@ -40,14 +40,13 @@ fn filter() {
 }
 
 #[track_caller]
-fn check_hint(_source: &str, kind: EventKind, expected: Hint) {
-    let event = ClusterEvent { kind, node: "a".to_owned() };
-    assert_eq!(NodeUnschedulable.hint(&event, &Pod::new("p")), expected);
+fn check_event(_source: &str, kind: EventKind, may_help: bool) {
+    assert_eq!(NodeUnschedulable.events_to_register().contains(&kind), may_help);
 }
 
 #[test]
 fn hints() {
-    check_hint("KEP-4247: kubectl uncordon", EventKind::NodeTaint, Hint::Queue);
-    check_hint("KEP-4247: a node was added", EventKind::NodeAdd, Hint::Queue);
-    check_hint("KEP-4247: a pod that goes does not uncordon", EventKind::PodDelete, Hint::Skip);
+    check_event("KEP-4247: kubectl uncordon", EventKind::NodeTaint, true);
+    check_event("KEP-4247: a node was added", EventKind::NodeAdd, true);
+    check_event("KEP-4247: a pod that goes does not uncordon", EventKind::PodDelete, false);
 }

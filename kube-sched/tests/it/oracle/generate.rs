@@ -1,12 +1,13 @@
 //! Random clusters and pods: few names, labels and amounts, so that things meet.
 
 use kubekit_sched::framework::ProfileBuilder;
-use kubekit_sched::inventory::Service;
+use kubekit_sched::inventory::{DisruptionBudget, Service};
 use kubekit_sched::{
     Effect, HostPort, Labels, NamespaceScope, Node, NodeSelector, NodeSelectorTerm, Operator, Pod, PodAffinityTerm,
     PreferredNodeTerm, Profile, Protocol, Requirement, Resources, Selector, SpreadConstraint, Taint, Toleration,
     TolerationOperator, Weighted, WhenUnsatisfiable, plugins,
 };
+use std::collections::BTreeSet;
 
 /// SplitMix64.
 #[derive(Debug)]
@@ -49,6 +50,9 @@ pub(super) struct World {
     odd: bool,
     pub(super) nominations: bool,
     pub(super) services: bool,
+    pub(super) budgets: bool,
+    /// Whether nodes are soon full.
+    tight: bool,
 }
 
 const GIB: i64 = 1 << 30;
@@ -59,6 +63,7 @@ const TOPOLOGY: [&str; 4] = ["zone", "rack", "kubernetes.io/hostname", "missing"
 impl World {
     pub(super) fn new(rng: &mut Rng) -> Self {
         let (nodes_max, pods_max) = rng.pick(&[(4, 12), (20, 60), (90, 200), (200, 400)]);
+        let tight = rng.one_in(3);
         Self {
             nodes_max,
             pods_max,
@@ -66,12 +71,14 @@ impl World {
             taints: rng.one_in(2),
             images: rng.one_in(4),
             ports: rng.one_in(4),
-            priorities: rng.one_in(2),
+            priorities: tight || rng.one_in(2),
             spread: rng.one_in(3),
             affinity: rng.one_in(3),
             odd: rng.one_in(4),
             nominations: rng.one_in(4),
             services: rng.one_in(4),
+            budgets: rng.one_in(3),
+            tight,
         }
     }
 
@@ -95,8 +102,21 @@ impl World {
         Service { namespace, name: rng.pick(&["s", "t"]).into(), selector: Selector::labels(labels) }
     }
 
+    pub(super) fn budget(&self, rng: &mut Rng) -> DisruptionBudget {
+        DisruptionBudget {
+            namespace: rng.pick(&["default", "other"]).into(),
+            name: rng.pick(&["a", "b"]).into(),
+            selector: Selector::labels([(rng.pick(&KEYS), rng.pick(&VALUES))]),
+            disruptions_allowed: rng.pick(&[0, 0, 1]),
+            disrupted_pods: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn node(&self, rng: &mut Rng) -> Node {
         let mut amounts = Resources::new(rng.pick(&[2000, 4000, 4000, 8000]), rng.pick(&[8, 16]) * GIB, 8);
+        if self.tight {
+            amounts = Resources::new(rng.pick(&[500, 1500]), rng.pick(&[1, 2]) * GIB, 3);
+        }
         if rng.one_in(4) {
             amounts = amounts.with_scalar("example.com/gpu", 2).with_ephemeral_storage(GIB);
         }
