@@ -6,13 +6,45 @@
 
 use crate::cluster::{Cluster, NodeInfo, Position};
 use crate::framework::{
-    Attempt, FilterCycle, FitError, MAX_NODE_SCORE, Profile, Refusal, Refusals, ScoreCycle, Started, guard,
+    Attempt, FilterCycle, FitError, MAX_NODE_SCORE, Profile, Refusal, Refusals, ScoreCycle, Started as Verdict, guard,
 };
 use crate::model::Pod;
 use std::sync::Arc;
 
-/// Filters at work on one pod, and the names of the only nodes that are to be looked at, if not all are.
-pub(crate) type Cycles = (Vec<Box<dyn FilterCycle>>, Option<Vec<String>>);
+/// What PreFilter found.
+#[derive(Debug, Default)]
+pub(crate) struct Started {
+    pub(crate) cycles: Vec<Box<dyn FilterCycle>>,
+    pub(crate) only: Option<Only>,
+}
+
+/// The only nodes that are to be looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Only {
+    pub(crate) nodes: Vec<String>,
+    /// The plugins that named them.
+    plugins: Vec<&'static str>,
+}
+
+impl Only {
+    /// Leaves those that another plugin names too; an error when none is left. The texts are kube-scheduler's.
+    fn and(mut self, plugin: &'static str, nodes: Vec<String>) -> Result<Self, Refusal> {
+        let first = self.plugins.is_empty();
+        self.nodes = if first { nodes } else { self.nodes.into_iter().filter(|name| nodes.contains(name)).collect() };
+        self.plugins.push(plugin);
+        match self.nodes.is_empty() {
+            false => Ok(self),
+            true if first => Err(Refusal::unresolvable(plugin, format!("node(s) didn't satisfy plugin {plugin}"))),
+            true => Err(Refusal::unresolvable(plugin, format!("{} simultaneously", self.reason()))),
+        }
+    }
+
+    fn reason(&self) -> String {
+        let mut plugins = self.plugins.clone();
+        plugins.sort_unstable();
+        format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "))
+    }
+}
 
 /// What filtering found.
 #[derive(Debug, Default)]
@@ -29,7 +61,7 @@ pub(crate) fn filter<'a>(
     pod: &Pod,
     sample: Option<(usize, usize)>,
 ) -> Result<Filtered<'a>, Refusal> {
-    let (cycles, only) = pre_filter(profile, cluster, pod)?;
+    let Started { cycles, only } = pre_filter(profile, cluster, pod)?;
     let table = cluster.table();
     let mut found = Filtered { refusals: Refusals::new(table.names()), ..Filtered::default() };
     let examine = |position: Position, found: &mut Filtered<'a>| {
@@ -42,7 +74,7 @@ pub(crate) fn filter<'a>(
     let (wanted, first) = sample.unwrap_or((usize::MAX, 0));
     let nodes: Box<dyn Iterator<Item = Position>> = match &only {
         None => Box::new(table.live().skip(first).chain(table.live().take(first))),
-        Some(names) => Box::new(names.iter().filter_map(|name| table.find(name))),
+        Some(only) => Box::new(only.nodes.iter().filter_map(|name| table.find(name))),
     };
     for position in nodes {
         examine(position, &mut found);
@@ -51,32 +83,28 @@ pub(crate) fn filter<'a>(
         }
     }
     found.cycles = cycles;
+    if let Some(only) = only.filter(|_| found.feasible.is_empty()) {
+        let others = table.live().map(|position| position as usize);
+        found.refusals.set_rest(others, Refusal::unresolvable(only.plugins[0], only.reason()));
+    }
     Ok(found)
 }
 
-pub(crate) fn pre_filter(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Result<Cycles, Refusal> {
-    let mut cycles: Vec<Box<dyn FilterCycle>> = Vec::with_capacity(profile.filters.len());
-    let mut only: Option<Vec<String>> = None;
+/// Starts all filters on a pod.
+pub(crate) fn pre_filter(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Result<Started, Refusal> {
+    let mut started = Started { cycles: Vec::with_capacity(profile.filters.len()), only: None };
     for plugin in &profile.filters {
         match guard(plugin.name(), || plugin.clone().start(cluster, pod))? {
-            Started::Skip => {}
-            Started::Run(cycle) => cycles.push(cycle),
-            Started::Only(names, cycle) => {
-                cycles.push(cycle);
-                let names = match only.take() {
-                    Some(before) => before.into_iter().filter(|name| names.contains(name)).collect(),
-                    None => names,
-                };
-                if names.is_empty() {
-                    let reason = "node(s) didn't satisfy plugin(s) simultaneously";
-                    return Err(Refusal::unresolvable(plugin.name(), reason));
-                }
-                only = Some(names);
+            Verdict::Skip => {}
+            Verdict::Run(cycle) => started.cycles.push(cycle),
+            Verdict::Only(names, cycle) => {
+                started.cycles.push(cycle);
+                started.only = Some(started.only.unwrap_or_default().and(plugin.name(), names)?);
             }
-            Started::Refuse(refusal) => return Err(refusal),
+            Verdict::Refuse(refusal) => return Err(refusal),
         }
     }
-    Ok((cycles, only))
+    Ok(started)
 }
 
 /// A node must take the pod as it is, and also with the pods that were promised room on it. A promise to the pod itself,

@@ -2,6 +2,8 @@
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::engine::{Decision, Engine};
+#[cfg(feature = "driver")]
+use crate::framework::Refusals;
 use crate::framework::{Attempt, FitError, PERMIT_WAIT_MAX, PermitDecision, Profile, Refusal};
 use crate::inventory::Change;
 use crate::model::Pod;
@@ -131,19 +133,25 @@ impl Scheduler {
     pub fn fits(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<(), Refusal> {
         let gone = || Refusal::unresolvable("NodeName", "node(s) didn't match the requested node name");
         let info = cluster.node(node).ok_or_else(gone)?;
-        let (cycles, only) = oracle::pre_filter(&self.profile, cluster, pod)?;
-        if only.is_some_and(|only| !only.iter().any(|name| name == node)) {
+        let started = oracle::pre_filter(&self.profile, cluster, pod)?;
+        if started.only.is_some_and(|only| !only.nodes.iter().any(|name| name == node)) {
             return Err(gone());
         }
-        oracle::run_filters(cluster, &cycles, pod, info)
+        oracle::run_filters(cluster, &started.cycles, pod, info, Some(&pod.uid))
     }
 
     /// PostFilter for a pod that found no node, where others than plugins had a say too.
     #[cfg(feature = "driver")]
     pub(crate) fn post_filter_for(&self, cluster: &Cluster, pod: &Pod, error: &mut FitError) {
-        if let Ok((cycles, _)) = oracle::pre_filter(&self.profile, cluster, pod) {
-            self.post_filter(cluster, pod, cycles, error);
+        let Ok(started) = oracle::pre_filter(&self.profile, cluster, pod) else { return };
+        let mut refusals = Refusals::new(cluster.table().names());
+        for (name, refusal) in error.refusals.iter() {
+            if let Some(position) = cluster.table().find(name) {
+                refusals.set(position as usize, Some(refusal.clone()));
+            }
         }
+        let attempt = Attempt { cluster, pod, cycles: &started.cycles, refusals: &refusals, kept: None };
+        *error = oracle::nowhere(&self.profile, &attempt);
     }
 
     /// Which of equal nodes is drawn for a pod.

@@ -87,6 +87,23 @@ impl Refusals {
         self.0.numbers.iter().enumerate().filter(move |(_, number)| wanted[**number as usize]).map(|(at, _)| at)
     }
 
+    /// What those of these nodes say that have said nothing.
+    pub(crate) fn set_rest(&mut self, positions: impl Iterator<Item = usize>, refusal: Refusal) {
+        let inner = Arc::make_mut(&mut self.0);
+        let mut number = None;
+        for position in positions.filter(|position| inner.numbers[*position] == 0).collect::<Vec<_>>() {
+            inner.len += 1;
+            inner.numbers[position] = match number {
+                None => inner.count(refusal.clone()) + 1,
+                Some(number) => {
+                    inner.answers[number as usize - 1].nodes += 1;
+                    number
+                }
+            };
+            number = Some(inner.numbers[position]);
+        }
+    }
+
     /// What the node at a position says now; `None` where it does not refuse.
     pub(crate) fn set(&mut self, position: usize, refusal: Option<Refusal>) {
         let known = self.0.numbers[position].checked_sub(1).map(|number| &*self.0.answers[number as usize].refusal);

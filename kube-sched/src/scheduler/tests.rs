@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::framework::{Filter, PreFilter, Reserve, Score};
-use crate::model::{Effect, Node, Resources, Taint};
+use crate::model::{Effect, Node, NodeSelector, NodeSelectorTerm, Operator, Requirement, Resources, Taint};
 use std::sync::Mutex;
 
 fn scheduler() -> Scheduler {
@@ -82,6 +82,48 @@ fn a_node_named_pod_goes_nowhere_else() {
     let cluster = cluster([node("a", 1000), node("b", 1000)]);
     let error = scheduler().schedule(&cluster, &pod("p", 1).on("c")).unwrap_err();
     assert_eq!(error.plugins().into_iter().collect::<Vec<_>>(), ["NodeName"]);
+}
+
+#[test]
+fn nodes_that_a_pod_does_not_name_are_said_to_be_others() {
+    let mut cluster = cluster([node("a", 1000), node("b", 1000), node("c", 1000)]);
+    cluster.add_pod(pod("x", 900).on("b")).unwrap();
+    let named = |pod: Pod, names: &[&str]| {
+        let term = NodeSelectorTerm {
+            names: vec![Requirement::new("metadata.name", Operator::In, names.iter().copied())],
+            labels: vec![],
+        };
+        Pod { node_affinity: Some(NodeSelector(vec![term])), ..pod }
+    };
+    check_text(
+        &cluster,
+        &named(pod("p", 500), &["b"]),
+        "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]. \
+         preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, \
+         2 Preemption is not helpful for scheduling.",
+    );
+    assert_eq!(scheduler().schedule(&cluster, &named(pod("p", 500), &["c"])).unwrap().evaluated, 1);
+}
+
+#[test]
+fn with_a_percentage_the_search_ends_with_enough_nodes() {
+    let nodes = |count: usize| cluster((0..count).map(|i| node(&format!("n{i:04}"), 4000)));
+    let evaluated = |nodes: &Cluster, percentage: usize| {
+        let profile = Profile::default_builder().percentage_of_nodes_to_score(percentage).build();
+        let placement = Scheduler::new(profile, 1).schedule(nodes, &pod("p", 1)).unwrap();
+        (placement.evaluated, placement.feasible)
+    };
+    let (few, many) = (nodes(99), nodes(1000));
+    assert_eq!(evaluated(&few, 10), (99, 99), "of fewer than 100 nodes all");
+    assert_eq!(evaluated(&many, 5), (100, 100), "100 at least");
+    assert_eq!(evaluated(&many, 30), (300, 300));
+    assert_eq!(evaluated(&many, 0), (1000, 1000), "0 leaves the choice to the scheduler");
+    assert_eq!(evaluated(&many, 100), (1000, 1000));
+    let profile = || Profile::default_builder().percentage_of_nodes_to_score(10).build();
+    let pick = |name: &str| Scheduler::new(profile(), 1).schedule(&many, &pod(name, 1)).unwrap().node;
+    assert_eq!(pick("p"), pick("p"), "a pure function of the seed and the pod");
+    let seen: std::collections::BTreeSet<_> = (0..200).map(|i| pick(&format!("p{i}"))).collect();
+    assert!(seen.iter().any(|name| **name < *"n0300") && seen.iter().any(|name| **name > *"n0700"), "{seen:?}");
 }
 
 #[test]

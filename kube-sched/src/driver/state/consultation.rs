@@ -76,6 +76,7 @@ impl State {
         let nodes_known = self.cluster.len();
         let step = match nodes {
             Ok(nodes) if nodes.is_empty() => {
+                let refusals = refusals.into_iter().collect();
                 let mut error = FitError { nodes: nodes_known, refusals, ..FitError::default() };
                 self.scheduler(&pod.uid).post_filter_for(&self.cluster, &pod, &mut error);
                 self.refuse(pod, Box::new(error), now)

@@ -122,7 +122,8 @@ impl State {
                 Err(refusal) => {
                     self.forget(&pod.uid, now);
                     forming.members.iter().for_each(|(other, _)| self.forget(&other.uid, now));
-                    let error = FitError { nodes: 1, refusals: vec![(node, refusal)], ..FitError::default() };
+                    let refusals = [(node, refusal)].into_iter().collect();
+                    let error = FitError { nodes: 1, refusals, ..FitError::default() };
                     let reason = format!("pod {:?} of the pod group was refused its place", pod.name);
                     return self.refuse_gang(key, pods, vec![(pod, Box::new(error))], &reason, now);
                 }
@@ -172,7 +173,7 @@ impl State {
             self.forget(&pod.uid, now);
             if *pod.uid == *uid {
                 reason = format!("pod {:?} of the pod group was refused its place", pod.name);
-                let refusals = vec![(node.clone(), refusal.clone())];
+                let refusals = [(node.clone(), refusal.clone())].into_iter().collect();
                 failed.push((pod.clone(), Box::new(FitError { nodes: 1, refusals, ..FitError::default() })));
             }
         }

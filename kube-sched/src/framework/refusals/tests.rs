@@ -95,3 +95,13 @@ fn refusals_by_name_are_put_in_order() {
     assert_eq!(listed, [("a", "y"), ("b", "x")]);
     assert_eq!(found.get("b").map(|why| &*why.reasons[0]), Some("x"));
 }
+
+#[test]
+fn the_rest_is_what_has_said_nothing() {
+    let mut refusals = refusals(&["a", "b", "c", "c"]);
+    refusals.set(1, Some(refusal("x")));
+    refusals.set_rest([0, 1, 2].into_iter(), refusal("rest"));
+    let listed: Vec<&str> = refusals.iter().map(|(_, why)| &*why.reasons[0]).collect();
+    assert_eq!((listed, refusals.len()), (vec!["rest", "x", "rest"], 3));
+    assert_eq!(refusals.answers().map(|(_, nodes)| nodes).collect::<Vec<_>>(), [1, 2]);
+}
