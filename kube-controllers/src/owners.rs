@@ -27,6 +27,11 @@ pub fn is_controlled_by<K: Object>(object: &K, uid: &str) -> bool {
     controller_of(object).is_some_and(|r| r.uid == uid)
 }
 
+/// Whether one controller manages both, or none manages either.
+pub fn have_same_controller<K: Object>(a: &K, b: &K) -> bool {
+    controller_of(a).map(|r| &r.uid) == controller_of(b).map(|r| &r.uid)
+}
+
 /// The index of dependents by their controller; see [`index`].
 pub const INDEX: &str = "controller";
 

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kubekit_runtime::{Change, Object as _};
 
 use super::rank;
+use crate::{owners, pods};
 
 /// The most pods that one pass creates or deletes. Source: `replicaset.BurstReplicas`.
 pub const BURST_REPLICAS: usize = 500;
@@ -43,6 +45,20 @@ pub fn manage(set: &ReplicaSet, active: &[Arc<Pod>], related: &[Arc<Pod>], now: 
 pub fn wanted(set: &ReplicaSet) -> usize {
     let replicas = set.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
     usize::try_from(replicas).unwrap_or(0)
+}
+
+/// Whether a set need not be looked at for this change of a pod of its own until more have come: nothing changes but what the
+/// status counts, or the pod is one of several creations of which not all were seen yet (the set is not `settled`).
+pub fn can_wait(change: &Change<Pod>, settled: bool) -> bool {
+    match change {
+        Change::Deleted(_) => false,
+        Change::Applied { old: None, .. } => !settled,
+        Change::Applied { old: Some(old), new } => {
+            owners::have_same_controller(&**old, &**new)
+                && old.labels() == new.labels()
+                && pods::is_active(old) == pods::is_active(new)
+        }
+    }
 }
 
 /// The sizes of the batches in which `count` pods are created: 1, 2, 4, … so that a quota or a faulty template costs few

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kubekit_runtime::{
-    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object, ObjectKey,
+    Action, Api, Change, Controller, DeleteParams, Error, EventType, Expectations, Object as _, ObjectKey,
     PartialObject, Reader, TypedObject, WorkQueue, controller_of, controller_reference, object_reference,
 };
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ pub async fn run<K: Replicated + TypedObject>(context: Context, shutdown: Cancel
     });
     controller
         .watches(&sets, move |change| {
-            if matches!(change, Change::Deleted(_)) || recreated(change) {
+            if matches!(change, Change::Deleted(_)) {
                 expectations.forget(&change.key());
             }
             let keys = vec![change.key()];
@@ -65,20 +65,11 @@ pub async fn run<K: Replicated + TypedObject>(context: Context, shutdown: Cancel
 /// something) and be told to come back a second later.
 pub(crate) const REQUESTS_MAX: usize = 32;
 
-/// Whether the object was deleted and created again between two changes.
-fn recreated<K: Replicated>(change: &Change<K>) -> bool {
-    matches!(change, Change::Applied { old: Some(old), new } if old.uid() != new.uid())
-}
-
 /// Whether nothing was changed but the status: as a rule, what was reported here.
 fn is_report<K: Replicated>(change: &Change<K>) -> bool {
     let Change::Applied { old: Some(old), new } = change else { return false };
-    let asked = |set: &K| (set.uid().to_owned(), set.meta().generation, set.is_being_deleted());
-    asked(old) == asked(new) && old.labels() == new.labels() && same_controller(&**old, &**new)
-}
-
-fn same_controller<K: Object>(old: &K, new: &K) -> bool {
-    controller_of(old).map(|owner| &owner.uid) == controller_of(new).map(|owner| &owner.uid)
+    let asked = |set: &K| (set.meta().generation, set.is_being_deleted());
+    asked(old) == asked(new) && old.labels() == new.labels() && owners::have_same_controller(&**old, &**new)
 }
 
 /// Turns changes of pods into keys of sets, and takes note of creations and deletions that were expected.
@@ -101,14 +92,15 @@ impl<K: Replicated> Observer<K> {
             if matches!(change, Change::Deleted(_)) || pod.is_being_deleted() {
                 self.expectations.deletion_observed(&key, pod.uid());
             }
-            if self.can_wait(&key, change) {
+            if decide::can_wait(change, self.expectations.satisfied(&key)) {
                 keys = self.batches.gather(vec![key], &self.queue);
             } else {
                 keys.push(key);
             }
         }
         let Change::Applied { old, .. } = change else { return keys };
-        let old_owner = old.as_ref().filter(|old| !same_controller(&***old, &**pod)).and_then(|old| self.owner(old));
+        let old_owner =
+            old.as_ref().filter(|old| !owners::have_same_controller(&***old, &**pod)).and_then(|old| self.owner(old));
         if let Some(key) = old_owner.filter(|key| !keys.contains(key)) {
             keys.push(key);
         }
@@ -120,20 +112,6 @@ impl<K: Replicated> Observer<K> {
             keys.extend(self.matching(pod));
         }
         keys
-    }
-
-    /// Whether the change of a pod of the set alters no more than what the status counts: neither is there one pod more or
-    /// less than the set knows of, nor has it come or gone.
-    fn can_wait(&self, key: &ObjectKey, change: &Change<Pod>) -> bool {
-        match change {
-            Change::Deleted(_) => false,
-            Change::Applied { old: None, .. } => !self.expectations.satisfied(key),
-            Change::Applied { old: Some(old), new } => {
-                same_controller(&**old, &**new)
-                    && old.labels() == new.labels()
-                    && pods::is_active(old) == pods::is_active(new)
-            }
-        }
     }
 
     /// The set that owns the pod, if it is of this kind and is the one that the reference means.

@@ -8,12 +8,12 @@ use k8s_openapi::api::core::v1::{
     ContainerStatus, Pod, PodTemplateSpec, ReplicationController, ReplicationControllerSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kubekit_runtime::{Object as _, controller_reference};
+use kubekit_runtime::{Change, Object as _, controller_reference};
 
-use super::decide::{Scale, manage, pod_from_template, slow_start};
+use super::decide::{Scale, can_wait, manage, pod_from_template, slow_start};
 use super::kind::Replicated as _;
 use super::status::{self, Failure};
-use crate::objects::{at, labels, meta, on_node, pod, pod_ready_since};
+use crate::objects::{at, labels, meta, on_node, pod, pod_ready_since, terminating};
 
 fn template() -> PodTemplateSpec {
     let mut web = pod("template");
@@ -70,6 +70,36 @@ fn a_pod_is_made_from_its_template_and_owned() {
     let owner = &made.metadata.owner_references.unwrap()[0];
     assert_eq!((owner.kind.as_str(), owner.uid.as_str()), ("ReplicaSet", "uid-web"));
     assert_eq!((owner.controller, owner.block_owner_deletion), (Some(true), Some(true)));
+}
+
+/// What has become of a pod, and whether its set can be looked at later.
+#[track_caller]
+fn check_can_wait(old: Option<Pod>, new: Pod, settled: bool, expected: bool) {
+    let change = Change::Applied { old: old.map(Arc::new), new: Arc::new(new) };
+    assert_eq!(can_wait(&change, settled), expected);
+}
+
+#[test]
+fn what_only_the_status_counts_can_wait() {
+    let owned = |mut pod: Pod| {
+        pod.metadata.owner_references = Some(vec![controller_reference(&set(1))]);
+        pod
+    };
+    let pending = || owned(pod("a"));
+    let ready = || owned(pod_ready_since("a", 10));
+    check_can_wait(Some(pending()), ready(), true, true);
+    check_can_wait(Some(ready()), pending(), false, true);
+    check_can_wait(None, pending(), false, true);
+    check_can_wait(None, pending(), true, false);
+    check_can_wait(Some(ready()), terminating(ready()), true, false);
+    check_can_wait(Some(ready()), pod_ready_since("a", 10), true, false);
+    let mut failed = ready();
+    failed.status.get_or_insert_default().phase = Some("Failed".into());
+    check_can_wait(Some(ready()), failed, true, false);
+    let mut relabelled = ready();
+    relabelled.metadata.labels = Some(labels(&[("app", "other")]));
+    check_can_wait(Some(ready()), relabelled, true, false);
+    assert!(!can_wait(&Change::Deleted(Arc::new(ready())), false));
 }
 
 /// The first of two pods must go before the second, in whatever order they are given.

@@ -52,7 +52,8 @@ impl Heart {
     /// Beats until `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let work = async {
-            while let Err(error) = self.register().await {
+            // On the heap while they last, because there may be thousands of nodes that mostly wait.
+            while let Err(error) = Box::pin(self.register()).await {
                 tracing::warn!(node = self.shared.config.node_name, error = error.chain(), "cannot register the node");
                 tokio::time::sleep(self.next_retry()).await;
             }
@@ -62,11 +63,11 @@ impl Heart {
             loop {
                 let now = Instant::now();
                 if now >= lease_at {
-                    let renewed = self.renew().await;
+                    let renewed = Box::pin(self.renew()).await;
                     lease_at = now + if renewed { renewal } else { RETRY_MAX.min(renewal) };
                 }
                 if now >= status_at {
-                    status_at = now + self.observe().await;
+                    status_at = now + Box::pin(self.observe()).await;
                 }
                 tokio::time::sleep_until(lease_at.min(status_at)).await;
             }

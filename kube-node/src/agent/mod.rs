@@ -229,16 +229,15 @@ impl RunningAgent {
             let set = shared.runtime.set_pod_cidr(cidr).await;
             set.map_err(|source| Error::PodCidr { cidr: cidr.clone(), source })?;
         }
-        let heart = heartbeat::Heart::new(Arc::clone(&shared), version);
+        // Each made on the heap and not moved there when it is first waited for: this future would keep room for all of them.
+        let beating = Box::pin(heartbeat::Heart::new(Arc::clone(&shared), version).run(shutdown.clone()));
+        let watching = Box::pin(own.run(shutdown.clone()));
+        let serving = Box::pin(pods::run(Arc::clone(&shared), pods, shutdown.clone()));
+        let rotating = Box::pin(rotate_logs(&shared, shutdown));
         // Events are written to the end, so that what happened last is told too.
         let writing = CancellationToken::new();
         let work = async {
-            futures::join!(
-                Box::pin(heart.run(shutdown.clone())),
-                Box::pin(own.run(shutdown.clone())),
-                Box::pin(pods::run(Arc::clone(&shared), pods, shutdown.clone())),
-                Box::pin(rotate_logs(&shared, shutdown.clone())),
-            );
+            futures::join!(beating, watching, serving, rotating);
             writing.cancel();
         };
         futures::join!(work, Box::pin(events.run(writing.clone())));

@@ -28,7 +28,7 @@ pub(crate) async fn run(shared: Arc<Shared>, pods: Informer<Pod>, shutdown: Canc
         synced = pods.wait_synced() => if !synced { return },
     }
     let reader = pods.reader();
-    dispatcher.adopt(&reader.list()).await;
+    Box::pin(dispatcher.adopt(&reader.list())).await;
     loop {
         tokio::select! {
             biased;

@@ -1,6 +1,12 @@
 //! What the runtime shows of one pod.
 
+use std::collections::BTreeMap;
+
+use crate::runtime::container::{HASH_ANNOTATION, RESTART_COUNT_ANNOTATION};
 use crate::runtime::{ContainerState, ContainerStatus, SandboxState, SandboxStatus};
+
+/// The annotations that are looked at between two looks at the runtime.
+const KEPT: [&str; 2] = [HASH_ANNOTATION, RESTART_COUNT_ANNOTATION];
 
 /// A container with the sandbox it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,22 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Lets go of what nobody looks at again: a worker keeps what it has seen as long as its pod runs, and labels,
+    /// annotations and mounts are most of that.
+    #[must_use]
+    pub(crate) fn slim(mut self) -> Self {
+        for sandbox in &mut self.sandboxes {
+            (sandbox.labels, sandbox.annotations) = (BTreeMap::new(), BTreeMap::new());
+        }
+        for ObservedContainer { status, .. } in &mut self.containers {
+            (status.labels, status.mounts) = (BTreeMap::new(), Vec::new());
+            status.annotations.retain(|name, _| KEPT.contains(&name.as_str()));
+        }
+        self.sandboxes.shrink_to_fit();
+        self.containers.shrink_to_fit();
+        self
+    }
+
     /// The usable sandbox.
     #[must_use]
     pub fn sandbox(&self) -> Option<&SandboxStatus> {
@@ -45,5 +67,33 @@ impl Observed {
         self.containers
             .iter()
             .filter(|container| matches!(container.status.state, ContainerState::Running | ContainerState::Unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a worker keeps of what it saw.
+
+    use super::*;
+    use crate::pod::fixture;
+    use crate::runtime::Mount;
+
+    #[test]
+    fn what_nobody_looks_at_again_is_let_go() {
+        let expected = fixture::observed(&["app/1 +", "app/0 1"]);
+        let mut seen = expected.clone();
+        let more = || BTreeMap::from([("more".to_owned(), "m".to_owned())]);
+        for sandbox in &mut seen.sandboxes {
+            (sandbox.labels, sandbox.annotations) = (more(), more());
+        }
+        for ObservedContainer { status, .. } in &mut seen.containers {
+            (status.labels, status.mounts) = (more(), vec![Mount::default()]);
+            status.annotations.extend(more());
+        }
+        seen.containers.reserve(10);
+        let kept = seen.slim();
+        assert_eq!(kept, expected);
+        assert_eq!(kept.containers.capacity(), 2);
+        assert!(kept.containers[0].status.annotations.contains_key(HASH_ANNOTATION));
     }
 }

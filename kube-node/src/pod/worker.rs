@@ -399,7 +399,7 @@ impl Worker {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Observed { sandboxes, containers })
+        Ok(Observed { sandboxes, containers }.slim())
     }
 
     /// What a container has left as its last words: its termination message, or the end of its log where it says so.
