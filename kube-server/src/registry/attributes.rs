@@ -24,11 +24,12 @@ pub(crate) fn of(resource: &Resource, object: &Value) -> Attributes {
             pairs.push((name.into(), value.into()));
         }
     }
-    for (key, value) in labels {
-        pairs.push(([LABEL, key].concat().into(), value.as_str().unwrap_or_default().into()));
-    }
     for (field, value) in resource.rules.selectable_fields(object) {
         pairs.push(([FIELD, field].concat().into(), value.into()));
+    }
+    // Attributes are kept sorted, and what comes sorted is sorted soonest.
+    for (key, value) in labels {
+        pairs.push(([LABEL, key].concat().into(), value.as_str().unwrap_or_default().into()));
     }
     if crate::admission::concerns_others(resource, object) {
         pairs.push((ADMISSION.into(), "".into()));

@@ -99,27 +99,27 @@ impl Rules for Pod {
         let status = &object["status"];
         let ip = list(status, "podIPs").first().map_or_else(|| text(status, "podIP"), |ip| text(ip, "ip"));
         vec![
+            ("spec.hostNetwork", is_true(spec, "hostNetwork").to_string()),
             ("spec.nodeName", text(spec, "nodeName").to_owned()),
             ("spec.restartPolicy", text(spec, "restartPolicy").to_owned()),
             ("spec.schedulerName", text(spec, "schedulerName").to_owned()),
             ("spec.serviceAccountName", text(spec, "serviceAccountName").to_owned()),
-            ("spec.hostNetwork", is_true(spec, "hostNetwork").to_string()),
+            ("status.nominatedNodeName", text(status, "nominatedNodeName").to_owned()),
             ("status.phase", text(status, "phase").to_owned()),
             ("status.podIP", ip.to_owned()),
-            ("status.nominatedNodeName", text(status, "nominatedNodeName").to_owned()),
         ]
     }
 
     fn selectable_field_names(&self) -> &'static [&'static str] {
         &[
+            "spec.hostNetwork",
             "spec.nodeName",
             "spec.restartPolicy",
             "spec.schedulerName",
             "spec.serviceAccountName",
-            "spec.hostNetwork",
+            "status.nominatedNodeName",
             "status.phase",
             "status.podIP",
-            "status.nominatedNodeName",
         ]
     }
 
