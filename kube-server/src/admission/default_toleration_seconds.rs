@@ -1,6 +1,6 @@
 //! DefaultTolerationSeconds: a Pod stays for five minutes on a node that is not ready or cannot be reached.
 
-use super::{AdmissionRequest, Operation};
+use super::{AdmissionRequest, Operation, append};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
@@ -18,17 +18,11 @@ pub(super) fn admit(request: &mut AdmissionRequest<'_>) {
     if request.operation != Operation::Create {
         return;
     }
-    let Some(spec) = request.object.as_mut().and_then(|pod| pod.get_mut("spec")) else { return };
-    for (key, toleration) in DEFAULTS.iter() {
-        let tolerated = spec["tolerations"].as_array().is_some_and(|list| list.iter().any(|t| tolerates(t, key)));
-        if tolerated {
-            continue;
-        }
-        match spec["tolerations"].as_array_mut() {
-            Some(list) => list.push(toleration.clone()),
-            None => spec["tolerations"] = Value::Array(vec![toleration.clone()]),
-        }
-    }
+    let Some(spec) = request.spec_mut() else { return };
+    let given = spec.get("tolerations").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let added = DEFAULTS.iter().filter(|(key, _)| !given.iter().any(|toleration| tolerates(toleration, key)));
+    let added: Vec<Value> = added.map(|(_, toleration)| toleration.clone()).collect();
+    append(spec, "tolerations", added);
 }
 
 fn tolerates(toleration: &Value, key: &str) -> bool {

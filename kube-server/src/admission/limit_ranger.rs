@@ -3,7 +3,7 @@
 //! Source: `plugin/pkg/admission/limitranger/admission.go`. Pods only.
 
 use super::{AdmissionRequest, Operation};
-use crate::registry::kind::Kind;
+use crate::keys;
 use crate::registry::{Registry, encode};
 use kubekit_core::quantity::Quantity;
 use kubekit_core::status::ApiError;
@@ -14,8 +14,7 @@ pub(super) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_
     if request.operation != Operation::Create {
         return Ok(());
     }
-    let Some(kind) = Kind::find("", "v1", "limitranges") else { return Ok(()) };
-    let ranges = registry.all(kind, request.namespace).await?;
+    let ranges = registry.all(keys::namespace_prefix("", "limitranges", request.namespace)).await?;
     if ranges.is_empty() {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use crate::identity::UserInfo;
 use crate::registry::Registry;
 use kubekit_core::catalog::Resource;
 use kubekit_core::status::ApiError;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What is being done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +67,25 @@ impl AdmissionRequest<'_> {
         self.subresource.is_empty() && self.resource.group == group && self.resource.plural == plural
     }
 
+    /// The specification of the object, where it has one.
+    fn spec_mut(&mut self) -> Option<&mut Map<String, Value>> {
+        self.object.as_mut()?.get_mut("spec")?.as_object_mut()
+    }
+
     /// 403 about the object.
     fn forbidden(&self, detail: &str) -> ApiError {
         ApiError::forbidden(self.resource.group, self.resource.plural, self.name, detail)
+    }
+}
+
+/// Adds to a list, which is made where it is absent.
+fn append(object: &mut Map<String, Value>, field: &str, mut values: Vec<Value>) {
+    match object.get_mut(field) {
+        Some(Value::Array(list)) => list.append(&mut values),
+        _ if values.is_empty() => {}
+        _ => {
+            object.insert(field.to_owned(), Value::Array(values));
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 //! Source: `plugin/pkg/admission/priority/admission.go`.
 
 use super::{AdmissionRequest, Operation};
+use crate::keys;
 use crate::registry::attributes::ADMISSION;
-use crate::registry::kind::Kind;
 use crate::registry::{Registry, encode};
 use kubekit_core::status::ApiError;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(super) async fn admit_pod(registry: &Registry, request: &mut AdmissionRequest<'_>) -> Result<(), ApiError> {
     if request.operation != Operation::Create {
@@ -39,12 +39,12 @@ pub(super) async fn admit_pod(registry: &Registry, request: &mut AdmissionReques
              controller computed {policy} from the given PriorityClass name"
         )));
     }
-    if let Some(pod) = request.object.as_mut() {
+    if let Some(spec) = request.spec_mut() {
         if let (true, Some(class)) = (name.is_empty(), &class) {
-            pod["spec"]["priorityClassName"] = class["metadata"]["name"].clone();
+            spec.insert("priorityClassName".to_owned(), class["metadata"]["name"].clone());
         }
-        pod["spec"]["priority"] = json!(value);
-        pod["spec"]["preemptionPolicy"] = json!(policy);
+        spec.insert("priority".to_owned(), value.into());
+        spec.insert("preemptionPolicy".to_owned(), policy.into());
     }
     Ok(())
 }
@@ -56,8 +56,7 @@ pub(super) fn is_default(class: &Value) -> bool {
 
 /// The class that Pods without one belong to.
 async fn default_class(registry: &Registry) -> Result<Option<Value>, ApiError> {
-    let Some(kind) = Kind::find("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(None) };
-    let classes = registry.all(kind, "").await?;
+    let classes = registry.all(keys::resource_prefix("scheduling.k8s.io", "priorityclasses")).await?;
     let found = classes
         .iter()
         // This spares parsing the classes that are no default, on the path of every Pod.

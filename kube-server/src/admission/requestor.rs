@@ -11,8 +11,7 @@ pub(super) fn admit(request: &mut AdmissionRequest<'_>) {
         return;
     }
     let user = request.user;
-    let Some(spec) = request.object.as_mut().and_then(|object| object.get_mut("spec")) else { return };
-    let Some(spec) = spec.as_object_mut() else { return };
+    let Some(spec) = request.spec_mut() else { return };
     set(spec, "username", json!(user.name), user.name.is_empty());
     set(spec, "uid", json!(user.uid), user.uid.is_empty());
     set(spec, "groups", json!(user.groups), user.groups.is_empty());

@@ -2,12 +2,12 @@
 //!
 //! Source: `plugin/pkg/admission/serviceaccount/admission.go`.
 
-use super::{AdmissionRequest, Operation};
+use super::{AdmissionRequest, Operation, append};
 use crate::registry::attributes::ADMISSION;
 use crate::registry::{Registry, encode};
 use kubekit_core::names;
 use kubekit_core::status::ApiError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -26,34 +26,33 @@ pub(super) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_
     if request.operation != Operation::Create {
         return Ok(());
     }
-    let Some(pod) = request.object.as_mut() else { return Ok(()) };
+    let Some(pod) = &request.object else { return Ok(()) };
     if pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some() {
         return mirror(request);
     }
-    if !pod["spec"].is_object() {
-        // Validation says what is missing.
-        return Ok(());
-    }
-    let spec = &mut pod["spec"];
-    let name = match spec["serviceAccountName"].as_str() {
+    // Where it has no specification, validation says so.
+    let Some(spec) = request.spec_mut() else { return Ok(()) };
+    let name = match spec.get("serviceAccountName").and_then(Value::as_str) {
         None | Some("") => "default".to_owned(),
         Some(name) => name.to_owned(),
     };
-    spec["serviceAccountName"] = json!(name);
-    spec["serviceAccount"] = json!(name);
+    for field in ["serviceAccountName", "serviceAccount"] {
+        spec.insert(field.to_owned(), Value::String(name.clone()));
+    }
     let account = find(registry, request, &name).await?;
-    let Some(pod) = request.object.as_mut() else { return Ok(()) };
-    let spec = &mut pod["spec"];
-    let automount = spec["automountServiceAccountToken"]
-        .as_bool()
+    let Some(spec) = request.spec_mut() else { return Ok(()) };
+    let automount = spec
+        .get("automountServiceAccountToken")
+        .and_then(Value::as_bool)
         .or_else(|| account["automountServiceAccountToken"].as_bool())
         .unwrap_or(true);
     if automount {
         mount(registry, spec);
     }
-    let has_secrets = spec["imagePullSecrets"].as_array().is_some_and(|secrets| !secrets.is_empty());
+    let secrets = spec.get("imagePullSecrets").and_then(Value::as_array);
+    let has_secrets = secrets.is_some_and(|secrets| !secrets.is_empty());
     if let (false, Some(secrets)) = (has_secrets, account.get("imagePullSecrets")) {
-        spec["imagePullSecrets"] = secrets.clone();
+        spec.insert("imagePullSecrets".to_owned(), secrets.clone());
     }
     Ok(())
 }
@@ -96,11 +95,9 @@ async fn find(registry: &Registry, request: &AdmissionRequest<'_>, name: &str) -
 }
 
 /// Mounts the token into every container that has nothing mounted there.
-fn mount(registry: &Registry, spec: &mut Value) {
-    let existing = spec["volumes"]
-        .as_array()
-        .into_iter()
-        .flatten()
+fn mount(registry: &Registry, spec: &mut Map<String, Value>) {
+    let volumes = spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
+    let existing = volumes
         .filter_map(|volume| volume["name"].as_str())
         .find(|name| name.starts_with("kube-api-access-"))
         .map(str::to_owned);
@@ -108,29 +105,18 @@ fn mount(registry: &Registry, spec: &mut Value) {
     let volume = existing.unwrap_or_else(|| names::generate("kube-api-access-", &*registry.random));
     let mut mounted = false;
     for list in ["initContainers", "containers"] {
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let taken = container
-                .get("volumeMounts")
-                .and_then(Value::as_array)
-                .is_some_and(|list| list.iter().any(|mount| mount["mountPath"] == MOUNT_PATH));
-            if taken || !container.is_object() {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        for container in containers.filter_map(Value::as_object_mut) {
+            let mut mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
+            if mounts.any(|mount| mount["mountPath"] == MOUNT_PATH) {
                 continue;
             }
-            let mounts = &mut container["volumeMounts"];
-            let mount = token_mount(&volume);
-            match mounts.as_array_mut() {
-                Some(list) => list.push(mount),
-                None => *mounts = Value::Array(vec![mount]),
-            }
+            append(container, "volumeMounts", vec![token_mount(&volume)]);
             mounted = true;
         }
     }
     if mounted && !has_volume {
-        let volume = token_volume(&volume);
-        match spec["volumes"].as_array_mut() {
-            Some(list) => list.push(volume),
-            None => spec["volumes"] = Value::Array(vec![volume]),
-        }
+        append(spec, "volumes", vec![token_volume(&volume)]);
     }
 }
 
@@ -154,6 +140,8 @@ fn token_volume(name: &str) -> Value {
 /// A copy of a value that is the same for every Pod, under a name: much cheaper than making it anew.
 fn named(value: &Value, name: &str) -> Value {
     let mut named = value.clone();
-    named["name"] = Value::String(name.to_owned());
+    if let Some(place) = named.get_mut("name") {
+        *place = Value::String(name.to_owned());
+    }
     named
 }

@@ -8,6 +8,7 @@ use super::encode;
 use super::kind::Kind;
 use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
+use crate::keys;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::request::Request;
 use kubekit_core::decode::format_time;
@@ -56,9 +57,8 @@ impl Registry {
     }
 
     async fn budget_of(&self, namespace: &str, pod: &Value) -> Result<Option<Value>, ApiError> {
-        let Some(kind) = Kind::find("policy", "v1", "poddisruptionbudgets") else { return Ok(None) };
         let mut found = Vec::new();
-        for entry in self.all(kind, namespace).await? {
+        for entry in self.all(keys::namespace_prefix("policy", "poddisruptionbudgets", namespace)).await? {
             let budget = encode::decode(&entry);
             let selects = budget["spec"].get("selector").is_some_and(|selector| {
                 LabelSelector::from_object(selector, &Path::new("spec"))

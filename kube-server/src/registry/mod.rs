@@ -28,7 +28,6 @@ pub use attributes::{extractor, store_config};
 
 use crate::admission::Admission;
 use crate::builder::Config;
-use kind::Kind;
 use kubekit_core::decode::format_time;
 use kubekit_core::environment::{Random, WallClock};
 use kubekit_core::names;
@@ -108,9 +107,9 @@ impl Registry {
         self.entry(&crate::keys::object_key(group, plural, namespace, name)).await
     }
 
-    /// Every object of a kind in a namespace, or in all where it is empty.
-    pub(crate) async fn all(&self, kind: Kind, namespace: &str) -> Result<Vec<Arc<Entry>>, ApiError> {
-        let request = kubekit_store::ListRequest { prefix: kind.prefix(namespace), ..Default::default() };
+    /// Every object under a prefix.
+    pub(crate) async fn all(&self, prefix: String) -> Result<Vec<Arc<Entry>>, ApiError> {
+        let request = kubekit_store::ListRequest { prefix, ..Default::default() };
         Ok(self.store.list(request).await.map_err(failure::of_store)?.entries.collect())
     }
 }

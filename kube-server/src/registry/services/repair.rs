@@ -110,7 +110,7 @@ impl Survey {
         let claims = registry.claims().await?;
         let mut held: HashMap<Claimable, Vec<Owner>> = HashMap::new();
         let Some(kind) = Kind::find("", "v1", "services") else { return Ok(Self { held, claims }) };
-        for entry in registry.all(kind, "").await? {
+        for entry in registry.all(kind.prefix("")).await? {
             let service = encode::decode(&entry);
             for what in super::held(&service).claimables() {
                 let owners = held.entry(what).or_default();
