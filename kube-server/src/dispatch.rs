@@ -27,7 +27,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
         return paths(server, request).await;
     }
     let info = &request.info;
-    let Some(kind) = Kind::find(&info.group, &info.version, &info.resource) else { return unknown(info) };
+    let Some(kind) = request.kind else { return unknown(info) };
     let namespace = namespace(kind, info)?;
     if !info.subresource.is_empty() {
         return subresource(server, request, kind, &namespace).await;
@@ -56,7 +56,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
 /// Serves a watch or a stream.
 pub(crate) async fn stream(server: &Arc<Server>, request: &mut Request, body: Body) -> Result<Response, ApiError> {
     let info = &request.info;
-    let Some(kind) = Kind::find(&info.group, &info.version, &info.resource) else { return unknown(info) };
+    let Some(kind) = request.kind else { return unknown(info) };
     let namespace = namespace(kind, info)?;
     if info.verb == "watch" && info.subresource.is_empty() {
         if !kind.served.has_verb("watch") {

@@ -154,8 +154,7 @@ impl Metrics {
 
 fn asked(request: &Request) -> Asked {
     let info = &request.info;
-    let kind = if info.is_resource { Kind::find(&info.group, &info.version, &info.resource) } else { None };
-    let served = kind.map(|kind| kind.served);
+    let served = request.kind.map(|kind| kind.served);
     let subresource = match served {
         Some(served) => served.subresource(&info.subresource).map_or("", |subresource| subresource.name),
         None => health(&info.path),

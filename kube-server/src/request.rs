@@ -2,6 +2,7 @@
 
 use crate::identity::UserInfo;
 use crate::query;
+use crate::registry::kind::Kind;
 use crate::request_info::RequestInfo;
 use bytes::Bytes;
 use http::HeaderName;
@@ -19,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) parts: http::request::Parts,
     /// What it asks for.
     pub(crate) info: RequestInfo,
+    /// The kind that it is about, where that is one of the catalog's.
+    pub(crate) kind: Option<Kind>,
     /// Who asks.
     pub(crate) user: Arc<UserInfo>,
     /// The query, decoded.
@@ -33,7 +36,8 @@ impl Request {
     /// A request.
     pub(crate) fn new(parts: http::request::Parts, info: RequestInfo, user: Arc<UserInfo>, body: Bytes) -> Self {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        Self { parts, info, user, query, body, warnings: Mutex::default() }
+        let kind = if info.is_resource { Kind::find(&info.group, &info.version, &info.resource) } else { None };
+        Self { parts, info, kind, user, query, body, warnings: Mutex::default() }
     }
 
     /// A header's value; empty where absent or not text.
