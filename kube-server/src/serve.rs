@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// A TLS handshake takes two round trips; this allows for bad networks.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,6 +32,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves `server` on `listener` until `shutdown`, then lets requests finish for a second and returns.
+/// The connections are its own: they end where the future is dropped.
 ///
 /// # Errors
 /// When the transport is plain text and the listener can be reached from other machines.
@@ -47,26 +48,22 @@ pub async fn serve(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let tasks = TaskTracker::new();
-    // Ends what has not ended by itself in the time of grace.
-    let abort = CancellationToken::new();
+    let mut connections = JoinSet::new();
     while let Some((stream, permit)) = accept(&listener, &permits, &shutdown).await {
+        // Those that have ended are forgotten.
+        while connections.try_join_next().is_some() {}
         let (transport, server) = (transport.clone(), server.clone());
-        let (shutdown, abort) = (shutdown.clone(), abort.clone());
-        tasks.spawn(async move {
+        // One of its own: it is locked at every turn of the connection, which must not wait for the turns of others.
+        let shutdown = shutdown.child_token();
+        connections.spawn(async move {
             let _permit = permit;
-            tokio::select! {
-                biased;
-                () = abort.cancelled() => {}
-                () = serve_stream(stream, &transport, server, shutdown) => {}
-            }
+            serve_stream(stream, &transport, server, shutdown).await;
         });
     }
     drop(listener);
-    tasks.close();
-    if tokio::time::timeout(SHUTDOWN_GRACE, tasks.wait()).await.is_err() {
-        abort.cancel();
-        tasks.wait().await;
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(SHUTDOWN_GRACE, ended).await.is_err() {
+        connections.shutdown().await;
     }
     Ok(())
 }

@@ -115,6 +115,16 @@ async fn it_stops_while_peers_hold_connections() {
 }
 
 #[tokio::test]
+async fn connections_end_with_the_future_that_serves_them() {
+    let running = start().await;
+    let mut idle = running.connect(None, b"http/1.1").await;
+    running.task.abort();
+    let mut rest = Vec::new();
+    let _ = idle.read_to_end(&mut rest).await;
+    assert!(rest.is_empty(), "nothing was asked");
+}
+
+#[tokio::test]
 async fn plain_text_is_for_loopback_only() {
     let store = Arc::new(Memory::new(Extractor::none(), Config::default()));
     let server = ApiServer::builder(store).build().await.unwrap();
