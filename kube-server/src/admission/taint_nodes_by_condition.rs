@@ -1,7 +1,7 @@
 //! TaintNodesByCondition: a new node takes no Pods until it is known to be ready.
 
 use super::{AdmissionRequest, Operation};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
@@ -20,6 +20,6 @@ pub(super) fn admit(request: &mut AdmissionRequest<'_>) {
                 taints.push(taint);
             }
         }
-        None => node["spec"]["taints"] = json!([taint]),
+        None => node["spec"]["taints"] = Value::Array(vec![taint]),
     }
 }

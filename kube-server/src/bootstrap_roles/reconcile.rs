@@ -47,7 +47,7 @@ fn add_missing(list: &mut Value, wanted: &Value) {
         match list.as_array_mut() {
             _ if has => {}
             Some(list) => list.push(item.clone()),
-            None => *list = json!([item]),
+            None => *list = Value::Array(vec![item.clone()]),
         }
     }
 }

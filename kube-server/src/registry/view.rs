@@ -57,7 +57,7 @@ impl Viewer {
             View::Partial { version } => partial(&object, version),
             View::Table { version } => {
                 let mut table = table(self.kind, version, json!({"resourceVersion": revision.to_string()}));
-                table["rows"] = json!([self.row(object, version)]);
+                table["rows"] = Value::Array(vec![self.row(object, version)]);
                 table
             }
         }
@@ -137,7 +137,7 @@ pub(crate) fn unstored(
         View::Table { version } => {
             let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
             let mut table = table_of(group, kind, version, metadata);
-            table["rows"] = json!([row(group, kind, object, version, include, now)]);
+            table["rows"] = Value::Array(vec![row(group, kind, object, version, include, now)]);
             table
         }
     }
