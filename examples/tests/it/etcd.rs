@@ -168,6 +168,20 @@ fn two_api_servers_over_one_etcd_see_each_others_writes() {
     eventually("the other server's watch sees the write", || watching.saw("configmap/first").then_some(()));
     two.run(&["patch", "configmap", "first", "--type=merge", "-p", r#"{"data":{"a":"2"}}"#]);
     assert_eq!(one.run(&["get", "configmap", "first", "-o", "jsonpath={.data.a}"]), "2");
+    // Each address is handed out once, whichever server does it.
+    one.run(&["create", "service", "clusterip", "mine", "--tcp=80", "--clusterip=10.96.0.77"]);
+    let refused = two.fails(&["create", "service", "clusterip", "yours", "--tcp=80", "--clusterip=10.96.0.77"]);
+    assert!(refused.contains("failed to allocate IP 10.96.0.77: provided IP is already allocated"), "{refused}");
+    let addresses = two.run(&["get", "ipaddresses"]);
+    assert!(
+        addresses.contains("services/default/mine") && addresses.contains("services/default/kubernetes"),
+        "{addresses}"
+    );
+    let ranges = two.run(&["get", "servicecidrs"]);
+    assert!(ranges.contains("kubernetes") && ranges.contains("10.96.0.0/12"), "{ranges}");
+    two.run(&["wait", "--for=condition=Ready", "servicecidr/kubernetes", "--timeout=10s"]);
+    two.run(&["delete", "service", "mine"]);
+    one.run(&["create", "service", "clusterip", "yours", "--tcp=80", "--clusterip=10.96.0.77"]);
     // The controllers, the scheduler and the node of the one act on what was asked of the other.
     two.run(&["create", "deployment", "web", "--image=nginx", "--replicas=2"]);
     two.run(&["rollout", "status", "deployment/web", "--timeout=90s"]);

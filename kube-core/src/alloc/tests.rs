@@ -46,6 +46,15 @@ fn addresses_outside_the_usable_range_are_refused() {
 }
 
 #[test]
+fn the_first_address_stands_behind_that_of_the_network() {
+    for (range, first) in [("10.96.0.0/12", "10.96.0.1"), ("10.0.0.16/30", "10.0.0.17"), ("fd00::/108", "fd00::1")] {
+        let mut allocator = ip::Allocator::new(net(range)).unwrap();
+        assert_eq!(allocator.first(), addr(first));
+        allocator.allocate(addr(first)).unwrap();
+    }
+}
+
+#[test]
 fn an_address_is_given_once_and_again_after_its_release() {
     let mut allocator = ip::Allocator::new(net("10.0.0.0/24")).unwrap();
     allocator.allocate(addr("10.0.0.10")).unwrap();

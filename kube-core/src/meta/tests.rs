@@ -188,6 +188,11 @@ fn character_rules() {
     check_syntax(syntax::qualified_name, &["a", "A_b.c", "x.y/Z"], &["", "/a", "a/", "a/b/c", "X/a", "-a", long]);
     check_syntax(syntax::label_value, &["", "a", "A.b_c-1"], &["-", "a ", "a/b", long]);
     check_syntax(syntax::path_segment_name, &["a:b", "Ä", "a b"], &[".", "..", "a/b", "a%b"]);
+    check_syntax(
+        syntax::canonical_ip,
+        &["10.0.0.1", "fd00::1", "::"],
+        &["", "a", "10.0.0.01", "10.0.0", "fd00:0::1", "FD00::1", "::ffff:1.2.3.4", "[::1]"],
+    );
     check_syntax(syntax::env_var_name, &["A", "a.b-c", "1", "a b"], &["", "a=b", "ä"]);
     check_syntax(syntax::config_map_key, &["a", ".a", "A-b_c.d"], &["", ".", "..", "..a", "a/b"]);
     check_syntax(syntax::port_name, &["http", "a1", "1a"], &["", "1", "Http", "a--b", "-a", "a-", "abcdefghijklmnop"]);

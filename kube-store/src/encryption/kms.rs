@@ -48,6 +48,8 @@ pub struct Kms {
     health: RwLock<Result<(), String>>,
     /// Held while the service is asked for its status, so that one data key is made at a time.
     refreshing: tokio::sync::Mutex<()>,
+    /// Held while a data key is unwrapped.
+    unwrapping: tokio::sync::Mutex<()>,
 }
 
 /// The data key that encrypts.
@@ -79,6 +81,7 @@ impl Kms {
             writing: RwLock::default(),
             unwrapped: Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
+            unwrapping: tokio::sync::Mutex::default(),
         }
     }
 
@@ -195,6 +198,11 @@ impl Provider for Kms {
 
     fn prepare<'a>(&'a self, sealed: &'a [u8]) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async {
+            if self.lacks(sealed)?.is_none() {
+                return Ok(());
+            }
+            // Many readers may want the same data key at the same time; the first one fetches it for all.
+            let _turn = self.unwrapping.lock().await;
             match self.lacks(sealed)? {
                 Some(object) => self.unwrap(object).await,
                 None => Ok(()),

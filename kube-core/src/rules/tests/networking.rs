@@ -225,3 +225,67 @@ fn peers_and_types_of_policies() {
         json!(["Ingress", "Egress"]),
     );
 }
+
+/// Errors of an IPAddress with this reference.
+#[track_caller]
+fn check_parent(parent: Value, expected: &[&str]) {
+    let expected: Vec<String> = expected.iter().map(|text| format!("spec.parentRef{text}")).collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    check(object("networking.k8s.io/v1", "IPAddress", json!({"spec": {"parentRef": parent}})), &expected);
+}
+
+#[test]
+fn ip_addresses() {
+    check_parent(json!({"resource": "services", "namespace": "default", "name": "a"}), &[]);
+    check_parent(json!({"group": "gateway.networking.k8s.io", "resource": "gateways", "name": "a"}), &[]);
+    check_parent(json!(null), &[": Required value"]);
+    check_parent(json!({}), &[".resource: Required value", ".name: Required value"]);
+    check_parent(
+        json!({"resource": "a/b", "name": "..", "namespace": "a%b"}),
+        &[
+            ".resource: Invalid value: \"a/b\": may not contain '/'",
+            ".name: Invalid value: \"..\": may not be '..'",
+            ".namespace: Invalid value: \"a%b\": may not contain '%'",
+        ],
+    );
+    let address =
+        object("networking.k8s.io/v1", "IPAddress", json!({"spec": {"parentRef": {"resource": "a", "name": "b"}}}));
+    check_update(address.clone(), json!({"metadata": {"labels": {"a": "b"}}}), &[]);
+    check_update(
+        address,
+        json!({"spec": {"parentRef": {"name": "c"}}}),
+        &["spec.parentRef: Invalid value: {\"name\":\"c\",\"resource\":\"a\"}: field is immutable"],
+    );
+}
+
+/// Errors of a ServiceCIDR with these ranges.
+#[track_caller]
+fn check_ranges(ranges: Value, expected: &[&str]) {
+    check(object("networking.k8s.io/v1", "ServiceCIDR", json!({"spec": {"cidrs": ranges}})), expected);
+}
+
+#[test]
+fn service_cidrs() {
+    check_ranges(json!(["10.0.0.0/24"]), &[]);
+    check_ranges(json!(["fd00::/64", "10.0.0.0/24"]), &[]);
+    check_ranges(json!([]), &["spec.cidrs: Required value: at least one CIDR required"]);
+    check_ranges(
+        json!(["10.0.0.0/24", "10.0.1.0/24"]),
+        &[
+            "spec.cidrs: Invalid value: {\"cidrs\":[\"10.0.0.0/24\",\"10.0.1.0/24\"]}: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
+        ],
+    );
+    check_ranges(
+        json!(["10.0.0.0/33"]),
+        &[
+            "spec.cidrs[0]: Invalid value: \"10.0.0.0/33\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+        ],
+    );
+    let four = object("networking.k8s.io/v1", "ServiceCIDR", json!({"spec": {"cidrs": ["10.0.0.0/24"]}}));
+    check_update(four.clone(), json!({"spec": {"cidrs": ["10.0.0.0/24", "fd00::/64"]}}), &[]);
+    check_update(
+        four,
+        json!({"spec": {"cidrs": ["10.0.1.0/24"]}}),
+        &["spec.cidrs: Invalid value: [\"10.0.1.0/24\"]: field is immutable"],
+    );
+}

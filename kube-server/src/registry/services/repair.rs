@@ -24,6 +24,9 @@ const INTERVAL: Duration = Duration::from_secs(3 * 60);
 /// How many times the longest request an interval is.
 const REQUESTS: u32 = 3;
 
+/// Services that are decoded before others have a turn.
+const AT_ONCE: usize = 64;
+
 /// The time between two passes, where a request may take so long.
 pub(crate) fn interval(request_timeout: Duration) -> Duration {
     INTERVAL.max(request_timeout * REQUESTS)
@@ -110,7 +113,10 @@ impl Survey {
         let claims = registry.claims().await?;
         let mut held: HashMap<Claimable, Vec<Owner>> = HashMap::new();
         let Some(kind) = Kind::find("", "v1", "services") else { return Ok(Self { held, claims }) };
-        for entry in registry.all(kind.prefix("")).await? {
+        for (i, entry) in registry.all(kind.prefix("")).await?.into_iter().enumerate() {
+            if i % AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
             let service = encode::decode(&entry);
             for what in super::held(&service).claimables() {
                 let owners = held.entry(what).or_default();

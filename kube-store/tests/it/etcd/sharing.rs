@@ -5,7 +5,9 @@ use super::{eventually, get, put, settings, store, store_with, value};
 use crate::encryption::{PLAIN, contains, gcm, rules};
 use futures::StreamExt;
 use kubekit_store::conformance::extractor;
-use kubekit_store::encryption::Identity;
+use kubekit_store::encryption::kms::simulated::Simulated;
+use kubekit_store::encryption::kms::{KeyService, Kms};
+use kubekit_store::encryption::{Identity, Provider};
 use kubekit_store::{
     Config, Encryption, Error, Etcd, EventKind, ListRequest, Precondition, ReadAt, Store, TxnOutcome, WatchRequest,
 };
@@ -177,4 +179,39 @@ async fn etcd_has_no_plain_text_and_keys_rotate_under_two_stores() {
     assert_eq!(get(&store, "/core/secrets/default/7").await.as_deref(), Some(&*secret));
     let refused = open(&Encryption::new(rules(vec![gcm("one")]))).await.unwrap_err();
     assert!(matches!(refused, Error::Damaged(_)) && refused.to_string().contains("add the key back"), "{refused}");
+}
+
+/// Two servers with data keys of their own, wrapped by one service.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_read_what_others_wrote_under_their_data_keys() {
+    if !available() {
+        return;
+    }
+    let cluster = Cluster::start(1);
+    let service = Arc::new(Simulated::default());
+    let server = async || {
+        let kms: Arc<dyn Provider> = Arc::new(Kms::new("vault", Arc::clone(&service) as Arc<dyn KeyService>));
+        let encryption = Encryption::new(rules(vec![kms]));
+        encryption.refresh().await.unwrap();
+        let config = Config::default().encryption(encryption.clone());
+        (encryption, Etcd::connect(settings(&cluster), extractor(), config).await.unwrap())
+    };
+    let ((_, one), (encryption, other)) = (server().await, server().await);
+    for key in ["/core/secrets/a", "/core/secrets/b"] {
+        put(&one, key, PLAIN).await;
+        assert_eq!(get(&other, key).await.as_deref(), Some(PLAIN));
+    }
+    assert_eq!(service.unwrapped(), 1, "the one's data key, once");
+    service.rotate("key-2");
+    assert_eq!(other.reseal().await.unwrap(), 2);
+    service.forget("key-1");
+    put(&other, "/core/secrets/c", PLAIN).await;
+    assert_eq!(get(&one, "/core/secrets/c").await.as_deref(), Some(PLAIN));
+    let (_, third) = server().await;
+    for key in ["/core/secrets/a", "/core/secrets/b", "/core/secrets/c"] {
+        assert_eq!(get(&third, key).await.as_deref(), Some(PLAIN), "nothing is left under the key that is gone");
+    }
+    service.set_down(true);
+    assert!(encryption.refresh().await.is_err() && other.health().await.is_err());
+    assert_eq!(get(&other, "/core/secrets/a").await.as_deref(), Some(PLAIN));
 }
