@@ -21,32 +21,33 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const CONNECTIONS_MAX: usize = 16;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Listens on the address, if there is one; the future that comes back serves until `shutdown`.
+/// Listens on the address, if there is one.
 ///
 /// # Errors
 ///
 /// When the address is not to be had.
+pub async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Some(listener))
+}
+
+/// Serves until `shutdown`; without a listener it only waits for that.
 pub async fn serve(
-    address: Option<SocketAddr>,
+    listener: Option<TcpListener>,
     text: impl Fn() -> String + Clone + Send + 'static,
     shutdown: CancellationToken,
-) -> Result<impl Future<Output = ()>> {
-    let listener = match address {
-        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?),
-        None => None,
-    };
-    Ok(async move {
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                accepted = accept(listener.as_ref()), if connections.len() < CONNECTIONS_MAX => {
-                    connections.spawn(connection(accepted, text.clone()));
-                }
-                Some(_) = connections.join_next() => {}
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = accept(listener.as_ref()), if connections.len() < CONNECTIONS_MAX => {
+                connections.spawn(connection(accepted, text.clone()));
             }
+            Some(_) = connections.join_next() => {}
         }
-    })
+    }
 }
 
 async fn accept(listener: Option<&TcpListener>) -> TcpStream {
@@ -82,3 +83,6 @@ fn answer(status: StatusCode, content_type: &'static str, text: String) -> Respo
     let builder = Response::builder().status(status).header(CONTENT_TYPE, content_type);
     builder.body(Full::new(Bytes::from(text))).expect("the header is valid")
 }
+
+#[cfg(test)]
+mod tests;

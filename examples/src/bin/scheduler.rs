@@ -48,7 +48,8 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     let config = file.map_or_else(Config::default, Config::from);
     let driver = Driver::new(client.clone(), config, Environment::system());
     let metrics = driver.metrics();
-    let serving = metrics::serve(arguments.metrics_address, move || metrics.text(), shutdown.clone()).await?;
+    let listener = metrics::listen(arguments.metrics_address).await?;
+    let serving = metrics::serve(listener, move || metrics.text(), shutdown.clone());
     let mut work = pin!(schedule(client, driver, leader_elect, shutdown));
     tokio::select! {
         done = &mut work => done,

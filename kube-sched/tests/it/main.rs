@@ -7,6 +7,8 @@ mod driver;
 mod embed;
 #[cfg(feature = "driver")]
 mod extenders;
+#[cfg(feature = "driver")]
+mod gangs;
 mod oracle;
 #[cfg(feature = "driver")]
 mod permit;
