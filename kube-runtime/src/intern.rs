@@ -16,8 +16,10 @@ use std::sync::{Arc, Weak};
 #[derive(Clone, Default)]
 pub struct Interner {
     /// An `Arc<Interned<K>>` each. One version of an object reads differently at each version of the API that serves it.
-    kinds: Arc<Mutex<HashMap<(TypeId, ApiResource), Box<dyn Any + Send + Sync>>>>,
+    kinds: Arc<Mutex<Kinds>>,
 }
+
+type Kinds = HashMap<(TypeId, ApiResource), Box<dyn Any + Send + Sync>>;
 
 impl fmt::Debug for Interner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +96,7 @@ impl<K: Object> Versions<K> {
         }
         // KEP-5504: versions of one resource are numbers that can be compared.
         let number = |object: &K| object.resource_version().parse::<u64>().ok();
-        (number(&*held)? > number(object)?).then_some(Held::Newer)
+        (number(&held)? > number(object)?).then_some(Held::Newer)
     }
 
     fn keep(&mut self, object: &Arc<K>) {

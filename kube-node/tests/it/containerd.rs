@@ -276,10 +276,12 @@ async fn pods_in_real_containers() {
     let started = fixture.until("real", "ready", agent::is_ready).await;
     let ip = started.status.as_ref().and_then(|status| status.pod_ip.clone()).expect("an address");
     let id = id_of(&started);
+    // The container is ready as soon as it runs; what it says comes after.
     let lines: Vec<String> = runtime
-        .logs(&id, &LogOptions::default())
+        .logs(&id, &LogOptions { follow: true, ..LogOptions::default() })
         .await
         .expect("a log")
+        .take(2)
         .map(|entry| String::from_utf8_lossy(&entry.expect("an entry").text).trim().to_owned())
         .collect()
         .await;

@@ -119,6 +119,8 @@ const TYPES: &[(&str, Add)] = &[
     ("io.k8s.api.resource.v1.ResourceClaimTemplate", add::<api::resource::v1::ResourceClaimTemplate>),
     ("io.k8s.api.resource.v1.ResourceSlice", add::<api::resource::v1::ResourceSlice>),
     ("io.k8s.api.scheduling.v1.PriorityClass", add::<api::scheduling::v1::PriorityClass>),
+    ("io.k8s.api.scheduling.v1alpha2.PodGroup", add::<api::scheduling::v1alpha2::PodGroup>),
+    ("io.k8s.api.scheduling.v1alpha2.Workload", add::<api::scheduling::v1alpha2::Workload>),
     ("io.k8s.api.storage.v1.CSIDriver", add::<api::storage::v1::CSIDriver>),
     ("io.k8s.api.storage.v1.CSINode", add::<api::storage::v1::CSINode>),
     ("io.k8s.api.storage.v1.CSIStorageCapacity", add::<api::storage::v1::CSIStorageCapacity>),
