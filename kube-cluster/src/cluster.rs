@@ -1,10 +1,11 @@
 //! A running cluster.
 
 use crate::builder::Builder;
-use crate::encryption::Watched;
+use crate::encryption::{EncryptionAtRest, Watched};
 use crate::error::{Error, Result};
 use crate::gate::Gate;
 use crate::nodes::Nodes;
+use crate::storage::Storage;
 use crate::supervisor::Supervisor;
 use crate::{identity, kubeconfig};
 use kubekit_controllers::SHARED_INFORMERS;
@@ -19,6 +20,7 @@ use kubekit_server::node::{InMemory, NodeConnector, OverTls};
 use kubekit_server::pki::{self, Pki, ServingNames, Subject};
 use kubekit_server::serve::{Transport, serve};
 use kubekit_server::tokens::Issuer;
+use kubekit_store::Store;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -90,31 +92,18 @@ impl Cluster {
             check_ranges(&server, config)?;
         }
         // First, because it is what fails most often, and nothing has been written then.
-        let listener = match listen {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
+        let listener = bind(listen).await?;
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        storage.prepare()?;
-        let encryption = encryption.open(storage.directory())?;
-        if let Some(watched) = &encryption {
-            watched.prepare().await?;
-        }
-        let rules = encryption.as_ref().map(Watched::encryption).unwrap_or_default();
-        let store = storage.open(&environment.clock, rules).await?;
+        let (store, encryption) = open_store(&storage, encryption, &environment).await?;
         if storage.compacts_itself() {
             // Where several servers share a store, one of them forgets history for all.
             server.history = Duration::MAX;
         }
         let pki = storage.certificates(&serving_names(&server, address), environment.clock.now())?;
         let connector = Arc::new(InMemory::default());
-        let agents: Arc<dyn NodeConnector> = if nodes.is_empty() && address.is_some() {
-            // Agents are processes of their own, or there are none.
-            let remote = OverTls::new(pki.authority.certificate(), &pki.kubelet_client);
-            Arc::new(remote.map_err(|error| Error::Tls(error.to_string()))?)
-        } else {
-            Arc::clone(&connector) as _
-        };
+        // Without nodes here, agents are processes of their own, or there are none.
+        let agents: Arc<dyn NodeConnector> =
+            if nodes.is_empty() && address.is_some() { remote_agents(&pki)? } else { Arc::clone(&connector) as _ };
         let server = build_server(store, server, &pki, agents, &environment).await?;
 
         let mut serving = Supervisor::new();
@@ -331,12 +320,33 @@ fn check_ranges(server: &kubekit_server::Config, controllers: &kubekit_controlle
     kubekit_core::alloc::cidr::disjoint(&ranges).map_err(Error::Ranges)
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+async fn bind(listen: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(address) = listen else { return Ok(None) };
+    TcpListener::bind(address).await.map(Some).map_err(|source| Error::Listen { address, source })
+}
+
+/// The store, and what encrypts it at rest.
+async fn open_store(
+    storage: &Storage,
+    encryption: EncryptionAtRest,
+    environment: &Environment,
+) -> Result<(Arc<dyn Store>, Option<Watched>)> {
+    storage.prepare()?;
+    let watched = encryption.open(storage.directory())?;
+    if let Some(watched) = &watched {
+        watched.prepare().await?;
+    }
+    let rules = watched.as_ref().map(Watched::encryption).unwrap_or_default();
+    Ok((storage.open(&environment.clock, rules).await?, watched))
+}
+
+fn remote_agents(pki: &Pki) -> Result<Arc<dyn NodeConnector>> {
+    let agents = OverTls::new(pki.authority.certificate(), &pki.kubelet_client);
+    Ok(Arc::new(agents.map_err(|error| Error::Tls(error.to_string()))?))
 }
 
 async fn build_server(
-    store: Arc<dyn kubekit_store::Store>,
+    store: Arc<dyn Store>,
     config: kubekit_server::Config,
     pki: &Pki,
     connector: Arc<dyn NodeConnector>,

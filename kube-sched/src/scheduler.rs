@@ -70,6 +70,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// Why no node can take it, and which one could be cleared for it.
+    #[expect(clippy::missing_panics_doc, reason = "the engine knows positions of nodes only")]
     pub fn schedule(&self, cluster: &Cluster, pod: &Pod) -> Result<Placement, Box<FitError>> {
         if self.profile.sample(cluster.len()).is_some() {
             return self.schedule_naively(cluster, pod);

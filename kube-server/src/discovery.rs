@@ -204,11 +204,10 @@ fn sha256(bytes: &[u8]) -> ring::digest::Digest {
 /// `APIGroupDiscoveryList`.
 fn aggregated(legacy: bool, version: &str) -> Value {
     let items: Vec<Value> = groups()
-        .into_iter()
         .filter(|(group, _)| group.is_empty() == legacy)
         .map(|(group, versions)| {
             let versions: Vec<Value> = versions
-                .into_iter()
+                .iter()
                 .map(|v| {
                     let resources: Vec<Value> = of_version(group, v).map(aggregated_resource).collect();
                     json!({"version": v, "resources": resources, "freshness": "Current"})

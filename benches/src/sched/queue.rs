@@ -27,7 +27,10 @@ pub(super) fn measure(report: &mut Report, scale: usize) -> Result<()> {
     };
     let mut pods = pods.into_iter();
     let now = Duration::ZERO;
-    let added = timed(&mut || Ok(pods.by_ref().for_each(|pod| queue.add(pod))))?;
+    let added = timed(&mut || {
+        pods.by_ref().for_each(|pod| queue.add(pod));
+        Ok(())
+    })?;
     let mut tried = Vec::with_capacity(count);
     let popped = timed(&mut || {
         for _ in 0..count {
@@ -36,7 +39,10 @@ pub(super) fn measure(report: &mut Report, scale: usize) -> Result<()> {
         Ok(())
     })?;
     let refused = Requeue::Unschedulable(BTreeSet::from(["NodeResourcesFit"]));
-    let requeued = timed(&mut || Ok(tried.iter().for_each(|uid| queue.requeue(uid, refused.clone(), now))))?;
+    let requeued = timed(&mut || {
+        tried.iter().for_each(|uid| queue.requeue(uid, refused.clone(), now));
+        Ok(())
+    })?;
     let event = |kind| ClusterEvent { kind, node: load::node_name(0) };
     let start = Instant::now();
     queue.notice(&event(EventKind::NodeTaint), now);

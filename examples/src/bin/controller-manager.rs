@@ -42,7 +42,7 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
     config.node_lifecycle.monitor_period = arguments.node_monitor_period;
     config.node_lifecycle.monitor_grace_period = arguments.node_monitor_grace_period;
     let accounts = Arc::new(ServiceAccountClients::new(client.clone(), anonymous, "kube-system"));
-    election::lead(client.clone(), "kube-controller-manager", shutdown, |stop| async move {
+    let led = election::lead(client.clone(), "kube-controller-manager", shutdown, |stop| async move {
         let asked = Arc::clone(&accounts);
         let clients = move |name: &str| if name == SHARED_INFORMERS { client.clone() } else { asked.client(name) };
         // Controllers write to the end, so their tokens are renewed until they have ended.
@@ -54,6 +54,6 @@ async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Resul
         };
         let (outcome, ()) = tokio::join!(working, accounts.run(renewing.clone()));
         Ok(outcome?)
-    })
-    .await
+    });
+    Box::pin(led).await
 }

@@ -122,6 +122,7 @@ impl Inner {
 
 impl Metrics {
     /// All of them, as text (`application/openmetrics-text; version=1.0.0`).
+    #[expect(clippy::missing_panics_doc, reason = "writing to a string does not fail")]
     pub fn text(&self) -> String {
         let mut text = String::new();
         text::encode(&mut text, &self.0.registry).expect("writing to a string does not fail");

@@ -67,6 +67,7 @@ impl<'a> Attempt<'a> {
 
     /// These nodes in the order of names, from the `first`-th on, and then those before it; but for those of
     /// [`Self::known_failures`].
+    #[expect(clippy::missing_panics_doc, reason = "positions have 32 bits")]
     pub fn candidates_from(&'a self, first: usize) -> impl Iterator<Item = Candidate<'a>> {
         let positions = || self.refusals.positions(is_mendable);
         let failed = self.kept.map(DryRuns::failed).unwrap_or_default();

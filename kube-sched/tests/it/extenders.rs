@@ -43,7 +43,7 @@ async fn serve(answer: impl Fn(&str, &Value) -> Reply + Send + Sync + 'static) -
                     let body = request.into_body().collect().await.expect("a whole request").to_bytes();
                     let arguments: Value = serde_json::from_slice(&body).expect("arguments are JSON");
                     let reply = answer(&verb, &arguments);
-                    asked.lock().unwrap().push((verb, arguments));
+                    asked.lock().expect("nobody panicked with it").push((verb, arguments));
                     let (code, body) = match reply {
                         Reply::Json(value) => (200, value.to_string()),
                         Reply::Code(code) => (code, String::new()),

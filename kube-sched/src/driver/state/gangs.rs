@@ -111,10 +111,10 @@ impl Gangs {
 
     /// Holds a pod back again that is no longer in the queue.
     pub(super) fn hold(&mut self, key: &GroupKey, pod: Pod) {
-        if let Some(members) = self.groups.get_mut(key) {
-            if !matches!(members.pending.insert(pod.uid.clone(), Some(pod)), Some(Some(_))) {
-                self.held += 1;
-            }
+        if let Some(members) = self.groups.get_mut(key)
+            && !matches!(members.pending.insert(pod.uid.clone(), Some(pod)), Some(Some(_)))
+        {
+            self.held += 1;
         }
     }
 

@@ -8,7 +8,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn waiting(plugins: &[(&'static str, u64)]) -> (WaitingPods, WaitingPod) {
     let all = WaitingPods::default();
-    let plugins: Vec<_> = plugins.iter().map(|(plugin, seconds)| (*plugin, SECOND * (*seconds as u32))).collect();
+    let plugins: Vec<_> = plugins.iter().map(|(plugin, seconds)| (*plugin, Duration::from_secs(*seconds))).collect();
     all.add(Arc::new(Pod::new("p")), "n".into(), &plugins, Duration::ZERO);
     let pod = all.get("p").unwrap();
     (all, pod)
