@@ -255,8 +255,9 @@ impl Class {
         }
         // A node lies far from its row, and most plugins need the row alone.
         let info = || cluster.table().info(position);
+        let is_current = || cluster.table().row(position).is_some_and(|now| now.profile == row.profile);
         let Plugins { filters, by_kind, by_node, .. } = &self.plugins;
-        let group = self.groups.of(by_kind.iter().map(|i| &filters[*i]), &self.pod, row, info)?;
+        let group = self.groups.of(by_kind.iter().map(|i| &filters[*i]), &self.pod, row, (info, is_current))?;
         let pod = &*self.pod;
         for filter in by_node.iter().map(|i| &filters[*i]) {
             if !filter.filter_row(pod, row).unwrap_or_else(|| filter.filter(pod, info()).is_ok()) {

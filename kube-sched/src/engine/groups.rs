@@ -64,13 +64,13 @@ impl Groups {
         self.groups.len() >= GROUPS_MAX
     }
 
-    /// The group of a node; `None` when a filter refuses it.
+    /// The group of a node; `None` when a filter refuses it. `is_current` says whether the row is that of the node as it is.
     pub(super) fn of<'a>(
         &mut self,
         mut filters: impl ExactSizeIterator<Item = &'a Box<dyn FilterCycle>>,
         pod: &Pod,
         row: &NodeRow,
-        info: impl Fn() -> &'a Arc<NodeInfo>,
+        (info, is_current): (impl Fn() -> &'a Arc<NodeInfo>, impl Fn() -> bool),
     ) -> Option<u16> {
         if filters.len() == 0 && self.scores.is_empty() {
             return Some(0);
@@ -86,6 +86,11 @@ impl Groups {
                 });
             }
             _ => {}
+        }
+        // A row of the log may be older than the node, of which nothing is learnt then about nodes of the row's kind. What is
+        // said here does not matter: a later entry of the log has the node's present row.
+        if !is_current() {
+            return None;
         }
         if profile >= self.known.len() {
             self.known.resize(profile + 1, 0);

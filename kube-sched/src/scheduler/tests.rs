@@ -127,6 +127,26 @@ fn with_a_percentage_the_search_ends_with_enough_nodes() {
 }
 
 #[test]
+fn what_a_node_was_is_not_learnt_from_what_it_is() {
+    // The cordon is decided on by one class only, and the other hears of it when it is over.
+    let (plain, cordoned) = (|| node("a", 1000), || node("a", 1000).cordoned());
+    for (first, between, last) in [(plain(), cordoned(), plain()), (cordoned(), plain(), cordoned())] {
+        let (scheduler, mut cluster) = (scheduler(), cluster([first]));
+        let agree = |cluster: &Cluster, cpu: i64| {
+            let pod = pod("p", cpu);
+            assert_eq!(scheduler.schedule(cluster, &pod).is_ok(), scheduler.schedule_naively(cluster, &pod).is_ok());
+        };
+        agree(&cluster, 100);
+        cluster.add_node(between.clone());
+        agree(&cluster, 200);
+        cluster.add_node(last);
+        agree(&cluster, 100);
+        cluster.add_node(between);
+        agree(&cluster, 100);
+    }
+}
+
+#[test]
 fn preemption_takes_the_fewest_and_least_important() {
     let mut cluster = cluster([node("a", 1000), node("b", 1000), node("c", 1000)]);
     cluster.add_pod(pod("a1", 500).priority(5).on("a")).unwrap();
