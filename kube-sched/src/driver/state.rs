@@ -19,7 +19,7 @@ use gangs::Gangs;
 use hashbrown::HashMap;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::scheduling::v1alpha2::PodGroup;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -464,7 +464,7 @@ impl State {
             let node = Some(nomination.node.as_str().into());
             self.cluster.nominate(crate::Pod { nominated_node: node, ..(*pod).clone() });
         }
-        let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(refused_by(&error)) };
+        let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(error.plugins()) };
         self.queue.requeue(&pod.uid, why, now);
         self.report(pod, error, now)
     }
@@ -487,12 +487,6 @@ impl State {
     fn notice(&mut self, kind: EventKind, node: &str, now: Duration) {
         self.queue.notice(&ClusterEvent { kind, node: node.to_owned() }, now);
     }
-}
-
-/// The plugins that refused; without nodes nothing refused, and a node that comes may help whatever it is like.
-fn refused_by(error: &FitError) -> BTreeSet<&'static str> {
-    let plugins = error.plugins();
-    if plugins.is_empty() { BTreeSet::from(["NodeResourcesFit"]) } else { plugins }
 }
 
 #[cfg(test)]

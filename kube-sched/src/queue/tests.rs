@@ -83,14 +83,16 @@ fn an_event_is_told_to_those_who_registered_for_it() {
         ("fit", &["NodeResourcesFit"]),
         // Of what is no filter nobody knows what may help.
         ("foreign", &["Permit"]),
+        // Without nodes nobody refuses.
+        ("nobody", &[]),
         ("taint", &["TaintToleration"]),
     ];
-    check_event(EventKind::NodeAdd, refused, &["affinity", "both", "fit", "foreign", "taint"]);
-    check_event(EventKind::NodeTaint, refused, &["both", "foreign", "taint"]);
-    check_event(EventKind::PodDelete, refused, &["affinity", "both", "fit", "foreign"]);
-    check_event(EventKind::PodAdd, refused, &["affinity", "foreign"]);
-    check_event(EventKind::Storage, refused, &["foreign"]);
-    check_event(EventKind::Flush, refused, &["affinity", "both", "fit", "foreign", "taint"]);
+    check_event(EventKind::NodeAdd, refused, &["affinity", "both", "fit", "foreign", "nobody", "taint"]);
+    check_event(EventKind::NodeTaint, refused, &["both", "foreign", "nobody", "taint"]);
+    check_event(EventKind::PodDelete, refused, &["affinity", "both", "fit", "foreign", "nobody"]);
+    check_event(EventKind::PodAdd, refused, &["affinity", "foreign", "nobody"]);
+    check_event(EventKind::Storage, refused, &["foreign", "nobody"]);
+    check_event(EventKind::Flush, refused, &["affinity", "both", "fit", "foreign", "nobody", "taint"]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 struct Group {
     plugins: Vec<Arc<dyn DynFilter>>,
-    /// Whether one that is no filter refused them, so that nobody knows what may help.
+    /// Whether nobody knows what may help them, see [`is_foreign`].
     any_event: bool,
     pods: BTreeMap<Turn, Arc<Pod>>,
 }
@@ -88,9 +88,10 @@ fn refusing<'a>(
     profile.filters.iter().filter(|plugin| refused_by.contains(plugin.name()))
 }
 
-/// Whether others than these filters refused.
+/// Whether others than these filters refused, or none did, as in a cluster without nodes: any event may help then. Source:
+/// `isPodWorthRequeuing` of kube-scheduler's queue.
 fn is_foreign(filters: &[Arc<dyn DynFilter>], refused_by: &BTreeSet<&'static str>) -> bool {
-    refused_by.iter().any(|name| filters.iter().all(|plugin| plugin.name() != *name))
+    refused_by.is_empty() || refused_by.iter().any(|name| filters.iter().all(|plugin| plugin.name() != *name))
 }
 
 /// Whether an event may help a pod that these plugins refused.

@@ -94,6 +94,16 @@ fn a_gang_that_does_not_fit_stays_away_as_a_whole_and_says_why() {
 }
 
 #[test]
+fn a_gang_that_came_before_any_node_is_tried_with_the_first() {
+    let mut state = state();
+    state.group_applied(&group("g", 1));
+    state.pod_applied(&member("a", "g", "1"), ZERO);
+    assert_eq!(steps(&mut state, ZERO)[1], "a: no nodes available to schedule pods");
+    state.node_applied(&node("n", "1"), at(1));
+    check_steps(&mut state, at(3), &["bind gang g: a to n"]);
+}
+
+#[test]
 fn two_gangs_that_compete_never_share_what_is_enough_for_one() {
     let mut state = with_gang(2);
     state.group_applied(&group("h", 2));
