@@ -33,6 +33,8 @@ pub(super) struct Class {
     pub(super) hash: u64,
     /// When it was last used, in decisions.
     pub(super) used: u64,
+    /// How many bytes of it are counted, see [`Self::bytes`].
+    pub(super) counted: usize,
     plugins: Plugins,
     groups: Groups,
     domains: Option<Domains>,
@@ -69,6 +71,7 @@ impl Class {
             alike,
             hash,
             used: 0,
+            counted: 0,
             plugins: Plugins::default(),
             groups: Groups::default(),
             index: Index::default(),

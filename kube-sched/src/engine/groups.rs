@@ -52,6 +52,7 @@ impl Groups {
     /// Gives up the memory that is kept for nodes.
     pub(super) fn release(&mut self) {
         self.positions = Vec::new();
+        self.known = Vec::new();
     }
 
     /// Roughly how much memory is kept for nodes, in bytes.

@@ -14,7 +14,7 @@
 //! differ: nothing is copied, and the indexes of a cluster serve all its forks. (An index with versions of its own for each
 //! fork would make forks cost at every change of a cluster that has none.)
 //!
-//! **Bounds.** When classes take more than [`BYTES_MAX`], the least recently used give up what they keep of nodes.
+//! **Bounds.** When classes take more than [`BytesMax`], the least recently used give up what they keep of nodes.
 //!
 //! The oracle is [`Scheduler::schedule_naively`](crate::Scheduler::schedule_naively); both take the same decisions, and
 //! the crate's tests hold one against the other on random clusters.
@@ -40,14 +40,22 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-/// How much memory classes take, in bytes, before the least recently used gives up what it keeps of nodes.
-const BYTES_MAX: usize = 512 << 20;
 /// How many label keys of terms are kept that no bound pod has any more.
 const KEYS_MAX: usize = 1024;
 /// How many classes are known at most.
 const CLASSES_MAX: usize = 1024;
 /// How many classes keep what they know of nodes, whatever memory it takes.
 const CLASSES_KEPT_MIN: usize = 16;
+
+/// How much memory classes take, in bytes, before the least recently used gives up what it keeps of nodes.
+#[derive(Clone, Copy)]
+struct BytesMax(usize);
+
+impl Default for BytesMax {
+    fn default() -> Self {
+        Self(512 << 20)
+    }
+}
 
 /// What the fast path says.
 #[derive(Debug)]
@@ -100,6 +108,9 @@ struct Cache {
     classes: Vec<Class>,
     table: HashTable<usize>,
     hasher: DefaultHashBuilder,
+    /// How much memory classes take, in bytes; more where one was replaced since it was counted.
+    bytes: usize,
+    bytes_max: BytesMax,
     decisions: u64,
     /// Decisions that asked no plugin about all nodes.
     kept: u64,
@@ -127,7 +138,7 @@ impl Cache {
         let class = &mut self.classes[number];
         class.used = self.decisions;
         class.follow(cluster, &self.log);
-        match class.choose(cluster, pod, tie) {
+        let decision = match class.choose(cluster, pod, tie) {
             Choice::Node { position, feasible } => {
                 self.kept += 1;
                 Decision::Node { position, feasible }
@@ -138,7 +149,9 @@ impl Cache {
                 Decision::Nowhere(class.nowhere(profile, cluster, pod, (&self.log, &names)))
             }
             Choice::Unknown => Decision::Unknown,
-        }
+        };
+        self.account(number);
+        decision
     }
 
     /// The number of the pod's class; `None` when it cannot be kept.
@@ -188,12 +201,12 @@ impl Cache {
         if seen.len() != before {
             self.classes.clear();
             self.table.clear();
+            self.bytes = 0;
         }
     }
 
     /// The number for a new class, at the cost of the least recently used one where there are many.
     fn room(&mut self) -> usize {
-        self.shrink();
         if self.classes.len() < CLASSES_MAX {
             return self.classes.len();
         }
@@ -205,24 +218,32 @@ impl Cache {
         oldest
     }
 
+    /// Counts what the class of the last decision keeps of nodes now: with every decision that may be more.
+    fn account(&mut self, number: usize) {
+        let class = &mut self.classes[number];
+        let (before, now) = (class.counted, class.bytes());
+        class.counted = now;
+        self.bytes = self.bytes - before + now;
+        if now > before && self.bytes > self.bytes_max.0 {
+            self.shrink();
+        }
+    }
+
     /// Takes memory from classes that were not used for long.
     fn shrink(&mut self) {
-        let mut keeping: Vec<(u64, usize, usize)> = self
-            .classes
-            .iter()
-            .enumerate()
-            .map(|(number, class)| (class.used, number, class.bytes()))
-            .filter(|(.., bytes)| *bytes > 0)
-            .collect();
-        let mut bytes: usize = keeping.iter().map(|(.., bytes)| bytes).sum();
+        self.classes.iter_mut().for_each(|class| class.counted = class.bytes());
+        self.bytes = self.classes.iter().map(|class| class.counted).sum();
+        let keeping = self.classes.iter().enumerate().filter(|(_, class)| class.counted > 0);
+        let mut keeping: Vec<(u64, usize)> = keeping.map(|(number, class)| (class.used, number)).collect();
         keeping.sort_unstable();
-        let mut left = keeping.len();
-        for (_, number, released) in keeping {
-            if bytes <= BYTES_MAX || left < CLASSES_KEPT_MIN {
+        let spare = keeping.len().saturating_sub(CLASSES_KEPT_MIN);
+        for (_, number) in keeping.into_iter().take(spare) {
+            if self.bytes <= self.bytes_max.0 {
                 return;
             }
-            self.classes[number].release();
-            (bytes, left) = (bytes - released, left - 1);
+            let class = &mut self.classes[number];
+            class.release();
+            self.bytes -= std::mem::take(&mut class.counted);
         }
     }
 }
@@ -274,3 +295,6 @@ fn labels_seen(profile: &Profile) -> LabelsSeen {
     let scores = profile.scores.iter().any(|(plugin, _)| plugin.sees_pod_labels());
     if filters || scores { LabelsSeen::All } else { LabelsSeen::Terms(std::collections::BTreeSet::new()) }
 }
+
+#[cfg(test)]
+mod tests;
