@@ -1,7 +1,7 @@
 //! Conditions on devices in the Common Expression Language, evaluated by `kube-cel`.
 //!
-//! `device` has `driver`, `attributes[domain].name` and `capacity[domain].name`; a domain that the device knows nothing of is
-//! an empty map. What fails on a device (an attribute that is not there, an unknown function) fails the pod's attempt, and
+//! `device` has `driver`, `attributes[domain].name` and `capacity[domain].name`; of a domain that the device knows nothing of
+//! that is an empty map. What fails on a device (an attribute that is not there, an unknown function) fails the pod's attempt, and
 //! its `FailedScheduling` tells why. Before it is evaluated an expression is held against the bounds of [`bounds`]. Source:
 //! "Common Expression Language in Kubernetes" and KEP-4381.
 
@@ -9,9 +9,8 @@ mod bounds;
 mod device;
 
 use crate::dra::{Device, DeviceSelector};
-use device::Domains;
 use kube_cel::KubeCelExt as _;
-use kube_cel::cel::{Context, Program, Value};
+use kube_cel::cel::{Context, IdedExpr, Program, Value};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -24,7 +23,11 @@ const STACK_BYTES: usize = 64 << 20;
 const FAILED: &str = "the interpreter failed on it";
 
 /// The functions that expressions may call.
-static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
+static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| {
+    let mut functions = Context::default().with_all();
+    functions.add_function(device::DOMAIN, device::domain);
+    functions
+});
 static COMPILED: LazyLock<Mutex<HashMap<Arc<str>, DeviceSelector>>> = LazyLock::new(Mutex::default);
 
 /// A condition on devices from an expression. One that cannot be read fails for every device.
@@ -49,25 +52,23 @@ fn compile(expression: &str) -> DeviceSelector {
     })
 }
 
-/// An expression, and the domains that it speaks of.
-struct Condition {
-    program: Program,
-    domains: Domains,
-}
+/// An expression that may be evaluated.
+struct Condition(IdedExpr);
 
 impl Condition {
     fn new(expression: &str) -> Result<Self, String> {
         bounds::check_text(expression)?;
         let program = Program::compile(expression).map_err(|error| error.to_string())?;
         bounds::check(program.expression())?;
-        let domains = Domains::of(program.expression());
-        Ok(Self { program, domains })
+        let mut expression = program.expression().clone();
+        device::default_domains(&mut expression);
+        Ok(Self(expression))
     }
 
     fn holds(&self, driver: &str, device: &Device) -> Result<bool, String> {
         let mut context = FUNCTIONS.new_inner_scope();
-        context.add_variable_from_value("device", self.domains.device(&FUNCTIONS, driver, device)?);
-        match self.program.execute(&context) {
+        context.add_variable_from_value("device", device::value(&FUNCTIONS, driver, device)?);
+        match context.resolve(&self.0) {
             Ok(Value::Bool(met)) => Ok(met),
             Ok(other) => Err(format!("the expression must be a bool, not {}", other.type_of())),
             Err(error) => Err(error.to_string()),

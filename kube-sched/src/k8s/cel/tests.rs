@@ -64,8 +64,22 @@ fn functions_of_the_libraries() {
     check("device.attributes['gpu.example.com'].model.split('-').size() == 3", Ok(true));
     check("sets.contains([1, 2, 3], [device.attributes['gpu.example.com'].index])", Ok(true));
     check("device.capacity['gpu.example.com'].memory.asInteger() == 85899345920", Ok(true));
-    check("'elsewhere' in device.attributes", Ok(true));
-    check("'gpu.example.com' in device.attributes", Ok(true));
+}
+
+/// Rows with a name are those of `compile_test.go` of Kubernetes' `dynamic-resource-allocation/cel`.
+#[test]
+fn a_domain_that_the_device_knows_nothing_of_is_empty_where_it_is_looked_into_and_else_not_there() {
+    check("'elsewhere' in device.attributes", Ok(false)); // domain-check-negative
+    check("'gpu.example.com' in device.attributes", Ok(true)); // domain-check-positive
+    check("device.attributes['elsewhere'].vendor == 'x'", Err("No such key: vendor")); // runtime-error-lookup-identifier
+    check("device.attributes['elsewhere']['vendor'] == 'x'", Err("No such key: vendor")); // runtime-error-lookup-map
+    check("'elsewhere' in device.attributes && device.attributes['elsewhere'].vendor == 'x'", Ok(false));
+    check("'gpu.example.com' in device.attributes && device.attributes['gpu.example.com'].index == 3", Ok(true));
+    check("'elsewhere' in device.capacity || size(device.capacity['elsewhere']) == 0", Ok(true));
+    check("size(device.attributes) == 1 && device.attributes.all(domain, domain == device.driver)", Ok(true));
+    check("device.attributes[device.driver].index == 3 && !has(device.attributes['else' + 'where'].model)", Ok(true));
+    check("[device].all(it, it.attributes['elsewhere'].size() == 0)", Ok(true));
+    check("device.attributes[1].index == 3", Err("No such overload"));
 }
 
 #[test]
