@@ -3,7 +3,7 @@
 use super::Device;
 use hashbrown::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// How many verdicts a condition keeps.
 const VERDICTS_MAX: usize = 1 << 16;
@@ -32,8 +32,9 @@ pub struct DeviceSelector {
     verdicts: Arc<Mutex<Verdicts>>,
 }
 
-/// Verdicts by the address of a device, which keeps the device, so that its address stays its own.
-type Verdicts = HashMap<usize, (Arc<Device>, Result<bool, String>)>;
+/// Verdicts by the address of a device, which stays its own as long as there is a weak reference to it: a selector may
+/// outlive the devices of a thousand versions of their slices.
+type Verdicts = HashMap<usize, (Weak<Device>, Result<bool, String>)>;
 
 impl DeviceSelector {
     /// A condition.
@@ -55,7 +56,7 @@ impl DeviceSelector {
             verdicts.clear();
         }
         let verdict = self.predicate.matches(driver, device);
-        verdicts.insert(key, (device.clone(), verdict.clone()));
+        verdicts.insert(key, (Arc::downgrade(device), verdict.clone()));
         verdict
     }
 }
@@ -73,3 +74,6 @@ impl PartialEq for DeviceSelector {
 }
 
 impl Eq for DeviceSelector {}
+
+#[cfg(test)]
+mod tests;
