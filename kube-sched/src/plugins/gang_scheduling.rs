@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 const NAME: &str = "GangScheduling";
 
+/// What is told of a gang for which others have to go.
+const PREEMPTING: &str = "pod group is waiting for preemption to complete";
+
 /// Places pods of a group together or not at all.
 #[derive(Clone, Copy, Debug)]
 pub struct GangScheduling;
@@ -67,9 +70,9 @@ pub enum GangError {
         failed: Vec<(Arc<Pod>, Box<FitError>)>,
     },
     /// Enough of its pods find a place once others have gone.
-    #[error("pod group is waiting for preemption to complete")]
+    #[error("{}", PREEMPTING)]
     NeedsPreemption {
-        /// Where each goes and which pods have to go for it, none where there is room now; and why it cannot go there yet.
+        /// Where each goes and which pods have to go for it, none where there is room now; and that it cannot go there yet.
         nominated: Vec<(Arc<Pod>, Box<FitError>)>,
         /// Pods beyond the least number that found no place, and why.
         failed: Vec<(Arc<Pod>, Box<FitError>)>,
@@ -187,7 +190,8 @@ impl Gang {
             let nomination = Nomination { node: member.placement.node.to_string(), victims: Vec::new() };
             (member.pod, Box::new(FitError { nomination: Some(nomination), ..FitError::default() }))
         };
-        let nominated = self.members.into_iter().map(keep).chain(preempting).collect();
+        let mut nominated: Vec<_> = self.members.into_iter().map(keep).chain(preempting).collect();
+        nominated.iter_mut().for_each(|(_, error)| error.group = Some(PREEMPTING.to_owned()));
         GangError::NeedsPreemption { nominated, failed: self.left }
     }
 }

@@ -195,8 +195,7 @@ impl State {
     fn nominate_gang(&mut self, key: GroupKey, nominated: Failed, failed: Failed, reason: &str, now: Duration) -> Step {
         let mut pods = Vec::with_capacity(nominated.len() + failed.len());
         let mut errors = failed;
-        for (pod, mut error) in nominated {
-            error.group = Some(reason.to_owned());
+        for (pod, error) in nominated {
             if let Some(nomination) = &error.nomination {
                 let node = Some(nomination.node.as_str().into());
                 self.cluster.nominate(crate::Pod { nominated_node: node, ..crate::Pod::clone(&pod) });

@@ -24,6 +24,7 @@ fn told(outcome: Result<Gang, GangError>) -> String {
         }
         Err(GangError::NeedsPreemption { nominated, .. }) => {
             let told = |(pod, error): (Arc<Pod>, Box<FitError>)| {
+                assert_eq!(error.to_string(), "pod group is waiting for preemption to complete");
                 let nomination = error.nomination.unwrap();
                 let victims: Vec<String> = nomination.victims.iter().map(|victim| victim.name.to_string()).collect();
                 format!("{}->{}[{}]", pod.name, nomination.node, victims.join(" "))
