@@ -105,6 +105,16 @@ impl Rig {
     }
 }
 
+/// Waits until something is so that no object shows.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("did not happen: {what}"));
+}
+
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).expect("the test's object")
 }
@@ -156,10 +166,8 @@ async fn two_drivers_never_bind_one_pod_twice() {
         rig.add_pod(&format!("p{i}"), "1", None).await;
     }
     rig.until("all are bound", |pods| pods.len() == 20 && pods.iter().all(|pod| node_of(pod).is_some())).await;
-    // Both tried; the API server took each binding once.
-    while scheduled(&rig) < 20 {
-        tokio::task::yield_now().await;
-    }
+    // Both tried; the API server took each binding once. Room is plenty: two drivers may overcommit a node between them.
+    until("twenty bindings are counted", || scheduled(&rig) >= 20).await;
     let metrics = rig.metrics.clone();
     rig.finish().await;
     assert_eq!(metrics.iter().map(scheduled_by).sum::<usize>(), 20);

@@ -1,6 +1,6 @@
 //! Extenders behind real HTTP, with a driver and a real API server.
 
-use crate::driver::{Rig, condition, node_of, parse};
+use crate::driver::{Rig, condition, node_of, parse, until};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -157,9 +157,7 @@ async fn an_extender_binds() {
     "bind".clone_into(&mut extender.bind_verb);
     let rig = rig(extender).await;
     rig.add_pod("p", "1", None).await;
-    while seen.lock().unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("the extender is asked", || !seen.lock().unwrap().is_empty()).await;
     let (verb, arguments) = seen.lock().unwrap()[0].clone();
     let pod = &rig.list().await[0];
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Pods that wait in Permit, with a driver and a real API server.
 
-use crate::driver::{Rig, condition, node_of};
+use crate::driver::{Rig, condition, node_of, until};
 use kubekit_sched::driver::Config;
 use kubekit_sched::framework::{Permit, PermitDecision, WaitingPods};
 use kubekit_sched::{Cluster, Pod, Profile};
@@ -41,9 +41,7 @@ async fn pods_wait_for_each_other_and_keep_their_places() {
     let rig = Rig::with(vec![config]).await;
     rig.add_node("a", "2").await;
     rig.add_pod("first", "1", None).await;
-    while waiting.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("a pod waits", || !waiting.is_empty()).await;
     assert_eq!(
         waiting.iter().map(|pod| (pod.pod().name.to_string(), pod.node().to_owned())).next(),
         Some(("first".to_owned(), "a".to_owned()))
