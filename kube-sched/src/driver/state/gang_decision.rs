@@ -133,13 +133,10 @@ impl State {
             let step = self.refuse(pod, error, now);
             self.ready.push_back(step);
         }
-        if forming.waiting.is_empty() {
-            return self.bind_gang(key, forming, now);
+        match self.gangs.as_mut().and_then(|gangs| gangs.form(&key, forming)) {
+            Some(forming) => self.bind_gang(key, forming, now),
+            None => Step::Wait,
         }
-        if let Some(gangs) = &mut self.gangs {
-            gangs.form(key, forming);
-        }
-        Step::Wait
     }
 
     /// All are permitted: what is left is to prepare the bindings, and to bind.

@@ -139,9 +139,13 @@ impl Gangs {
         self.held
     }
 
-    /// A gang waits in Permit.
-    pub(super) fn form(&mut self, key: GroupKey, forming: Forming) {
-        self.forming.insert(key, forming);
+    /// Pods of a gang have their places, beside those of it that wait in Permit already: what becomes of one becomes of all.
+    /// Gives the gang when nobody of it waits.
+    pub(super) fn form(&mut self, key: &GroupKey, forming: Forming) -> Option<Forming> {
+        let all = self.forming.entry(key.clone()).or_default();
+        all.members.extend(forming.members);
+        all.waiting.extend(forming.waiting);
+        self.formed(key)
     }
 
     /// The gang that a pod is part of while it waits in Permit.
@@ -153,9 +157,12 @@ impl Gangs {
 
     /// A pod is permitted; gives the gang when it was the last of it.
     pub(super) fn permit(&mut self, key: &GroupKey, uid: &str) -> Option<Forming> {
-        let forming = self.forming.get_mut(key)?;
-        forming.waiting.remove(uid);
-        if forming.waiting.is_empty() { self.forming.remove(key) } else { None }
+        self.forming.get_mut(key)?.waiting.remove(uid);
+        self.formed(key)
+    }
+
+    fn formed(&mut self, key: &GroupKey) -> Option<Forming> {
+        if self.forming.get(key)?.waiting.is_empty() { self.forming.remove(key) } else { None }
     }
 
     /// A gang that waited in Permit comes to nothing.

@@ -276,6 +276,33 @@ fn a_gang_of_which_one_is_rejected_or_goes_is_given_back() {
     check_report_of_time(&mut state);
 }
 
+#[test]
+fn a_late_pod_shares_the_fate_of_its_gang_in_permit() {
+    for rejected in [true, false] {
+        let (mut state, waiting) = at_the_gate();
+        state.node_applied(&node("o", "1"), ZERO);
+        state.pod_applied(&member("c", "g", "1"), ZERO);
+        check_steps(&mut state, ZERO, &[]);
+        for name in ["a", "c"] {
+            waiting.get(name).unwrap().allow("Gate");
+        }
+        check_steps(&mut state, at(1), &[]);
+        if rejected {
+            waiting.get("b").unwrap().reject("Gate", "no");
+            let told = steps(&mut state, at(2));
+            assert!(told.contains(&"b: 0/1 nodes are available: 1 no.".to_owned()), "{told:?}");
+            assert!(state.cluster.nodes().all(|node| node.pods().is_empty()));
+        } else {
+            waiting.get("b").unwrap().allow("Gate");
+            let told = steps(&mut state, at(2));
+            assert!(
+                told.len() == 1 && told[0].starts_with("bind gang g: a to ") && told[0].ends_with("c to o"),
+                "{told:?}"
+            );
+        }
+    }
+}
+
 #[track_caller]
 fn check_report_of_time(state: &mut State) {
     assert!(matches!(state.next_step(at(60)), Some(Step::Group(_))));
