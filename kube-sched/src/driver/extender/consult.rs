@@ -7,7 +7,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1 as api;
 use kubekit_runtime::{ObjectKey, Reader};
 use serde_json::Map;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// The best score that an extender gives a node. Source: `MaxExtenderPriority`.
@@ -98,8 +98,9 @@ impl Extenders {
             return Err(ExtenderError::Told(answer.error));
         }
         let names = answer.names.filter(|_| extender.config.node_cache_capable).or(answer.nodes).unwrap_or_default();
+        let asked: HashSet<&str> = feasible.iter().map(|(node, _)| &**node).collect();
         for name in &names {
-            if !feasible.iter().any(|(node, _)| **node == **name) {
+            if !asked.contains(&**name) {
                 let what = format!("claims a filtered node {name:?} which is not found in the input node list");
                 return Err(extender.answer(what));
             }
@@ -114,8 +115,8 @@ impl Extenders {
             answer.failed.into_iter().map(told(Code::Unschedulable)).collect();
         // A node in both can never take the pod.
         refusals.extend(answer.unresolvable.into_iter().map(told(Code::Unresolvable)));
-        refusals.retain(|node, _| !names.iter().any(|name| **name == **node));
-        let remaining: std::collections::BTreeSet<String> = names.into_iter().collect();
+        let remaining: HashSet<String> = names.into_iter().collect();
+        refusals.retain(|node, _| !remaining.contains(&**node));
         for (node, _) in feasible.iter().filter(|(node, _)| !remaining.contains(&**node)) {
             let silent = || Refusal::unschedulable(NAME, "node(s) were filtered out by an extender");
             refusals.entry(node.clone()).or_insert_with(silent);
@@ -187,6 +188,6 @@ impl Extenders {
 
 /// What an extender leaves of the feasible nodes.
 struct Filtered {
-    remaining: std::collections::BTreeSet<String>,
+    remaining: HashSet<String>,
     refusals: BTreeMap<Arc<str>, Refusal>,
 }
