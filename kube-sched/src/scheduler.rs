@@ -179,17 +179,15 @@ impl Scheduler {
     /// now.
     ///
     /// # Errors
-    /// The refusal of the first plugin that denies it; whatever was reserved is given back.
+    /// The refusal of the first plugin that denies it. What was reserved is then to be given back ([`Scheduler::unreserve`]), as
+    /// when the waiting ends in vain.
     pub fn permit(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<Vec<(&'static str, Duration)>, Refusal> {
         let mut waits = Vec::new();
         for plugin in &self.profile.permits {
             match plugin.permit(cluster, pod, node) {
                 PermitDecision::Allow => {}
                 PermitDecision::Wait(at_most) => waits.push((plugin.name(), at_most.min(PERMIT_WAIT_MAX))),
-                PermitDecision::Deny(refusal) => {
-                    self.unreserve(cluster, pod, node);
-                    return Err(refusal);
-                }
+                PermitDecision::Deny(refusal) => return Err(refusal),
             }
         }
         Ok(waits)

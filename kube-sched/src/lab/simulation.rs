@@ -194,8 +194,11 @@ impl<'a> Simulation<'a> {
 
     fn place(&mut self, pod: &Arc<Pod>, node: &str, now: Duration) {
         let scheduler = &self.scheduler;
-        let agreed = scheduler.reserve(&self.cluster, pod, node);
-        if agreed.and_then(|()| scheduler.permit(&self.cluster, pod, node)).is_err() {
+        if scheduler.reserve(&self.cluster, pod, node).is_err() {
+            return self.queue.requeue(&pod.uid, Requeue::Error, now);
+        }
+        if scheduler.permit(&self.cluster, pod, node).is_err() {
+            scheduler.unreserve(&self.cluster, pod, node);
             return self.queue.requeue(&pod.uid, Requeue::Error, now);
         }
         let bound = self.scheduler.assume(&self.cluster, (**pod).clone(), node);
