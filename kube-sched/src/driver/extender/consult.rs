@@ -27,10 +27,20 @@ pub(in crate::driver) struct Question {
 #[derive(Debug)]
 pub(in crate::driver) struct Answer {
     pub(in crate::driver) pod: Arc<crate::Pod>,
-    /// The nodes that remain, with their scores; or the failure of an extender without which there is no scheduling.
-    pub(in crate::driver) nodes: Result<Vec<(Arc<str>, i64)>, String>,
+    pub(in crate::driver) said: Said,
     /// Why the others do not.
     pub(in crate::driver) refusals: Vec<(Arc<str>, Refusal)>,
+}
+
+/// What came of asking.
+#[derive(Debug)]
+pub(in crate::driver) enum Said {
+    /// The nodes that remain, with their scores.
+    Nodes(Vec<(Arc<str>, i64)>),
+    /// An extender failed without which there is no scheduling.
+    Failed(String),
+    /// Nobody was asked, since the pod is gone, which the watch will tell.
+    Gone,
 }
 
 /// All extenders.
@@ -55,9 +65,9 @@ impl Extenders {
     pub(in crate::driver) async fn consult(self, question: Question) -> Answer {
         let Question { pod, mut feasible, mut refusals } = question;
         let key = ObjectKey::new(pod.namespace.to_string(), pod.name.to_string());
-        let Some(object) = self.pods.get(&key) else {
-            // It is gone, which the watch will tell.
-            return Answer { pod, nodes: Err("the pod is gone".to_owned()), refusals };
+        let same = |object: &Arc<api::Pod>| object.metadata.uid.as_deref() == Some(&*pod.uid);
+        let Some(object) = self.pods.get(&key).filter(same) else {
+            return Answer { pod, said: Said::Gone, refusals };
         };
         let interested: Vec<&HttpExtender> =
             self.extenders.iter().filter(|extender| extender.config.is_interested(&pod)).collect();
@@ -74,14 +84,14 @@ impl Extenders {
                 Err(error) if extender.config.ignorable => {
                     tracing::info!(extender = %extender.config.url_prefix, %error, "skipping an extender that failed");
                 }
-                Err(error) => return Answer { pod, nodes: Err(error.to_string()), refusals },
+                Err(error) => return Answer { pod, said: Said::Failed(error.to_string()), refusals },
             }
         }
         // One node that remains needs no comparison.
         if feasible.len() > 1 {
             self.prioritize(&interested, &object, &mut feasible).await;
         }
-        Answer { pod, nodes: Ok(feasible), refusals }
+        Answer { pod, said: Said::Nodes(feasible), refusals }
     }
 
     async fn filter(

@@ -11,7 +11,7 @@ mod consult;
 mod wire;
 
 pub(super) use client::HttpExtender;
-pub(super) use consult::{Answer, Extenders, Question};
+pub(super) use consult::{Answer, Extenders, Question, Said};
 
 /// The plugin that refusals of extenders are told under. Source: `framework.ExtenderName`.
 pub(super) const NAME: &str = "Extender";

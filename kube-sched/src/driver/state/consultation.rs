@@ -1,7 +1,7 @@
 //! Decisions in which extenders have a say: the engine's part before they are asked, and after.
 
 use super::{State, Step};
-use crate::driver::extender::{Answer, NAME, Question};
+use crate::driver::extender::{Answer, NAME, Question, Said};
 use crate::extender::Extender;
 use crate::framework::{Code, FitError, Refusal};
 use crate::queue::Requeue;
@@ -68,32 +68,33 @@ impl State {
     /// The extenders have answered. The best node that takes the pod as things are now is its place.
     pub(in crate::driver) fn consulted(&mut self, answer: Answer, now: Duration) {
         self.consulting.busy = false;
-        let Answer { pod, nodes, refusals } = answer;
+        let Answer { pod, said, refusals } = answer;
         // Gone, or bound by another scheduler.
         if !self.queue.contains(&pod.uid) {
             return;
         }
         let nodes_known = self.cluster.len();
-        let step = match nodes {
-            Ok(nodes) if nodes.is_empty() => {
+        let step = match said {
+            Said::Nodes(nodes) if nodes.is_empty() => {
                 let refusals = refusals.into_iter().collect();
                 let mut error = FitError { nodes: nodes_known, refusals, ..FitError::default() };
                 self.scheduler(&pod.uid).post_filter_for(&self.cluster, &pod, &mut error);
                 self.refuse(pod, Box::new(error), now)
             }
-            Ok(nodes) => {
+            Said::Nodes(nodes) => {
                 let scheduler = self.scheduler(&pod.uid);
                 let takes = |node: &Arc<str>| scheduler.fits(&self.cluster, &pod, node).is_ok();
                 match ranked(scheduler.tie(&pod), nodes).into_iter().find(takes) {
                     Some(node) => self.place(pod, node, now),
                     None => {
                         // All of them are taken by now: they are asked again.
-                        self.queue.requeue(&pod.uid, Requeue::Error, now);
-                        return;
+                        return self.queue.requeue(&pod.uid, Requeue::Error, now);
                     }
                 }
             }
-            Err(reason) => {
+            // Nobody is to be told of it.
+            Said::Gone => return self.queue.requeue(&pod.uid, Requeue::Error, now),
+            Said::Failed(reason) => {
                 let failure = Refusal { plugin: NAME, code: Code::Error, reasons: vec![reason.into()] };
                 let error = FitError { nodes: nodes_known, pre_filter: Some(failure), ..FitError::default() };
                 self.refuse(pod, Box::new(error), now)

@@ -39,12 +39,16 @@ fn check_question(state: &mut State, now: Duration, name: &str, nodes: &[&str]) 
     }
 }
 
-fn nodes(all: &[(&str, i64)]) -> Result<Vec<(Arc<str>, i64)>, String> {
-    Ok(all.iter().map(|(node, total)| (Arc::from(*node), *total)).collect())
+fn ranking(all: &[(&str, i64)]) -> Vec<(Arc<str>, i64)> {
+    all.iter().map(|(node, total)| (Arc::from(*node), *total)).collect()
 }
 
-fn answered(question: Question, nodes: Result<Vec<(Arc<str>, i64)>, String>) -> Answer {
-    Answer { pod: question.pod, nodes, refusals: question.refusals }
+fn nodes(all: &[(&str, i64)]) -> Said {
+    Said::Nodes(ranking(all))
+}
+
+fn answered(question: Question, said: Said) -> Answer {
+    Answer { pod: question.pod, said, refusals: question.refusals }
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn an_extender_that_fails_is_told_as_an_error() {
     let mut state = state(&[("a", "4")]);
     state.pod_applied(&wants_gpu("p", "1"), ZERO);
     let question = check_question(&mut state, ZERO, "p", &["a"]);
-    state.consulted(answered(question, Err("failed filter with extender".to_owned())), ZERO);
+    state.consulted(answered(question, Said::Failed("failed filter with extender".to_owned())), ZERO);
     check_report(&mut state, ZERO, "failed filter with extender");
     check_question(&mut state, at(1), "p", &["a"]);
 }
@@ -140,6 +144,17 @@ fn a_pod_that_goes_while_extenders_are_asked_is_forgotten() {
 }
 
 #[test]
+fn a_pod_whose_end_the_watch_shows_late_is_told_nothing() {
+    let mut state = state(&[("a", "4")]);
+    state.pod_applied(&wants_gpu("p", "1"), ZERO);
+    let question = check_question(&mut state, ZERO, "p", &["a"]);
+    state.consulted(answered(question, Said::Gone), ZERO);
+    assert!(state.next_step(ZERO).is_none(), "no report, which would end in an event and a 404");
+    state.pod_deleted(&wants_gpu("p", "1"), ZERO);
+    assert!(state.next_step(at(100)).is_none());
+}
+
+#[test]
 fn a_pod_that_fits_nowhere_is_not_asked_about() {
     let mut state = state(&[("a", "1")]);
     state.pod_applied(&wants_gpu("p", "2"), ZERO);
@@ -148,7 +163,7 @@ fn a_pod_that_fits_nowhere_is_not_asked_about() {
 
 #[test]
 fn equals_are_drawn_and_the_others_follow_by_name() {
-    let all = |lot| ranked(lot, nodes(&[("b", 5), ("a", 5), ("c", 5), ("d", 1)]).unwrap()).join(" ");
+    let all = |lot| ranked(lot, ranking(&[("b", 5), ("a", 5), ("c", 5), ("d", 1)])).join(" ");
     assert_eq!([all(0), all(1), all(2), all(3)], ["a b c d", "b a c d", "c a b d", "a b c d"]);
     assert!(ranked(7, Vec::new()).is_empty());
 }
