@@ -62,7 +62,7 @@ pub(super) enum Outcome {
 /// From when on a pod's scheduling is measured, and how often it was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tried {
-    /// When it came into the queue.
+    /// From when on nothing held it back from being tried.
     pub(super) since: Duration,
     /// When this attempt began.
     pub(super) started: Duration,
@@ -105,7 +105,7 @@ impl Inner {
         registry.register("scheduling_attempt_duration_seconds", durations, self.attempt_durations.clone());
         let algorithm = "Time of a decision, in seconds";
         registry.register("scheduling_algorithm_duration_seconds", algorithm, self.algorithm_durations.clone());
-        let sli = "Time from when a pod comes into the queue until it is bound, all attempts included, in seconds";
+        let sli = "Time from when nothing holds a pod back until it is bound, all attempts included, in seconds";
         registry.register("pod_scheduling_sli_duration_seconds", sli, self.sli_durations.clone());
         let tries = "Number of attempts until a pod was bound";
         registry.register("pod_scheduling_attempts", tries, self.pod_attempts.clone());

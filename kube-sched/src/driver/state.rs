@@ -68,8 +68,8 @@ pub(super) struct State {
     /// One per profile; pods without a word in `chosen` are the first's.
     schedulers: Vec<Scheduler>,
     chosen: HashMap<Arc<str>, usize>,
-    /// Since when pods without a place are known.
-    seen: HashMap<Arc<str>, Duration>,
+    /// Since when pods without a place may be tried.
+    ready_since: HashMap<Arc<str>, Duration>,
     /// Pods that were decided on and whose binding the API server has not shown yet, with their nodes.
     assumed: HashMap<Arc<str>, Assumed>,
     /// Those of them that wait in Permit.
@@ -94,7 +94,7 @@ impl State {
             queue: SchedulingQueue::new(config.profile.clone().with_filters_of(&config.further_profiles), config.queue),
             schedulers: profiles.map(|profile| Scheduler::new(profile.clone(), config.seed)).collect(),
             chosen: HashMap::new(),
-            seen: HashMap::new(),
+            ready_since: HashMap::new(),
             assumed: HashMap::new(),
             waiting: config.waiting_pods.clone(),
             decided: VecDeque::new(),
@@ -143,9 +143,8 @@ impl State {
                 if chosen > 0 {
                     self.chosen.insert(pod.uid.clone(), chosen);
                 }
-                self.seen.entry_ref(&pod.uid).or_insert(now);
                 self.cluster.nominate(pod.clone());
-                self.enqueue(pod);
+                self.enqueue(pod, now);
             }
         }
     }
@@ -162,7 +161,7 @@ impl State {
         let assumed = self.assumed.remove(&uid).is_some();
         self.waiting.remove(&uid);
         self.chosen.remove(&uid);
-        self.seen.remove(&uid);
+        self.ready_since.remove(&uid);
         self.changes.remove(&uid);
         let before = self.cluster.location(&uid).map(str::to_owned);
         if before.as_deref().is_some_and(|before| before != node) {
@@ -177,7 +176,7 @@ impl State {
         self.group_placed(&pod);
         let group = gangs::key(&pod);
         self.cluster.track_pod(pod).expect("the pod is bound, and what was known of it elsewhere was removed");
-        group.iter().for_each(|key| self.release(key));
+        group.iter().for_each(|key| self.release(key, now));
         if before.is_none() {
             self.notice(EventKind::PodAdd, node, now);
         } else if !assumed {
@@ -215,7 +214,7 @@ impl State {
             gangs.leave(uid);
         }
         self.chosen.remove(uid);
-        self.seen.remove(uid);
+        self.ready_since.remove(uid);
     }
 
     pub(super) fn node_applied(&mut self, object: &Node, now: Duration) {
@@ -257,12 +256,12 @@ impl State {
         self.cluster.remove_namespace(object.metadata.name.as_deref().unwrap_or_default());
     }
 
-    pub(super) fn group_applied(&mut self, object: &PodGroup) {
+    pub(super) fn group_applied(&mut self, object: &PodGroup, now: Duration) {
         let group = k8s::pod_group(object);
         let key = (group.namespace.clone(), group.name.clone());
         if self.cluster.inventory().groups.get(&key.0, &key.1).is_none_or(|known| **known != group) {
             self.cluster.inventory_mut().groups.set(group);
-            self.release(&key);
+            self.release(&key, now);
         }
     }
 
@@ -295,7 +294,7 @@ impl State {
 
     /// What an attempt that begins, or began, at this time is measured by.
     fn tried(&self, uid: &str, started: Duration) -> Tried {
-        let since = self.seen.get(uid).copied().unwrap_or(started);
+        let since = self.ready_since.get(uid).copied().unwrap_or(started);
         Tried { since, started, attempts: self.queue.attempts(uid) }
     }
 

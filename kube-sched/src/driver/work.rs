@@ -169,7 +169,7 @@ impl Work {
             Observed::Node(Change::Deleted(node)) => state.node_deleted(&node),
             Observed::Namespace(Change::Applied { new, .. }) => state.namespace_applied(&new, now),
             Observed::Namespace(Change::Deleted(namespace)) => state.namespace_deleted(&namespace),
-            Observed::Group(Change::Applied { new, .. }) => state.group_applied(&new),
+            Observed::Group(Change::Applied { new, .. }) => state.group_applied(&new, now),
             Observed::Group(Change::Deleted(group)) => state.group_deleted(&group),
             Observed::Inventory(update) => state.inventory_changed(update, now),
         }

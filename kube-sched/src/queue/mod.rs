@@ -213,6 +213,11 @@ impl SchedulingQueue {
         Some(self.begin(uid))
     }
 
+    /// Whether a PreEnqueue plugin holds a pod of the queue back.
+    pub fn is_gated(&self, uid: &str) -> bool {
+        self.items.get(uid).is_some_and(|item| matches!(item.place, Place::Gated))
+    }
+
     /// Whether a pod is in the queue, being tried included.
     pub fn contains(&self, uid: &str) -> bool {
         self.items.contains_key(uid)

@@ -212,8 +212,10 @@ fn a_gated_pod_is_not_tried_until_its_gates_are_gone() {
     pod.gates.push("example.com/gate".to_owned());
     queue.add(pod.clone());
     check_pop(&mut queue, at(1000), None);
+    assert!(queue.is_gated("p"));
     pod.gates.clear();
     queue.add(pod);
+    assert!(!queue.is_gated("p"));
     check_pop(&mut queue, at(1000), Some("p"));
 }
 

@@ -31,19 +31,29 @@ type Failed = Vec<(Arc<crate::Pod>, Box<FitError>)>;
 
 impl State {
     /// Lets a pod into the queue, unless its group holds it back.
-    pub(super) fn enqueue(&mut self, pod: crate::Pod) {
-        let (Some(gangs), Some(key)) = (&mut self.gangs, gangs::key(&pod)) else { return self.queue.add(pod) };
+    pub(super) fn enqueue(&mut self, pod: crate::Pod, now: Duration) {
+        let (Some(gangs), Some(key)) = (&mut self.gangs, gangs::key(&pod)) else { return self.add(pod, now) };
         if let Some(pod) = gangs.pend(&key, pod) {
-            self.queue.add(pod);
+            self.add(pod, now);
         }
-        self.release(&key);
+        self.release(&key, now);
+    }
+
+    /// What holds a pod back is no time of the scheduler's: it is measured from when nothing does any more. Source:
+    /// `InitialAttemptTimestamp` of kube-scheduler.
+    fn add(&mut self, pod: crate::Pod, now: Duration) {
+        let uid = pod.uid.clone();
+        self.queue.add(pod);
+        if !self.queue.is_gated(&uid) {
+            self.ready_since.entry(uid).or_insert(now);
+        }
     }
 
     /// Lets the pods of a group into the queue that need be held back no longer.
-    pub(super) fn release(&mut self, key: &GroupKey) {
+    pub(super) fn release(&mut self, key: &GroupKey, now: Duration) {
         let Some(gangs) = &mut self.gangs else { return };
         for pod in gangs.release(key, self.cluster.inventory()) {
-            self.queue.add(pod);
+            self.add(pod, now);
         }
     }
 

@@ -26,7 +26,7 @@ fn with_gang(min_count: i32) -> State {
     let mut state = state();
     state.node_applied(&node("n", "1"), ZERO);
     state.node_applied(&node("m", "1"), ZERO);
-    state.group_applied(&group("g", min_count));
+    state.group_applied(&group("g", min_count), ZERO);
     state
 }
 
@@ -66,12 +66,28 @@ fn a_gang_waits_for_its_group_and_for_its_pods() {
     state.pod_applied(&member("a", "g", "1"), ZERO);
     state.pod_applied(&member("b", "g", "1"), ZERO);
     check_steps(&mut state, at(1000), &[]);
-    state.group_applied(&group("g", 3));
+    state.group_applied(&group("g", 3), ZERO);
     check_steps(&mut state, at(1000), &[]);
     state.pod_applied(&member("other", "h", "1"), ZERO);
     check_steps(&mut state, at(1000), &[]);
     state.pod_applied(&member("c", "g", "1"), ZERO);
     check_steps(&mut state, at(1000), &["bind gang g: a to n, b to n, c to n"]);
+}
+
+#[test]
+fn what_holds_a_pod_back_does_not_count_as_time_of_the_scheduler() {
+    let mut state = with_gang(2);
+    let mut gated = pod("gated", "100m");
+    gated.spec.as_mut().unwrap().scheduling_gates = parse(json!([{"name": "example.com/quota"}]));
+    state.pod_applied(&gated, ZERO);
+    state.pod_applied(&member("a", "g", "500m"), ZERO);
+    state.pod_applied(&member("b", "g", "500m"), at(100));
+    gated.spec.as_mut().unwrap().scheduling_gates = None;
+    state.pod_applied(&gated, at(200));
+    let Some(Step::BindGang(gang)) = state.next_step(at(300)) else { panic!("it fits") };
+    assert_eq!(gang.members.iter().map(|one| one.tried.since).collect::<Vec<_>>(), [at(100), at(100)]);
+    let Some(Step::Bind(binding)) = state.next_step(at(300)) else { panic!("it fits") };
+    assert_eq!((&*binding.pod.name, binding.tried.since), ("gated", at(200)));
 }
 
 #[test]
@@ -96,7 +112,7 @@ fn a_gang_that_does_not_fit_stays_away_as_a_whole_and_says_why() {
 #[test]
 fn a_gang_that_came_before_any_node_is_tried_with_the_first() {
     let mut state = state();
-    state.group_applied(&group("g", 1));
+    state.group_applied(&group("g", 1), ZERO);
     state.pod_applied(&member("a", "g", "1"), ZERO);
     assert_eq!(steps(&mut state, ZERO)[1], "a: no nodes available to schedule pods");
     state.node_applied(&node("n", "1"), at(1));
@@ -106,7 +122,7 @@ fn a_gang_that_came_before_any_node_is_tried_with_the_first() {
 #[test]
 fn two_gangs_that_compete_never_share_what_is_enough_for_one() {
     let mut state = with_gang(2);
-    state.group_applied(&group("h", 2));
+    state.group_applied(&group("h", 2), ZERO);
     for (name, group) in [("a1", "g"), ("b1", "h"), ("a2", "g"), ("b2", "h")] {
         state.pod_applied(&member(name, group, "1"), ZERO);
     }
@@ -160,7 +176,7 @@ fn a_group_without_a_gang_policy_is_nothing_special() {
     let mut state = with_gang(2);
     let basic =
         parse(json!({"metadata": {"name": "g", "namespace": "default"}, "spec": {"schedulingPolicy": {"basic": {}}}}));
-    state.group_applied(&basic);
+    state.group_applied(&basic, ZERO);
     state.pod_applied(&member("a", "g", "1"), ZERO);
     assert!(matches!(state.next_step(ZERO), Some(Step::Bind(_))));
     let mut off = State::new(&Config { gang_scheduling: false, ..Config::default() });
@@ -190,7 +206,7 @@ fn pods_of_a_gang_that_name_several_profiles_are_refused() {
     let packing = Profile::builder("packing").filter(crate::plugins::NodeResourcesFit::default()).build();
     let mut state = State::new(&Config { further_profiles: vec![packing], ..Config::default() });
     state.node_applied(&node("n", "4"), ZERO);
-    state.group_applied(&group("g", 2));
+    state.group_applied(&group("g", 2), ZERO);
     let mut other = member("b", "g", "1");
     other.spec.as_mut().unwrap().scheduler_name = Some("packing".to_owned());
     state.pod_applied(&member("a", "g", "1"), ZERO);
@@ -241,7 +257,7 @@ fn at_the_gate() -> (State, WaitingPods) {
     for name in ["n", "m"] {
         state.node_applied(&node(name, "1"), ZERO);
     }
-    state.group_applied(&group("g", 2));
+    state.group_applied(&group("g", 2), ZERO);
     for name in ["a", "b"] {
         state.pod_applied(&member(name, "g", "1"), ZERO);
     }
