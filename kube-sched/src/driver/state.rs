@@ -12,6 +12,7 @@ use super::inventory::Update;
 use super::metrics::Tried;
 use crate::framework::{ClusterEvent, Code, Decided, EventKind, FitError, Refusal, WaitingPods};
 use crate::inventory::Change;
+use crate::plugins::waits_for_victims;
 use crate::queue::{QueueCounts, Requeue, SchedulingQueue};
 use crate::{Cluster, Scheduler, k8s};
 use consultation::Consulting;
@@ -38,7 +39,14 @@ pub(super) enum Step {
     /// There is nothing to do yet: the pod waits in Permit, or for its group.
     Wait,
     /// Say why it cannot be placed, and clear the node that was found for it.
-    Report { pod: Arc<crate::Pod>, error: Box<FitError>, profile: usize, tried: Tried },
+    Report {
+        pod: Arc<crate::Pod>,
+        error: Box<FitError>,
+        /// Whether a node that it was promised before is promised to it no more.
+        withdrawn: bool,
+        profile: usize,
+        tried: Tried,
+    },
 }
 
 /// A pod that is to be bound.
@@ -197,7 +205,7 @@ impl State {
     pub(super) fn pod_deleted(&mut self, object: &Pod, now: Duration) {
         let Some(uid) = object.metadata.uid.as_deref() else { return };
         self.give_up(uid, now);
-        self.cluster.withdraw_nomination(uid);
+        self.withdraw(uid, now);
         if let Some(pod) = self.cluster.remove_pod(uid) {
             self.notice(EventKind::PodDelete, pod.node.as_deref().unwrap_or_default(), now);
         }
@@ -298,9 +306,28 @@ impl State {
         Tried { since, started, attempts: self.queue.attempts(uid) }
     }
 
-    fn report(&self, pod: Arc<crate::Pod>, error: Box<FitError>, started: Duration) -> Step {
-        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, started));
-        Step::Report { pod, error, profile, tried }
+    /// A refused pod keeps what it was promised only where that was found anew, or it `waits` for it.
+    fn report(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, waits: bool, now: Duration) -> Step {
+        let withdrawn = error.nomination.is_none() && !waits;
+        if withdrawn {
+            self.withdraw(&pod.uid, now);
+        }
+        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, now));
+        Step::Report { pod, error, withdrawn, profile, tried }
+    }
+
+    /// Whether what a refused pod was promised still stands: preemption is removing pods for it, or it preempts nobody, and
+    /// others promised it. Source: the results of `Evaluator.Preempt` of kube-scheduler that leave `nominatedNodeName`.
+    fn waits(&self, pod: &crate::Pod, error: &FitError) -> bool {
+        !pod.may_preempt || waits_for_victims(&self.cluster, pod, &error.refusals)
+    }
+
+    /// A pod is promised room no more, which helps others.
+    fn withdraw(&mut self, uid: &str, now: Duration) {
+        if let Some(node) = self.cluster.nominated_node(uid).map(str::to_owned) {
+            self.cluster.withdraw_nomination(uid);
+            self.queue.notice_others(&ClusterEvent { kind: EventKind::PodDelete, node }, uid, now);
+        }
     }
 
     /// How many pods wait until what their placement changes has been carried out.
@@ -439,7 +466,7 @@ impl State {
         self.forget(&pod.uid, now);
         let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(error.plugins()) };
         self.queue.requeue(&pod.uid, why, now);
-        self.report(pod, Box::new(error), now)
+        self.report(pod, Box::new(error), false, now)
     }
 
     /// Gives back what an assumed pod has taken, if it has. That helps others, not the pod itself.
@@ -465,7 +492,8 @@ impl State {
         }
         let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(error.plugins()) };
         self.queue.requeue(&pod.uid, why, now);
-        self.report(pod, error, now)
+        let waits = self.waits(&pod, &error);
+        self.report(pod, error, waits, now)
     }
 
     /// The API server took the binding. The pod stays assumed until the watch shows it.

@@ -141,10 +141,11 @@ impl Writer {
         self.volumes.carry_out(changes).await.map_err(|error| ("VolumeBinding", error))
     }
 
-    pub(super) async fn report(self, pod: Arc<crate::Pod>, error: Box<FitError>) -> Written {
+    /// Says on a pod why it cannot be placed and which node is promised to it, or is no more, and clears that node.
+    pub(super) async fn report(self, pod: Arc<crate::Pod>, error: Box<FitError>, withdrawn: bool) -> Written {
         let message = error.to_string();
         self.failed(&pod, &message);
-        if let Err(error) = self.set_unscheduled(&pod, &error, &message).await
+        if let Err(error) = self.set_unscheduled(&pod, &error, &message, withdrawn).await
             && !error.is_not_found()
         {
             tracing::warn!(namespace = %pod.namespace, name = %pod.name, error = %error.chain(), "writing the PodScheduled condition failed");
@@ -162,7 +163,13 @@ impl Writer {
     }
 
     /// Writes `PodScheduled=False`, unless the pod says so already.
-    async fn set_unscheduled(&self, pod: &crate::Pod, error: &FitError, message: &str) -> Result<(), Error> {
+    async fn set_unscheduled(
+        &self,
+        pod: &crate::Pod,
+        error: &FitError,
+        message: &str,
+        withdrawn: bool,
+    ) -> Result<(), Error> {
         let nomination = error.nomination.as_ref();
         let reason = if error.is_error() { "SchedulerError" } else { "Unschedulable" };
         let key = ObjectKey::new(pod.namespace.to_string(), pod.name.to_string());
@@ -173,7 +180,8 @@ impl Writer {
         let same = condition.is_some_and(|c| {
             c.status == "False" && c.reason.as_deref() == Some(reason) && c.message.as_deref() == Some(message)
         });
-        if same && nomination.is_none() {
+        let withdrawn = withdrawn && status.is_some_and(|status| status.nominated_node_name.is_some());
+        if same && nomination.is_none() && !withdrawn {
             return Ok(());
         }
         let transition = match condition.filter(|c| c.status == "False").and_then(|c| c.last_transition_time.as_ref()) {
@@ -184,8 +192,8 @@ impl Writer {
             "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
             "lastProbeTime": null, "lastTransitionTime": seconds(transition),
         }]});
-        if let Some(nomination) = nomination {
-            status["nominatedNodeName"] = json!(nomination.node);
+        if nomination.is_some() || withdrawn {
+            status["nominatedNodeName"] = json!(nomination.map(|nomination| &nomination.node));
         }
         self.patch_status(pod, status).await
     }

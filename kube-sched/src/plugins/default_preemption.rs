@@ -5,7 +5,9 @@
 //! sum of priorities; fewest victims; latest start of the highest-priority victims; first. At most a tenth of the nodes and
 //! at least 100 are candidates, from an offset that the seed decides. Source: kube-scheduler's `defaultpreemption`.
 
-use crate::framework::{Attempt, Candidate, Code, Failures, Nomination, PostFilter, Victims, histogram};
+use crate::cluster::Cluster;
+use crate::framework::{Attempt, Candidate, Code, Failures, Nomination, PostFilter, Refusals, Victims, histogram};
+use crate::model::Pod;
 use std::sync::Arc;
 
 /// Clears a node of less important pods.
@@ -34,7 +36,7 @@ impl PostFilter for DefaultPreemption {
         if !attempt.pod().may_preempt {
             return Err("preemption: not eligible due to preemptionPolicy=Never.".to_owned());
         }
-        if waits_for_victims(attempt) {
+        if waits_for_victims(attempt.cluster(), attempt.pod(), attempt.refusals()) {
             return Err("preemption: not eligible due to a terminating pod on the nominated node.".to_owned());
         }
         let mut failures = attempt.known_failures();
@@ -84,10 +86,9 @@ impl DefaultPreemption {
 }
 
 /// A pod that was promised a node waits for the pods there that preemption is removing, unless the node cannot take it.
-fn waits_for_victims(attempt: &Attempt<'_>) -> bool {
-    let pod = attempt.pod();
-    let Some(node) = pod.nominated_node.as_ref().and_then(|name| attempt.cluster().node(name)) else { return false };
-    let refusal = attempt.refusals().get(&node.node().name);
+pub(crate) fn waits_for_victims(cluster: &Cluster, pod: &Pod, refusals: &Refusals) -> bool {
+    let Some(node) = pod.nominated_node.as_ref().and_then(|name| cluster.node(name)) else { return false };
+    let refusal = refusals.get(&node.node().name);
     let hopeless = refusal.is_some_and(|refusal| refusal.code == Code::Unresolvable);
     !hopeless && node.pods().iter().any(|other| other.terminating && other.preempted && other.priority < pod.priority)
 }

@@ -25,6 +25,8 @@ mod volume_restrictions;
 mod volume_zone;
 
 pub use default_preemption::DefaultPreemption;
+#[cfg(feature = "driver")]
+pub(crate) use default_preemption::waits_for_victims;
 pub use dynamic_resources::DynamicResources;
 pub use gang_scheduling::{Gang, GangError, GangScheduling, Member};
 pub use image_locality::ImageLocality;

@@ -64,11 +64,16 @@ impl Rig {
         let mut node = nodes.create(&parse(json!({"metadata": {"name": name}}))).await.expect("a node");
         // A new node is tainted until it is ready; here nobody takes the taint away.
         node.spec = None;
-        let node = nodes.replace(&node).await.expect("no taints");
-        let mut status = node.clone();
-        status.status = parse(json!({"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "110"}}));
-        status.metadata.resource_version = None;
-        nodes.replace_status(&status).await.expect("a status");
+        nodes.replace(&node).await.expect("no taints");
+        self.set_cpu(name, cpu).await;
+    }
+
+    async fn set_cpu(&self, name: &str, cpu: &str) {
+        let nodes: Api<Node> = Api::all(self.admin());
+        let mut node = nodes.get(name).await.expect("a node");
+        node.status = parse(json!({"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "110"}}));
+        node.metadata.resource_version = None;
+        nodes.replace_status(&node).await.expect("a status");
     }
 
     pub(crate) async fn add_pod(&self, name: &str, cpu: &str, priority: Option<i32>) {
@@ -257,4 +262,22 @@ async fn an_important_pod_takes_the_place_of_a_lesser_one() {
     })
     .await;
     rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_node_that_a_pod_does_not_fit_on_any_more_is_promised_to_it_no_more() {
+    let rig = Rig::new(1).await;
+    rig.add_node("a", "1").await;
+    rig.add_pod("lesser", "1", None).await;
+    rig.until("the lesser is bound", |pods| pods.iter().all(|pod| node_of(pod).is_some())).await;
+    rig.add_pod("greater", "1", Some(1)).await;
+    let promised = |pods: &[Pod]| pods.iter().any(|pod| nominated(pod) == Some("a"));
+    rig.until("the node is promised", promised).await;
+    rig.set_cpu("a", "500m").await;
+    rig.until("and is promised no more", |pods| !promised(pods)).await;
+    rig.finish().await;
+}
+
+fn nominated(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.nominated_node_name.as_deref()
 }

@@ -195,6 +195,60 @@ fn preemption_nominates_and_the_room_is_kept() {
     check_bind(&mut state, Duration::from_secs(1), ("greater", "n"));
 }
 
+/// A node of 1 CPU that is full of a lesser pod, and a pod that it was promised to.
+fn promised() -> (State, Pod) {
+    let mut state = state();
+    state.node_applied(&node("n", "1"), ZERO);
+    state.pod_applied(&on(pod("victim", "1"), "n"), ZERO);
+    let mut greater = pod("greater", "1");
+    greater.spec.as_mut().unwrap().priority = Some(10);
+    state.pod_applied(&greater, ZERO);
+    check_report(&mut state, ZERO, "0/1 nodes");
+    assert_eq!(state.cluster.nominated_node("greater"), Some("n"));
+    greater.status = parse(json!({"nominatedNodeName": "n"}));
+    state.pod_applied(&greater, ZERO);
+    (state, greater)
+}
+
+#[test]
+fn room_is_promised_no_longer_than_there_is_hope_for_it() {
+    let (mut state, _) = promised();
+    state.node_applied(&node("n", "500m"), at(1));
+    match state.next_step(at(2)) {
+        Some(Step::Report { error, withdrawn, .. }) => assert!(withdrawn && error.nomination.is_none(), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    state.pod_deleted(&on(pod("victim", "1"), "n"), at(2));
+    state.pod_applied(&pod("lesser", "400m"), at(2));
+    check_bind(&mut state, at(2), ("lesser", "n"));
+}
+
+#[test]
+fn room_is_promised_until_the_victims_have_gone() {
+    let (mut state, _) = promised();
+    let mut victim = on(pod("victim", "1"), "n");
+    victim.metadata.deletion_timestamp = parse(json!("2026-01-01T00:00:00Z"));
+    let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"});
+    victim.status = parse(json!({"conditions": [condition]}));
+    state.pod_applied(&victim, ZERO);
+    state.node_applied(&node("small", "100m"), at(1));
+    match state.next_step(at(2)) {
+        Some(Step::Report { error, withdrawn, .. }) => assert!(!withdrawn && error.nomination.is_none(), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(state.cluster.nominated_node("greater"), Some("n"));
+}
+
+#[test]
+fn a_promise_to_a_pod_that_is_deleted_helps_those_whom_it_held_up() {
+    let (mut state, greater) = promised();
+    state.pod_deleted(&on(pod("victim", "1"), "n"), ZERO);
+    state.pod_applied(&pod("lesser", "1"), ZERO);
+    check_report(&mut state, ZERO, "0/1 nodes");
+    state.pod_deleted(&greater, ZERO);
+    check_bind(&mut state, at(1), ("lesser", "n"));
+}
+
 #[test]
 fn a_pod_is_placed_by_the_profile_that_it_names() {
     use crate::plugins::{NodeResourcesFit, ScoringStrategy};

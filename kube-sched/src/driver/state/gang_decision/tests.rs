@@ -238,6 +238,24 @@ fn a_gang_takes_the_place_of_lesser_pods_as_a_whole() {
     assert!(told.len() == 1 && told[0].starts_with("bind gang g: "), "{told:?}");
 }
 
+#[test]
+fn a_gang_for_which_nobody_goes_any_more_keeps_no_room() {
+    let mut state = with_gang(2);
+    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
+    for name in ["a", "b"] {
+        let mut greater = member(name, "g", "1");
+        greater.spec.as_mut().unwrap().priority = Some(10);
+        state.pod_applied(&greater, ZERO);
+    }
+    steps(&mut state, ZERO);
+    let promised = |state: &State| ["a", "b"].map(|uid| state.cluster.nominated_node(uid).map(str::to_owned));
+    assert_eq!(promised(&state), [Some("m".to_owned()), Some("n".to_owned())]);
+    state.node_applied(&node("m", "500m"), at(1));
+    let told = steps(&mut state, at(2));
+    assert!(told[0].starts_with("group g: Unschedulable: minCount (2) cannot be satisfied"), "{told:?}");
+    assert_eq!(promised(&state), [None, None]);
+}
+
 #[derive(Debug)]
 struct Gate;
 
