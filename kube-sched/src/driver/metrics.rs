@@ -2,6 +2,7 @@
 //!
 //! Source: `pkg/scheduler/metrics`, whose names, labels and buckets these are. The text is OpenMetrics 1.0.
 
+use crate::framework::FitError;
 use crate::queue::QueueCounts;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -153,8 +154,13 @@ impl Metrics {
         }
     }
 
-    /// Room was looked for; so many pods go for it, if any was found.
-    pub(super) fn preempted(&self, victims: Option<usize>) {
+    /// A pod was refused. Was room looked for, so many pods go for it, if any was found; a pod of a gang that waits for the
+    /// victims of the others has looked for none.
+    pub(super) fn refused(&self, error: &FitError) {
+        let victims = error.nomination.as_ref().map(|nomination| nomination.victims.len());
+        if victims == Some(0) || (victims.is_none() && error.post_filter.is_none()) {
+            return;
+        }
         self.0.preemption_attempts.inc();
         if let Some(victims) = victims {
             self.0.preemption_victims.observe(f64::from(u32::try_from(victims).unwrap_or(u32::MAX)));

@@ -128,9 +128,7 @@ impl Work {
             Step::Report { pod, error, withdrawn, profile, tried } => {
                 let outcome = if error.is_error() { Outcome::Error } else { Outcome::Unschedulable };
                 self.tried(profile, outcome, tried);
-                if error.nomination.is_some() || error.post_filter.is_some() {
-                    self.metrics.preempted(error.nomination.as_ref().map(|nomination| nomination.victims.len()));
-                }
+                self.metrics.refused(&error);
                 self.writes.spawn(writer.report(pod, error, withdrawn));
             }
         }

@@ -1,6 +1,7 @@
 //! The names, labels and sums that dashboards read.
 
 use super::*;
+use crate::framework::Nomination;
 
 #[track_caller]
 fn check(metrics: &Metrics, lines: &[&str]) {
@@ -20,8 +21,14 @@ fn attempts_are_counted_under_kube_schedulers_names() {
     metrics.tried(&profile, Outcome::Unschedulable, tried, second * 4);
     metrics.tried(&profile, Outcome::Error, Tried { attempts: 99, ..tried }, second * 4);
     metrics.tried(&profile, Outcome::Scheduled, Tried { attempts: 99, ..tried }, second * 4);
-    metrics.preempted(Some(3));
-    metrics.preempted(None);
+    let error = FitError::default();
+    metrics.refused(&error);
+    metrics.refused(&FitError { post_filter: Some("nobody can go".to_owned()), ..error.clone() });
+    for victims in [3, 0] {
+        let victims = (0..victims).map(|_| Arc::new(crate::Pod::new("victim"))).collect();
+        let nomination = Some(Nomination { node: "n".to_owned(), victims });
+        metrics.refused(&FitError { nomination, ..error.clone() });
+    }
     metrics.pending(QueueCounts { active: 4, backoff: 3, unschedulable: 2, gated: 1 });
     metrics.cached(5, 6, 7);
     metrics.decided(Duration::from_millis(3));
@@ -37,6 +44,7 @@ fn attempts_are_counted_under_kube_schedulers_names() {
             "scheduler_pod_scheduling_attempts_count 2",
             "scheduler_preemption_attempts_total 2",
             "scheduler_preemption_victims_sum 3.0",
+            "scheduler_preemption_victims_count 1",
             r#"scheduler_pending_pods{queue="active"} 4"#,
             r#"scheduler_pending_pods{queue="backoff"} 3"#,
             r#"scheduler_pending_pods{queue="unschedulable"} 2"#,
