@@ -92,6 +92,7 @@ pub(super) struct State {
     consulting: Consulting,
     /// What the placements of these pods change besides; assumed until the API server shows the binding.
     changes: HashMap<Arc<str>, Vec<Change>>,
+    decisions: u64,
 }
 
 impl State {
@@ -110,6 +111,7 @@ impl State {
             ready: VecDeque::new(),
             consulting: Consulting::new(config.extenders.clone()),
             changes: HashMap::new(),
+            decisions: 0,
         }
     }
 
@@ -330,6 +332,11 @@ impl State {
         }
     }
 
+    /// How many decisions were made: on a pod or a gang, or on what extenders are to be asked about a pod.
+    pub(super) fn decisions(&self) -> u64 {
+        self.decisions
+    }
+
     /// How many pods wait until what their placement changes has been carried out.
     pub(super) fn waiting_for_changes(&self) -> usize {
         self.changes.len()
@@ -367,6 +374,7 @@ impl State {
     }
 
     fn decide_alone(&mut self, pod: Arc<crate::Pod>, now: Duration) -> Step {
+        self.decisions += 1;
         match self.scheduler(&pod.uid).schedule(&self.cluster, &pod) {
             Ok(placement) => self.place(pod, placement.node, now),
             Err(error) => self.refuse(pod, error, now),

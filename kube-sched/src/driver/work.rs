@@ -99,10 +99,13 @@ impl Work {
     fn decide(&mut self) -> usize {
         let mut decisions = 0;
         while decisions < DECISIONS_PER_TURN && self.has_room() {
-            let began = self.now();
+            let (began, before) = (self.now(), self.state.decisions());
             let Some(step) = self.state.next_step(began) else { break };
             decisions += 1;
-            self.metrics.decided(self.now() - began);
+            // Most steps are decisions; others say what became of one, or that there is nothing to do.
+            if self.state.decisions() > before {
+                self.metrics.decided(self.now() - began);
+            }
             self.carry_out(step);
         }
         decisions

@@ -61,6 +61,7 @@ impl State {
         if explanation.pre_filter.is_some() || feasible.is_empty() {
             return self.decide_alone(pod, now);
         }
+        self.decisions += 1;
         self.consulting.busy = true;
         Step::Consult(Question { pod, feasible, refusals })
     }

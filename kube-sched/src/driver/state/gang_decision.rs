@@ -85,6 +85,7 @@ impl State {
             let failed = refused(&pods, &refusal);
             return self.refuse_gang(key, pods, failed, "", now);
         }
+        self.decisions += 1;
         let scheduler = self.scheduler(&pods[0].uid);
         match GangScheduling.place(scheduler, &self.cluster, &pods, min_count, placed) {
             Ok(gang) => self.assume_gang(key, pods, gang, now),

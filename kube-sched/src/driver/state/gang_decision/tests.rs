@@ -101,6 +101,7 @@ fn a_gang_that_does_not_fit_stays_away_as_a_whole_and_says_why() {
     assert_eq!(told[0], format!("group g: Unschedulable: {reason}"));
     assert_eq!(told[1..3], [format!("a: {reason}"), format!("b: {reason}")]);
     assert!(told[3].starts_with("c: 0/2 nodes are available: 2 Insufficient cpu."), "{told:?}");
+    assert_eq!(state.decisions(), 1, "four steps tell of one decision");
     assert!(state.cluster.nodes().all(|node| node.pods().is_empty()));
     // What helps one pod brings all of them back.
     state.node_applied(&node("o", "1"), at(5));
