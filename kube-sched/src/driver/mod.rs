@@ -15,6 +15,7 @@ mod volumes;
 mod work;
 mod write;
 mod write_gang;
+mod writes;
 
 use crate::extender::Extender;
 use crate::framework::{Profile, WaitingPods};
@@ -58,7 +59,7 @@ pub struct Config {
     pub gang_scheduling: bool,
     /// Who is asked besides the plugins, over HTTP.
     pub extenders: Vec<Extender>,
-    /// How many writes may be under way.
+    /// How many writes may be under way, those apart that wait for volumes or devices.
     pub writes_in_flight_max: usize,
     /// Where pods that wait in Permit are looked at, allowed and rejected from outside: by the plugin that made them wait,
     /// or by whoever else has a clone.

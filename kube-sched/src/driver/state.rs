@@ -337,11 +337,6 @@ impl State {
         self.decisions
     }
 
-    /// How many pods wait until what their placement changes has been carried out.
-    pub(super) fn waiting_for_changes(&self) -> usize {
-        self.changes.len()
-    }
-
     /// Decides on the next pod; `None` when there is none to try now.
     pub(super) fn next_step(&mut self, now: Duration) -> Option<Step> {
         if let Some(step) = self.ready.pop_front() {

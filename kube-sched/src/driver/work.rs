@@ -3,6 +3,7 @@
 use super::metrics::{Metrics, Outcome, Tried};
 use super::state::{State, Step};
 use super::write::{Writer, Written};
+use super::writes::{About, Writes};
 use super::{Config, Observed};
 use futures::{FutureExt, Stream, StreamExt};
 use kubekit_runtime::Change;
@@ -10,7 +11,6 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ const DECISIONS_PER_TURN: usize = 64;
 pub(super) struct Work {
     state: State,
     writer: Writer,
-    writes: JoinSet<Written>,
+    writes: Writes,
     writes_max: usize,
     metrics: Metrics,
     /// The names of the profiles, for metrics.
@@ -36,7 +36,7 @@ impl Work {
         Self {
             state: State::new(config),
             writer,
-            writes: JoinSet::new(),
+            writes: Writes::default(),
             writes_max: config.writes_in_flight_max,
             metrics,
             profiles: profiles.map(|profile| profile.name().into()).collect(),
@@ -55,7 +55,7 @@ impl Work {
             if self.observe_ready(&mut changes, CHANGES_PER_TURN).is_none() {
                 break;
             }
-            while let Some(written) = self.writes.try_join_next() {
+            while let Some(written) = self.writes.try_next() {
                 self.finish(written);
             }
             let decisions = self.decide();
@@ -77,22 +77,21 @@ impl Work {
                     Some(change) => self.observe(change),
                     None => break,
                 },
-                Some(written) = writes.join_next() => self.finish(written),
+                Some(written) = writes.next() => self.finish(written),
                 () = poll_fn(|context| state.poll_decided(context)), if room => {}
                 () = sleep_until(deadline) => {}
             }
         }
         // Bindings that were sent are waited for: an abandoned one would be neither bound nor reported.
-        while self.writes.join_next().await.is_some() {}
+        while self.writes.next().await.is_some() {}
     }
 
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Whether another write may begin. Pods whose volumes are being made ready wait for minutes, and hold nobody up.
     fn has_room(&self) -> bool {
-        self.writes.len() < self.writes_max.saturating_add(self.state.waiting_for_changes())
+        self.writes.has_room(self.writes_max)
     }
 
     /// Makes decisions while there are pods to try and room for writes; gives their number.
@@ -115,24 +114,23 @@ impl Work {
         let writer = self.writer.clone();
         match step {
             Step::Bind(binding) => {
-                self.writes.spawn(writer.bind(binding));
+                self.writes.begin(About::Bindings(vec![binding.clone()]), writer.bind(binding));
             }
             Step::BindGang(gang) => {
-                self.writes.spawn(writer.bind_gang(gang));
+                self.writes.begin(About::Bindings(gang.members.clone()), writer.bind_gang(gang));
             }
-            Step::Group(status) => {
-                self.writes.spawn(writer.report_group(status));
-            }
+            Step::Group(status) => self.writes.begin(About::Report, writer.report_group(status)),
             Step::Consult(question) => {
                 let extenders = writer.extenders();
-                self.writes.spawn(async move { Written::Consulted(extenders.consult(question).await) });
+                let asked = About::Question(question.pod.clone());
+                self.writes.begin(asked, async move { Written::Consulted(extenders.consult(question).await) });
             }
             Step::Wait => {}
             Step::Report { pod, error, withdrawn, profile, tried } => {
                 let outcome = if error.is_error() { Outcome::Error } else { Outcome::Unschedulable };
                 self.tried(profile, outcome, tried);
                 self.metrics.refused(&error);
-                self.writes.spawn(writer.report(pod, error, withdrawn));
+                self.writes.begin(About::Report, writer.report(pod, error, withdrawn));
             }
         }
     }
@@ -176,15 +174,14 @@ impl Work {
         }
     }
 
-    fn finish(&mut self, written: Result<Written, tokio::task::JoinError>) {
+    fn finish(&mut self, written: Written) {
         let now = self.now();
         let (bound, failed) = match written {
-            Ok(Written::Bound(binding)) => (vec![binding], Vec::new()),
-            Ok(Written::BindFailed(binding)) => (Vec::new(), vec![binding]),
-            Ok(Written::Gang { bound, failed }) => (bound, failed),
-            Ok(Written::Consulted(answer)) => return self.state.consulted(answer, now),
-            Ok(Written::Reported) => return,
-            Err(error) => return tracing::error!(%error, "a write of the scheduler ended abnormally"),
+            Written::Bound(binding) => (vec![binding], Vec::new()),
+            Written::BindFailed(binding) => (Vec::new(), vec![binding]),
+            Written::Gang { bound, failed } => (bound, failed),
+            Written::Consulted(answer) => return self.state.consulted(answer, now),
+            Written::Reported => return,
         };
         for binding in &bound {
             self.tried(binding.profile, Outcome::Scheduled, binding.tried);

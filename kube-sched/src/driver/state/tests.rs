@@ -309,10 +309,10 @@ fn a_binding_that_fails_gives_its_volume_back() {
         }),
     );
     assert!(promised(&state), "what was decided outlives it");
-    assert_eq!(state.waiting_for_changes(), 1);
+    assert_eq!(state.changes.len(), 1);
     state.bind_failed(&pod, ZERO);
     assert!(!promised(&state));
-    assert_eq!(state.waiting_for_changes(), 0);
+    assert_eq!(state.changes.len(), 0);
 }
 
 #[derive(Debug, Default)]
