@@ -69,7 +69,7 @@ fn preempt(nodes: usize) -> Result<Times> {
     Ok(Times { median: median(times), first, naive: median(naive) })
 }
 
-/// Pods a second that no node takes and none can be cleared for, each with the text for people, while another pod comes or
+/// Pods a second that no node takes and none can be cleared for, each with the text for people, while another pod comes and
 /// goes; and the same by the plain evaluation.
 fn unschedulable(nodes: usize) -> Result<(f64, f64)> {
     let (mut cluster, scheduler) = (full(nodes)?, Scheduler::new(Profile::default(), 1));
@@ -79,10 +79,10 @@ fn unschedulable(nodes: usize) -> Result<(f64, f64)> {
     let (start, mut count) = (Instant::now(), 0);
     while count < 2 || start.elapsed() < Duration::from_secs(1) {
         told(scheduler.schedule(&cluster, &pod(count)))?;
-        let small = Pod::new(&format!("small-{count}")).on(load::node_name(count % nodes));
+        let small = Pod::new("small").on(load::node_name(count % nodes));
+        cluster.remove_pod(&small.uid);
         cluster.add_pod(small)?;
         count += 1;
-        cluster.remove_pod(&format!("small-{}", count.saturating_sub(nodes)));
     }
     let fast = rate(count, start.elapsed());
     let start = Instant::now();
