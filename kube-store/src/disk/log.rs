@@ -44,7 +44,7 @@ pub(crate) struct Sealed {
     pub(crate) bytes: u64,
 }
 
-/// Where an existing log goes on.
+/// Where a log goes on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     pub(crate) base: Revision,
@@ -64,22 +64,8 @@ impl Log {
     pub(crate) fn create(medium: Arc<dyn Medium>, revision: Revision, sealed: Vec<Sealed>) -> Result<Self> {
         let salt = fresh_salt();
         let file = create_file(&*medium, revision, salt).map_err(|error| failed("creating a log file", &error))?;
-        let len = FILE_HEADER as u64;
-        Ok(Self {
-            medium,
-            file,
-            salt,
-            len,
-            synced: len,
-            marked: false,
-            revision,
-            sealed,
-            base: revision,
-            recycled: false,
-            spares: Vec::new(),
-            buffer: Vec::new(),
-            poisoned: None,
-        })
+        let end = End { base: revision, salt, len: FILE_HEADER as u64, marked: false };
+        Ok(Self::at(medium, file, end, revision, sealed))
     }
 
     /// Continues the last file from where its intact part ends, and cuts off the rest.
@@ -95,8 +81,19 @@ impl Log {
             Ok(file)
         };
         let file = open().map_err(|error| failed(&format!("opening {name}"), &error))?;
+        Ok(Self::at(medium, file, end, revision, sealed))
+    }
+
+    /// Goes on at the end of a file behind which nothing stands.
+    fn at(
+        medium: Arc<dyn Medium>,
+        file: Box<dyn MediumFile>,
+        end: End,
+        revision: Revision,
+        sealed: Vec<Sealed>,
+    ) -> Self {
         let End { base, salt, len, marked } = end;
-        Ok(Self {
+        Self {
             medium,
             file,
             salt,
@@ -106,12 +103,11 @@ impl Log {
             revision,
             sealed,
             base,
-            // Whatever stood behind its end was cut off.
             recycled: false,
             spares: Vec::new(),
             buffer: Vec::new(),
             poisoned: None,
-        })
+        }
     }
 
     /// The revision of the last record, which is durable.
