@@ -106,18 +106,7 @@ impl Cluster {
             if nodes.is_empty() && address.is_some() { remote_agents(&pki)? } else { Arc::clone(&connector) as _ };
         let server = build_server(store, server, &pki, agents, &environment).await?;
 
-        let mut serving = Supervisor::new();
-        if let Some(watched) = encryption {
-            serving.start("encryption configuration", move |shutdown| watched.follow(shutdown));
-        }
-        let maintained = server.clone();
-        serving.start("API server", move |shutdown| async move { maintained.run(shutdown).await });
-        if let Some(listener) = listener {
-            let transport = Transport::tls(&pki.serving, pki.authority.certificate())
-                .map_err(|error| Error::Tls(error.to_string()))?;
-            let served = server.clone();
-            serving.start_fallible("listener", move |shutdown| serve(listener, transport, served, shutdown));
-        }
+        let serving = start_serving(&server, &pki, listener, encryption)?;
         if let Some(address) = address {
             let address = SocketAddr::new(reachable(address.ip()), address.port());
             server.publish_address(address).await.map_err(|error| Error::Server(Box::new(error)))?;
@@ -338,6 +327,28 @@ async fn open_store(
     }
     let rules = watched.as_ref().map(Watched::encryption).unwrap_or_default();
     Ok((storage.open(&environment.clock, rules).await?, watched))
+}
+
+/// What runs before all components and ends after them: the API server, its listener, and the change of keys.
+fn start_serving(
+    server: &ApiServer,
+    pki: &Pki,
+    listener: Option<TcpListener>,
+    encryption: Option<Watched>,
+) -> Result<Supervisor> {
+    let mut serving = Supervisor::new();
+    if let Some(watched) = encryption {
+        serving.start("encryption configuration", move |shutdown| watched.follow(shutdown));
+    }
+    let maintained = server.clone();
+    serving.start("API server", move |shutdown| async move { maintained.run(shutdown).await });
+    if let Some(listener) = listener {
+        let transport =
+            Transport::tls(&pki.serving, pki.authority.certificate()).map_err(|error| Error::Tls(error.to_string()))?;
+        let served = server.clone();
+        serving.start_fallible("listener", move |shutdown| serve(listener, transport, served, shutdown));
+    }
+    Ok(serving)
 }
 
 fn remote_agents(pki: &Pki) -> Result<Arc<dyn NodeConnector>> {
