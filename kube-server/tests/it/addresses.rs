@@ -1,6 +1,6 @@
 //! Cluster IPs and node ports of several servers over one store: claimed once, given back, repaired.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, service};
 use async_trait::async_trait;
 use futures::future::join_all;
 use kubekit_core::environment::Random;
@@ -18,15 +18,6 @@ const SERVICES: &str = "/api/v1/namespaces/default/services";
 const ADDRESSES: &str = "/apis/networking.k8s.io/v1/ipaddresses";
 /// Where the claims of node ports are.
 const PORTS: &str = "/core/servicenodeportallocations/";
-
-fn service(name: &str, spec: &Value) -> Value {
-    let mut object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "protocol": "TCP"}]}});
-    for (field, value) in spec.as_object().into_iter().flatten() {
-        object["spec"][field] = value.clone();
-    }
-    object
-}
 
 fn memory() -> Arc<dyn Store> {
     Arc::new(Memory::new(extractor(), store_config()))

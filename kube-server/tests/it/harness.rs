@@ -167,3 +167,13 @@ pub(crate) fn deployment(name: &str) -> Value {
             "template": {"metadata": {"labels": {"app": name}},
                 "spec": {"containers": [{"name": "c", "image": "nginx"}]}}}})
 }
+
+/// A Service of one port, with these fields of its specification.
+pub(crate) fn service(name: &str, spec: &Value) -> Value {
+    let mut object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "protocol": "TCP"}]}});
+    for (field, value) in spec.as_object().into_iter().flatten() {
+        object["spec"][field] = value.clone();
+    }
+    object
+}

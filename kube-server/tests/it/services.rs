@@ -1,18 +1,9 @@
 //! Cluster IPs and node ports.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, service};
 use serde_json::{Value, json};
 
 const SERVICES: &str = "/api/v1/namespaces/default/services";
-
-fn service(name: &str, spec: &Value) -> Value {
-    let mut object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "protocol": "TCP"}]}});
-    for (field, value) in spec.as_object().into_iter().flatten() {
-        object["spec"][field] = value.clone();
-    }
-    object
-}
 
 #[tokio::test]
 async fn services_get_an_address_of_the_range() {
