@@ -133,22 +133,34 @@ impl Index {
         let mut at = 0;
         for level in self.levels.iter().rev().skip(1) {
             at *= FAN_OUT;
-            at += window(level, at).iter().position(|best| {
-                let here = if best.score == score { best.count } else { 0 };
-                let found = n < here;
-                n -= if found { 0 } else { here };
-                found
-            })?;
+            let (child, rest) = nth(window(level, at), n, |best| if best.score == score { best.count } else { 0 })?;
+            (at, n) = (at + child, rest);
         }
-        let start = at * FAN_OUT;
-        let mut left = n;
-        let place = window(&self.scores, start).iter().position(|other| {
-            let found = *other == score && left == 0;
-            left = left.saturating_sub(u32::from(*other == score));
-            found
-        })?;
-        Some(start + place)
+        at *= FAN_OUT;
+        let (child, _) = nth(window(&self.scores, at), n, |other| u32::from(*other == score))?;
+        Some(at + child)
     }
+}
+
+/// Which of these counts the `n`-th, and how many it counts before that one.
+fn nth<T>(children: &[T], mut n: u32, count: impl Fn(&T) -> u32) -> Option<(usize, u32)> {
+    /// So many are added up at once, without a branch for each.
+    const STEP: usize = 16;
+    for (step, some) in children.chunks(STEP).enumerate() {
+        let here: u32 = some.iter().map(&count).sum();
+        if n >= here {
+            n -= here;
+            continue;
+        }
+        for (i, child) in some.iter().enumerate() {
+            let here = count(child);
+            if n < here {
+                return Some((step * STEP + i, n));
+            }
+            n -= here;
+        }
+    }
+    None
 }
 
 fn window<T>(all: &[T], start: usize) -> &[T] {
