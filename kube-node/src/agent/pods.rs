@@ -1,9 +1,11 @@
 //! Gives each pod of the node a worker, and tells it what happens to its pod.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubekit_runtime::{Change, Informer, ObjectKey};
@@ -15,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::shared::{PodEntry, Shared, Update};
 use crate::pod::worker::Worker;
 use crate::runtime::{Filter, SandboxStatus};
+
+/// How long a pod whose worker has panicked waits for another.
+const PANIC_PAUSE: Duration = Duration::from_secs(10);
 
 /// Serves the pods of the node until `shutdown`, and returns when all workers have ended.
 pub(crate) async fn run(shared: Arc<Shared>, pods: Informer<Pod>, shutdown: CancellationToken) {
@@ -45,11 +50,8 @@ pub(crate) async fn run(shared: Arc<Shared>, pods: Informer<Pod>, shutdown: Canc
                 }
             }
             Some(ended) = dispatcher.workers.join_next(), if !dispatcher.workers.is_empty() => {
-                match ended {
-                    Ok(uid) => {
-                        shared.pods.lock().remove(&uid);
-                    }
-                    Err(error) => tracing::error!(%error, "the worker of a pod has died"),
+                if let Ok((uid, outcome)) = ended {
+                    dispatcher.end(uid, outcome);
                 }
             }
         }
@@ -60,7 +62,7 @@ pub(crate) async fn run(shared: Arc<Shared>, pods: Informer<Pod>, shutdown: Canc
 #[derive(Debug)]
 struct Dispatcher {
     shared: Arc<Shared>,
-    workers: JoinSet<String>,
+    workers: JoinSet<(String, std::thread::Result<()>)>,
     shutdown: CancellationToken,
 }
 
@@ -83,11 +85,21 @@ impl Dispatcher {
             }
         }
         if !gone {
-            self.begin(uid, key, Update { pod, gone });
+            self.begin(uid, key, Update { pod, gone }, Duration::ZERO);
         }
     }
 
-    fn begin(&mut self, uid: String, key: ObjectKey, update: Update) {
+    /// Lets go of a pod whose worker is done. One that has panicked is followed by another, which takes up what it left.
+    fn end(&mut self, uid: String, outcome: std::thread::Result<()>) {
+        let entry = self.shared.pods.lock().remove(&uid);
+        if let (Err(_), Some(entry)) = (outcome, entry) {
+            tracing::error!(pod = %entry.key, uid, "the worker of a pod has panicked: another takes up the pod");
+            let update = entry.updates.borrow().clone();
+            self.begin(uid, entry.key, update, PANIC_PAUSE);
+        }
+    }
+
+    fn begin(&mut self, uid: String, key: ObjectKey, update: Update, pause: Duration) {
         let status = Arc::new(Mutex::new(Arc::new(update.pod.status.clone().unwrap_or_default())));
         let (updates, receiver) = watch::channel(update);
         let changed = Arc::new(Notify::new());
@@ -103,8 +115,11 @@ impl Dispatcher {
         };
         let shutdown = self.shutdown.clone();
         self.workers.spawn(async move {
-            worker.run(shutdown).await;
-            uid
+            if !pause.is_zero() {
+                // On the heap: few workers ever pause, and all would carry the room for it.
+                Box::pin(shutdown.run_until_cancelled(tokio::time::sleep(pause))).await;
+            }
+            (uid, AssertUnwindSafe(worker.run(shutdown)).catch_unwind().await)
         });
     }
 
@@ -118,7 +133,7 @@ impl Dispatcher {
                     tracing::warn!(%error, "cannot list the sandboxes of the node");
                     tokio::select! {
                         () = self.shutdown.cancelled() => return,
-                        () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
                     }
                 }
             }
@@ -142,7 +157,7 @@ impl Dispatcher {
                 ..ObjectMeta::default()
             };
             let pod = Arc::new(Pod { metadata, ..Pod::default() });
-            self.begin(uid, key, Update { pod, gone: true });
+            self.begin(uid, key, Update { pod, gone: true }, Duration::ZERO);
         }
     }
 

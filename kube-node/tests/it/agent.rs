@@ -205,6 +205,30 @@ async fn requests_that_hang_do_not_keep_the_lease_from_being_renewed() {
     assert_ne!(version().await, before);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_worker_has_panicked_gets_another() {
+    let (server, panics) = (server().await.as_user(UserInfo::admin()), Arc::new(AtomicBool::new(true)));
+    let panicking = Arc::clone(&panics);
+    let service = tower::service_fn(move |request: http::Request<kubekit_runtime::Body>| {
+        let (server, panics) = (server.clone(), Arc::clone(&panicking));
+        async move {
+            let is_report = request.uri().path().ends_with("/pods/unlucky/status");
+            assert!(!(is_report && panics.swap(false, Ordering::SeqCst)), "as a mistake in a worker would");
+            server.oneshot(request).await
+        }
+    });
+    let fixture = Fixture::with_client(Client::new(service)).await;
+    fixture.create("unlucky", container(json!({}))).await;
+    fixture.until("unlucky", "to run all the same", is_ready).await;
+    assert!(!panics.load(Ordering::SeqCst), "its first report made the worker panic");
+    assert_eq!(
+        fixture.runtime.list_sandboxes(&Filter::default()).await.expect("a list").len(),
+        1,
+        "taken up, not made again"
+    );
+    fixture.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_runs_and_goes() {
     let fixture = Fixture::simulated().await;
