@@ -24,6 +24,7 @@ use tokio::runtime::Runtime;
 const PUT_MEMORY: &str = "store.put.memory.w1";
 const PUT_MEMORY_100K: &str = "store.put.memory.w1_100k";
 const PUT_DISK: &str = "store.put.disk.w64";
+const PUT_FILE: &str = "store.put.file.w64";
 const PUT_REDB: &str = "store.put.redb.w64";
 const PUT_FJALL: &str = "store.put.fjall.w64";
 const PUT_ETCD: &str = "store.put.etcd.w64";
@@ -56,7 +57,7 @@ pub(crate) fn measure(report: &mut Report, smoke: bool) -> anyhow::Result<()> {
         let puts = runtime.block_on(put_memory(2_000_000 / scale, OBJECTS / scale))?;
         report.add(PUT_MEMORY_100K, puts, "puts/s");
     }
-    if [PUT_DISK, PUT_REDB, PUT_FJALL, PUT_ETCD].iter().any(|key| report.wants(key)) {
+    if [PUT_DISK, PUT_FILE, PUT_REDB, PUT_FJALL, PUT_ETCD].iter().any(|key| report.wants(key)) {
         durable(report, &runtime, scale)?;
     }
     for (key, puts, watchers) in [
@@ -80,13 +81,16 @@ pub(crate) fn measure(report: &mut Report, smoke: bool) -> anyhow::Result<()> {
     grown(report, [GET_MEMORY, BYTES, OPEN], OBJECTS * 10 / scale)
 }
 
-/// Puts that are durable before their answer, on one disk: ours, redb's, fjall's, etcd's.
+/// Puts that are durable before their answer, on one disk: ours, a bare file's, redb's, fjall's, etcd's.
 fn durable(report: &mut Report, runtime: &Runtime, scale: usize) -> anyhow::Result<()> {
     let directory = tempfile::tempdir_in(".").context("a directory on the disk to be measured")?;
     let path = directory.path();
     let ours = Arc::new(Disk::open(path.join("store"), Extractor::none(), config())?);
     let puts = runtime.block_on(put_by_64(ours, 1_000_000 / scale))?;
     report.add(PUT_DISK, puts, "puts/s");
+    if report.wants(PUT_FILE) {
+        report.add_beside(PUT_FILE, bare::file(path, 200_000 / scale)?, "puts/s", "ours", puts);
+    }
     if report.wants(PUT_REDB) {
         report.add_beside(PUT_REDB, bare::redb(path, 200_000 / scale)?, "puts/s", "ours", puts);
     }
