@@ -1,7 +1,7 @@
 //! Cluster IPs and node ports.
 
 use crate::harness::{Harness, service};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 
