@@ -102,6 +102,14 @@ impl Run {
                     let _ = self.clusters[to].commit(fork);
                 }
             }
+            // Nodes that are what they were before some classes looked again.
+            13 | 14 => {
+                let node = self.clusters[at].node(&self.world.node_name(&mut self.rng)).map(|info| info.node().clone());
+                if let Some(mut node) = node {
+                    node.unschedulable = !node.unschedulable;
+                    self.clusters[at].add_node(node);
+                }
+            }
             _ => self.decide(at, step),
         }
     }
