@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Container, Pod, Secret};
 use kubekit_runtime::EventType;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::backoff::go_duration;
 use super::members::spec_of;
@@ -13,6 +14,9 @@ use super::memory::{Failure, Memory};
 use crate::agent::shared::Shared;
 use crate::runtime::image::Image;
 use crate::runtime::{Error, RegistryAuth, SandboxConfig};
+
+/// When what fails without a back-off is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Why a container cannot start, as its waiting reason and message; `retry_at` is when another try makes sense.
 #[derive(Debug)]
@@ -72,7 +76,6 @@ pub(crate) async fn ensure(
         failure: Failure { reason: reason.into(), message, at: now },
         retry_at,
     };
-    let later = Some(now + std::time::Duration::from_secs(10));
     let event = |kind, reason, message: String| shared.event(pod, Some(&container.name), kind, reason, message);
     if !is_reference(image) {
         let message = format!(
@@ -80,15 +83,11 @@ pub(crate) async fn ensure(
         );
         event(EventType::Warning, "InspectFailed", message.clone());
         event(EventType::Warning, "Failed", "Error: InvalidImageName".into());
-        return Err(refuse("InvalidImageName", message, later));
+        return Err(refuse("InvalidImageName", message, Some(now + RETRY)));
     }
     let present = match shared.runtime.image_status(image).await {
         Ok(present) => present,
-        Err(error) => {
-            let message = format!("Failed to inspect image {image:?}: {error}");
-            event(EventType::Warning, "InspectFailed", message.clone());
-            return Err(refuse("ImageInspectError", message, later));
-        }
+        Err(error) => return Err(not_inspected(shared, pod, container, &error.to_string())),
     };
     if !pulls(container, present.is_some()) {
         if let Some(present) = present {
@@ -100,7 +99,7 @@ pub(crate) async fn ensure(
         let message = format!("Container image {image:?} is not present with pull policy of Never");
         event(EventType::Warning, "ErrImageNeverPull", message.clone());
         event(EventType::Warning, "Failed", "Error: ErrImageNeverPull".into());
-        return Err(refuse("ErrImageNeverPull", message, later));
+        return Err(refuse("ErrImageNeverPull", message, Some(now + RETRY)));
     }
     if let Some((backoff, failed_at)) = memory.pulls.get(image)
         && let Some((_, until)) = backoff.waiting(*failed_at, now)
@@ -112,6 +111,24 @@ pub(crate) async fn ensure(
         return Err(refuse("ImagePullBackOff", format!("Back-off pulling image {image:?}{why}"), Some(until)));
     }
     fetch(shared, pod, container, sandbox, memory).await
+}
+
+/// The image that was fetched just now, as the runtime describes it. Where it does not, the image's user is unknown, and may
+/// not be taken for root.
+fn inspected(id: String, status: Result<Option<Image>, Error>) -> Result<Image, String> {
+    match status {
+        Ok(Some(image)) => Ok(Image { id, ..image }),
+        Ok(None) => Err("the runtime has fetched it, and does not know it".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Tells that the runtime does not describe an image.
+fn not_inspected(shared: &Shared, pod: &Pod, container: &Container, why: &str) -> Refusal {
+    let message = format!("Failed to inspect image {:?}: {why}", container.image.as_deref().unwrap_or_default());
+    shared.event(pod, Some(&container.name), EventType::Warning, "InspectFailed", message.clone());
+    let at = shared.now();
+    Refusal { failure: Failure { reason: "ImageInspectError".into(), message, at }, retry_at: Some(at + RETRY) }
 }
 
 /// Fetches an image, and tells of it.
@@ -130,8 +147,8 @@ async fn fetch(
         Ok(id) => {
             memory.pulls.remove(image);
             let took = go_duration(began.elapsed());
-            let known = shared.runtime.image_status(image).await.ok().flatten();
-            let found = Image { id, ..known.unwrap_or_default() };
+            let found = inspected(id, shared.runtime.image_status(image).await)
+                .map_err(|why| not_inspected(shared, pod, container, &why))?;
             let size = found.size_bytes;
             event(
                 EventType::Normal,
@@ -150,7 +167,7 @@ async fn fetch(
             entry.0.next(now, now);
             entry.1 = now;
             // Shown for a moment, before the back-off is.
-            let retry_at = Some(now + std::time::Duration::from_secs(1));
+            let retry_at = Some(now + Duration::from_secs(1));
             let failure = Failure { reason: "ErrImagePull".into(), message: error.to_string(), at: now };
             Err(Refusal { failure, retry_at })
         }
@@ -285,6 +302,16 @@ mod tests {
         for name in ["", " ", "a b", "Upper", "a//b", ":tag", "r.example/", "a/B:1"] {
             assert!(!is_reference(name), "{name}");
         }
+    }
+
+    #[test]
+    fn an_image_that_is_not_described_is_not_taken_for_roots() {
+        let image = Image { id: "tag".into(), uid: Some(1000), ..Image::default() };
+        let found = inspected("digest".into(), Ok(Some(image))).expect("it is described");
+        assert_eq!((found.id.as_str(), found.uid), ("digest", Some(1000)));
+        assert!(inspected("digest".into(), Ok(None)).is_err());
+        let why = inspected("digest".into(), Err(Error::failed("image status", "busy"))).expect_err("it is not");
+        assert!(why.contains("busy"), "{why}");
     }
 
     #[track_caller]
