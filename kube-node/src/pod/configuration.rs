@@ -291,6 +291,7 @@ fn security(object: &Pod, container: &Container, image: &Image) -> Result<Contai
     }
     // The image's user is named too, because a group is taken only with a user.
     let run_as_user = run_as_user.or(image.uid).or_else(|| image.username.is_empty().then_some(0));
+    let run_as_username = if run_as_user.is_none() { image.username.clone() } else { String::new() };
     let unmasked = privileged || own.proc_mount.as_deref() == Some("Unmasked");
     let paths =
         |paths: &[&str]| if unmasked { Vec::new() } else { paths.iter().map(|&path| path.to_owned()).collect() };
@@ -302,6 +303,7 @@ fn security(object: &Pod, container: &Container, image: &Image) -> Result<Contai
         capabilities_add: capabilities.add.unwrap_or_default(),
         capabilities_drop: capabilities.drop.unwrap_or_default(),
         run_as_user,
+        run_as_username,
         run_as_group: own.run_as_group.or(pod.run_as_group),
         supplemental_groups: groups,
         read_only_root: own.read_only_root_filesystem == Some(true),

@@ -77,9 +77,11 @@ pub struct ContainerSecurity {
     pub capabilities_add: Vec<String>,
     /// Capabilities taken away.
     pub capabilities_drop: Vec<String>,
-    /// User id; none leaves the image's.
+    /// User id; none leaves it to [`ContainerSecurity::run_as_username`].
     pub run_as_user: Option<i64>,
-    /// Group id, only beside a user id.
+    /// User by name, as the image's own list of users has it; empty leaves the image's user.
+    pub run_as_username: String,
+    /// Group id, only beside a user.
     pub run_as_group: Option<i64>,
     /// Further groups.
     pub supplemental_groups: Vec<i64>,

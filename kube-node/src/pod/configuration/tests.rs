@@ -149,22 +149,24 @@ fn root_is_refused_where_it_must_not_be() {
 
 /// By the user of the spec and the user of the image.
 #[track_caller]
-fn check_user(run_as_user: Option<i64>, image: (Option<i64>, &str), expected: Option<i64>) {
+fn check_user(run_as_user: Option<i64>, image: (Option<i64>, &str), expected: (Option<i64>, &str)) {
     let mut spec = maker("a");
     spec.security_context =
         Some(SecurityContext { run_as_user, run_as_group: Some(3000), ..SecurityContext::default() });
     let image = Image { uid: image.0, username: image.1.into(), ..Image::default() };
     let inputs = ContainerInputs { image, ..ContainerInputs::default() };
     let security = container(&pod("Always", vec![], vec![]), &spec, inputs, &defaults()).expect("allowed").security;
-    assert_eq!((security.run_as_user, security.run_as_group), (expected, Some(3000)));
+    assert_eq!((security.run_as_user, security.run_as_username.as_str()), expected);
+    assert_eq!(security.run_as_group, Some(3000));
 }
 
 #[test]
 fn a_group_goes_with_the_user_of_the_spec_or_of_the_image() {
-    check_user(Some(5), (Some(1), ""), Some(5));
-    check_user(None, (Some(1), ""), Some(1));
-    check_user(None, (None, ""), Some(0));
-    check_user(None, (None, "web"), None);
+    check_user(Some(5), (Some(1), ""), (Some(5), ""));
+    check_user(Some(5), (None, "web"), (Some(5), ""));
+    check_user(None, (Some(1), ""), (Some(1), ""));
+    check_user(None, (None, ""), (Some(0), ""));
+    check_user(None, (None, "web"), (None, "web"));
 }
 
 #[test]

@@ -117,6 +117,7 @@ fn mount_back(mount: m::Mount) -> Mount {
 
 fn security(security: &ContainerSecurity) -> m::LinuxContainerSecurityContext {
     let value = |value: i64| m::Int64Value { value };
+    let has_user = security.run_as_user.is_some() || !security.run_as_username.is_empty();
     m::LinuxContainerSecurityContext {
         capabilities: Some(m::Capability {
             add_capabilities: security.capabilities_add.clone(),
@@ -128,8 +129,9 @@ fn security(security: &ContainerSecurity) -> m::LinuxContainerSecurityContext {
         readonly_rootfs: security.read_only_root,
         supplemental_groups: security.supplemental_groups.clone(),
         no_new_privs: security.no_new_privileges,
+        run_as_username: security.run_as_username.clone(),
         // The protocol refuses a group without a user.
-        run_as_group: security.run_as_user.and(security.run_as_group).map(value),
+        run_as_group: security.run_as_group.filter(|_| has_user).map(value),
         masked_paths: security.masked_paths.clone(),
         readonly_paths: security.read_only_paths.clone(),
         seccomp: security.seccomp.as_ref().map(profile),
@@ -327,8 +329,11 @@ mod tests {
 
     #[test]
     fn a_group_alone_is_left_out() {
-        let made = security(&ContainerSecurity { run_as_group: Some(5), ..ContainerSecurity::default() });
-        assert_eq!(made.run_as_group, None);
+        let group = ContainerSecurity { run_as_group: Some(5), ..ContainerSecurity::default() };
+        assert_eq!(security(&group).run_as_group, None);
+        let made = security(&ContainerSecurity { run_as_username: "web".into(), ..group });
+        assert_eq!(made.run_as_username, "web");
+        assert_eq!(made.run_as_group, Some(m::Int64Value { value: 5 }), "a name is a user, too");
     }
 
     #[test]

@@ -288,6 +288,8 @@ pub(super) struct LinuxContainerSecurityContext {
     pub(super) namespace_options: Option<NamespaceOption>,
     #[prost(message, optional, tag = "5")]
     pub(super) run_as_user: Option<Int64Value>,
+    #[prost(string, tag = "6")]
+    pub(super) run_as_username: String,
     #[prost(bool, tag = "7")]
     pub(super) readonly_rootfs: bool,
     #[prost(int64, repeated, tag = "8")]
