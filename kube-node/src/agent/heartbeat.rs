@@ -141,7 +141,10 @@ impl Heart {
             return;
         }
         let Some(cidr) = node.spec.as_ref().and_then(|spec| spec.pod_cidr.as_deref()) else { return };
-        match self.shared.runtime.set_pod_cidr(cidr).await {
+        let after = patience(&self.shared.config);
+        // Not for ever: who waits here renews no lease.
+        let set = tokio::time::timeout(after, self.shared.runtime.set_pod_cidr(cidr)).await;
+        match set.unwrap_or(Err(runtime::Error::Timeout { operation: "set pod CIDR", after })) {
             Ok(()) => {
                 self.has_cidr = true;
                 for entry in self.shared.pods.lock().values() {

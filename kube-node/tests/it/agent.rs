@@ -66,12 +66,9 @@ impl Fixture {
     }
 
     async fn with_client(client: Client) -> Self {
-        let runtime = Simulated::new(simulated::Config::default(), Arc::new(SystemClock));
-        let mut config = Config::new("n1");
-        config.addresses = vec!["192.0.2.1".into()];
-        config.capacity = agent::machine::Capacity::of(4, 8 << 30);
+        let mut config = config();
         config.pod_cidr = Some("10.7.0.0/24".into());
-        Self::start(client, Arc::new(runtime), config).await
+        Self::start(client, Arc::new(runtime()), config).await
     }
 
     /// Stops the agent; what runs keeps running.
@@ -127,6 +124,27 @@ impl Fixture {
         let own = all.into_iter().filter(|event| event.involved_object.name.as_deref() == Some(name));
         own.filter_map(|event| event.reason).collect()
     }
+}
+
+fn runtime() -> Simulated {
+    Simulated::new(simulated::Config::default(), Arc::new(SystemClock))
+}
+
+/// A node without a range of addresses.
+fn config() -> Config {
+    let mut config = Config::new("n1");
+    config.addresses = vec!["192.0.2.1".into()];
+    config.capacity = agent::machine::Capacity::of(4, 8 << 30);
+    config
+}
+
+/// Whether the node's lease is renewed within 35 s; the node controller gives up a node after 50.
+async fn renews(client: &Client) -> bool {
+    let leases = Api::<Lease>::namespaced(client.clone(), "kube-node-lease");
+    let version = async || leases.get("n1").await.expect("the lease").metadata.resource_version;
+    let before = version().await;
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    version().await != before
 }
 
 fn phase(pod: &Pod) -> &str {
@@ -194,15 +212,24 @@ async fn requests_that_hang_do_not_keep_the_lease_from_being_renewed() {
         }
     });
     let fixture = Fixture::with_client(Client::new(service)).await;
-    let leases = Api::<Lease>::namespaced(fixture.client.clone(), "kube-node-lease");
-    let version = async || leases.get("n1").await.expect("the lease").metadata.resource_version;
     tokio::time::sleep(Duration::from_secs(15)).await;
     hanging.store(true, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(25)).await;
-    let before = version().await;
-    // The node controller gives up a node after 50 s.
-    tokio::time::sleep(Duration::from_secs(35)).await;
-    assert_ne!(version().await, before);
+    assert!(renews(&fixture.client).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_hangs_does_not_keep_the_lease_from_being_renewed() {
+    let runtime = runtime();
+    let fixture = Fixture::start(client().await, Arc::new(runtime.clone()), config()).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    runtime.set_hanging(true);
+    // From now on, the runtime is to be told of the range.
+    let patch = Patch::Merge(json!({"spec": {"podCIDR": "10.7.0.0/24", "podCIDRs": ["10.7.0.0/24"]}}));
+    let nodes = Api::<Node>::all(fixture.client.clone());
+    nodes.patch("n1", &PatchParams::default(), &patch).await.expect("a range");
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert!(renews(&fixture.client).await);
 }
 
 #[tokio::test(start_paused = true)]

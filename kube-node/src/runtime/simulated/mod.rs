@@ -9,6 +9,7 @@ pub mod script;
 mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,6 +71,7 @@ struct Inner {
     state: Mutex<State>,
     changed: Notify,
     processes: TaskTracker,
+    hangs: AtomicBool,
 }
 
 impl Simulated {
@@ -88,7 +90,19 @@ impl Simulated {
             state: Mutex::default(),
             changed: Notify::new(),
             processes: TaskTracker::new(),
+            hangs: AtomicBool::new(false),
         }))
+    }
+
+    /// Hangs, or goes on: what is asked about the node (its status, images and addresses) while it hangs is never answered.
+    pub fn set_hanging(&self, hangs: bool) {
+        self.0.hangs.store(hangs, Ordering::SeqCst);
+    }
+
+    async fn answer(&self) {
+        if self.0.hangs.load(Ordering::SeqCst) {
+            std::future::pending().await
+        }
     }
 
     /// Ends a running container at once, as a crash would.
@@ -144,12 +158,14 @@ impl ContainerRuntime for Simulated {
     }
 
     async fn status(&self) -> Result<RuntimeStatus> {
+        self.answer().await;
         let network = self.0.state.lock().has_network();
         let problem = "Network plugin returns error: the node has no pod CIDR yet";
         Ok(RuntimeStatus { runtime_problem: None, network_problem: (!network).then(|| problem.to_owned()) })
     }
 
     async fn set_pod_cidr(&self, cidr: &str) -> Result<()> {
+        self.answer().await;
         let cidr = cidr
             .parse()
             .map_err(|error| Error::failed("set pod CIDR", format!("{cidr:?} is not an address range: {error}")))?;
@@ -255,6 +271,7 @@ impl ContainerRuntime for Simulated {
     }
 
     async fn list_images(&self) -> Result<Vec<Image>> {
+        self.answer().await;
         Ok(self.0.state.lock().images.values().cloned().collect())
     }
 
