@@ -32,8 +32,11 @@ pub(crate) struct Ranges {
     ports: port::Allocator,
 }
 
+/// How often the server's own address is claimed while others take and release it.
+const CLAIM_ATTEMPTS: usize = 3;
+
 /// The name of an address family in a Service.
-fn family_of(ip: IpAddr) -> &'static str {
+pub(crate) fn family_of(ip: IpAddr) -> &'static str {
     if ip.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
@@ -144,17 +147,24 @@ impl Registry {
     /// When the store fails, or another Service has the address.
     pub(crate) async fn claim_own_address(&self, ip: IpAddr, service: &Value) -> Result<(), ApiError> {
         let (what, owner) = (Claimable::Address(ip), Owner::of(service));
-        if self.claim(what, &owner, Precondition::Absent).await?.is_some() {
-            return Ok(());
-        }
-        match self.claim_of(what, ReadAt::Latest).await? {
-            Some(found) if found.owner.as_ref() != Some(&owner) => {
-                let holder =
-                    found.owner.map_or_else(|| "an object that is no Service".to_owned(), |owner| owner.to_string());
-                Err(ApiError::internal(format!("the address {ip} of the API server is claimed by {holder}")))
+        for _ in 0..CLAIM_ATTEMPTS {
+            if self.claim(what, &owner, Precondition::Absent).await?.is_some() {
+                return Ok(());
             }
-            _ => Ok(()),
+            match self.claim_of(what, ReadAt::Latest).await? {
+                // Whoever had it has released it since.
+                None => {}
+                Some(found) if found.owner.as_ref() == Some(&owner) => return Ok(()),
+                Some(found) => {
+                    let other = || "an object that is no Service".to_owned();
+                    let holder = found.owner.map_or_else(other, |owner| owner.to_string());
+                    let text = format!("the address {ip} of the API server is claimed by {holder}");
+                    return Err(ApiError::internal(text));
+                }
+            }
         }
+        // The repair claims what a Service has without a claim.
+        Ok(())
     }
 }
 

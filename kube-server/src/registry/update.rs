@@ -97,12 +97,13 @@ impl Registry {
             };
             let precondition = Precondition::Revision(entry.revision);
             let encoded = (encode::encode(&mut new, managed.as_deref()), attributes::of(kind.storage, &new));
-            match self.commit_encoded(kind, &key, encoded, precondition, options.dry_run).await? {
-                Commit::Done(stored) => {
-                    allocation.keep().await;
-                    return Ok(stored);
-                }
-                Commit::Refused => allocation.give_back().await,
+            let outcome = self.commit_encoded(kind, &key, encoded, precondition, options.dry_run).await;
+            match &outcome {
+                Ok(Commit::Refused) => allocation.give_back().await,
+                outcome => allocation.settle(outcome).await,
+            }
+            if let Commit::Done(stored) = outcome? {
+                return Ok(stored);
             }
         }
     }

@@ -7,10 +7,11 @@ use kubekit_core::environment::Random;
 use kubekit_server::{ApiServer, Builder, extractor, store_config};
 use kubekit_store::{Entry, Error, ListRequest, Listing, Memory, Op, Precondition, ReadAt, Result, Revision, Store};
 use kubekit_store::{Txn, TxnOutcome, Watch, WatchRequest};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -226,11 +227,24 @@ async fn a_start_claims_what_services_of_older_data_hold() {
     assert_eq!(taken.code, 422);
 }
 
-/// A store that, while it is told so, fails to write Services without saying whether they were written.
+/// A store that goes wrong where it is told to.
 #[derive(Debug)]
 struct Faulty {
     store: Arc<dyn Store>,
-    fails: AtomicBool,
+    /// What becomes of writes of Services.
+    fault: Mutex<Option<Error>>,
+    /// A key that somebody else has when it is next written, and no longer after that.
+    taken: Mutex<Option<String>>,
+}
+
+impl Faulty {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { store: memory(), fault: Mutex::default(), taken: Mutex::default() })
+    }
+
+    fn fail(&self, fault: impl Into<Option<Error>>) {
+        *self.fault.lock() = fault.into();
+    }
 }
 
 #[async_trait]
@@ -245,8 +259,11 @@ impl Store for Faulty {
 
     async fn txn(&self, txn: Txn) -> Result<TxnOutcome> {
         let concerned = txn.key.starts_with("/core/services/") && matches!(txn.op, Op::Put { .. });
-        if concerned && self.fails.load(Ordering::Relaxed) {
-            return Err(Error::Unknown("no answer came".to_owned()));
+        if concerned && let Some(fault) = self.fault.lock().clone() {
+            return Err(fault);
+        }
+        if self.taken.lock().take_if(|taken| *taken == txn.key).is_some() {
+            return Ok(TxnOutcome::Refused { current: None });
         }
         self.store.txn(txn).await
     }
@@ -274,13 +291,13 @@ fn run(server: &ApiServer) -> CancellationToken {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_without_its_service_is_released_after_a_while() {
-    let faulty = Arc::new(Faulty { store: memory(), fails: AtomicBool::new(false) });
+    let faulty = Faulty::new();
     let store: Arc<dyn Store> = faulty.clone();
     let servers = two(&store, small).await;
-    faulty.fails.store(true, Ordering::Relaxed);
+    faulty.fail(Error::Unknown("no answer came".to_owned()));
     let lost = servers[0].post(SERVICES, &service("lost", &json!({"type": "NodePort", "clusterIP": "10.0.0.8"}))).await;
     assert_eq!(lost.code, 504, "{}", lost.text);
-    faulty.fails.store(false, Ordering::Relaxed);
+    faulty.fail(None);
     let held = ("10.0.0.8".to_owned(), "lost".to_owned());
     assert!(claimed(&servers[0]).await.contains(&held), "the Service may be there all the same");
     let _running = [run(&servers[0].server), run(&servers[1].server)];
@@ -295,6 +312,26 @@ async fn a_claim_without_its_service_is_released_after_a_while() {
         claimed(&servers[0]).await.contains(&("10.0.0.8".to_owned(), "next".to_owned())),
         "it stays with its Service"
     );
+}
+
+#[tokio::test]
+async fn an_update_that_the_store_refuses_claims_nothing() {
+    let faulty = Faulty::new();
+    let store: Arc<dyn Store> = faulty.clone();
+    let h = Harness::over(store.clone(), small).await;
+    h.made(SERVICES, service("a", &json!({}))).await;
+    faulty.fail(Error::Invalid("it is too large".to_owned()));
+    let refused = h.patch(&format!("{SERVICES}/a"), "merge", &json!({"spec": {"type": "NodePort"}})).await;
+    assert_eq!(refused.code, 400, "{}", refused.text);
+    assert!(claimed_ports(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_servers_own_address_is_claimed_when_another_lets_it_go() {
+    let faulty = Faulty::new();
+    *faulty.taken.lock() = Some("/networking.k8s.io/ipaddresses/10.0.0.1".to_owned());
+    let h = Harness::over(faulty, small).await;
+    assert_eq!(claimed(&h).await, [("10.0.0.1".to_owned(), "kubernetes".to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]
