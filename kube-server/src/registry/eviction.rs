@@ -94,17 +94,45 @@ impl Registry {
             validation: FieldValidation::Ignore,
             force: false,
         };
-        let now = format_time(self.clock.now());
+        let now = self.clock.now();
         self.modify(subject, &options, Ownership::Apart, |budget| {
             refuse(budget, &name)?;
             let mut object = budget.clone();
             let allowed = object["status"]["disruptionsAllowed"].as_i64().unwrap_or(0) - 1;
             object["status"]["disruptionsAllowed"] = json!(allowed);
-            object["status"]["disruptedPods"][pod] = json!(now);
+            object["status"]["disruptedPods"][pod] = json!(format_time(now));
+            if allowed == 0 {
+                forbid(&mut object["status"], &format_time(now));
+            }
             Ok(Changed { object, tracked: false })
         })
         .await
         .map(drop)
+    }
+}
+
+/// Says by the condition that no disruption is allowed any more. Source: `pkg/controller/util/disruption`, `apimeta` of
+/// `k8s.io/apimachinery`.
+fn forbid(status: &mut Value, now: &str) {
+    const TYPE: &str = "DisruptionAllowed";
+    let generation = status["observedGeneration"].clone();
+    let mut condition = json!({
+        "type": TYPE, "status": "False", "reason": "InsufficientPods", "message": "", "lastTransitionTime": now,
+        "observedGeneration": generation,
+    });
+    let Some(conditions) = status.as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| json!([])))
+    else {
+        return;
+    };
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    match conditions.iter_mut().find(|known| known["type"] == TYPE) {
+        Some(known) => {
+            if known["status"] == "False" {
+                condition["lastTransitionTime"] = known["lastTransitionTime"].take();
+            }
+            *known = condition;
+        }
+        None => conditions.push(condition),
     }
 }
 

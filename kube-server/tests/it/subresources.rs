@@ -105,7 +105,8 @@ async fn evictions_respect_budgets() {
     refused.refused(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.");
     let set = |allowed: i64| {
         json!({"status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 1,
-            "desiredHealthy": 1, "expectedPods": 1}})
+            "desiredHealthy": 1, "expectedPods": 1, "conditions": [{"type": "DisruptionAllowed", "status": "True",
+            "reason": "SufficientPods", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})
     };
     h.patch(&format!("{budgets}/b/status"), "merge", &set(0)).await.ok();
     let refused = h.post(uri, &eviction).await;
@@ -121,6 +122,11 @@ async fn evictions_respect_budgets() {
     let budget = h.get(&format!("{budgets}/b")).await.ok();
     assert_eq!(budget["status"]["disruptionsAllowed"], 0);
     assert!(budget["status"]["disruptedPods"]["x"].is_string());
+    let condition = &budget["status"]["conditions"][0];
+    assert_eq!((&condition["type"], &condition["status"]), (&json!("DisruptionAllowed"), &json!("False")));
+    assert_eq!((&condition["reason"], &condition["observedGeneration"]), (&json!("InsufficientPods"), &json!(1)));
+    assert_ne!(condition["lastTransitionTime"], "2026-01-01T00:00:00Z");
+    assert_eq!(budget["status"]["conditions"].as_array().map(Vec::len), Some(1), "{budget}");
 }
 
 #[tokio::test]
