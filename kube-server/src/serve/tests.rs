@@ -10,7 +10,7 @@ use kubekit_store::{Config, Extractor, Memory};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -100,6 +100,14 @@ async fn certificates_open_the_door_over_both_protocols() {
     running.task.await.unwrap().unwrap();
 }
 
+/// What comes until a connection ends, which it does soon, however it does.
+async fn end_of(connection: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    const SOON: Duration = Duration::from_secs(30);
+    let mut rest = Vec::new();
+    let _ = tokio::time::timeout(SOON, connection.read_to_end(&mut rest)).await.expect("the connection ends");
+    rest
+}
+
 #[tokio::test]
 async fn it_stops_while_peers_hold_connections() {
     let running = start().await;
@@ -109,8 +117,7 @@ async fn it_stops_while_peers_hold_connections() {
     slow.write_all(b"GET /livez HTTP/1.1\r\nhos").await.unwrap();
     running.shutdown.cancel();
     running.task.await.unwrap().unwrap();
-    let mut rest = Vec::new();
-    let _ = slow.read_to_end(&mut rest).await;
+    end_of(&mut slow).await;
     assert!(TcpStream::connect(running.address).await.is_err(), "the listener is closed");
 }
 
@@ -119,9 +126,7 @@ async fn connections_end_with_the_future_that_serves_them() {
     let running = start().await;
     let mut idle = running.connect(None, b"http/1.1").await;
     running.task.abort();
-    let mut rest = Vec::new();
-    let _ = idle.read_to_end(&mut rest).await;
-    assert!(rest.is_empty(), "nothing was asked");
+    assert!(end_of(&mut idle).await.is_empty(), "nothing was asked");
 }
 
 #[tokio::test]
