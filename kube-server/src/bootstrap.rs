@@ -2,6 +2,7 @@
 
 use crate::bootstrap_roles::{self, Bootstrap};
 use crate::registry::kind::Kind;
+use crate::registry::services::family_of;
 use crate::registry::write::Commit;
 use crate::registry::{Registry, attributes, encode, failure};
 use crate::server::Server;
@@ -169,7 +170,7 @@ async fn service(server: &Server) -> Result<(), ApiError> {
             "labels": {"component": "apiserver", "provider": "kubernetes"}},
         "spec": {
             "type": "ClusterIP", "clusterIP": ip, "clusterIPs": [ip],
-            "ipFamilies": [if first.is_ipv4() { "IPv4" } else { "IPv6" }], "ipFamilyPolicy": "SingleStack",
+            "ipFamilies": [family_of(first)], "ipFamilyPolicy": "SingleStack",
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
             "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
         },
@@ -199,7 +200,7 @@ pub(crate) async fn publish_address(server: &Server, address: SocketAddr) -> Res
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"name": SERVICE, "namespace": "default", "generation": 1,
             "labels": {"kubernetes.io/service-name": SERVICE}},
-        "addressType": if address.is_ipv4() { "IPv4" } else { "IPv6" },
+        "addressType": family_of(address.ip()),
         "endpoints": [{"addresses": [ip], "conditions": {"ready": true}}],
         "ports": port,
     });

@@ -22,7 +22,6 @@ use crate::keys;
 use crate::request::{Request, Response};
 use crate::server::Server;
 use agent::Agent;
-use kubekit_core::catalog;
 use kubekit_core::status::ApiError;
 use kubekit_store::ReadAt;
 use serde_json::Value;
@@ -70,11 +69,10 @@ fn require_create(server: &Server, request: &Request) -> Result<(), ApiError> {
 /// Admission plugins may refuse a stream.
 fn admit(server: &Server, request: &Request) -> Result<(), ApiError> {
     let info = &request.info;
-    let resource = catalog::find(&info.group, &info.version, &info.resource).ok_or_else(ApiError::no_such_path)?;
     let mut admission = AdmissionRequest {
         user: &request.user,
         operation: Operation::Connect,
-        resource,
+        resource: request.kind.ok_or_else(ApiError::no_such_path)?.served,
         subresource: &info.subresource,
         namespace: &info.namespace,
         name: &info.name,

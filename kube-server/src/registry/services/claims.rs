@@ -14,7 +14,7 @@ use crate::registry::kind::Kind;
 use crate::registry::{Registry, attributes, encode, failure};
 use futures::future::join_all;
 use kubekit_core::status::ApiError;
-use kubekit_store::{Attributes, Entry, ListRequest, Op, Precondition, ReadAt, Revision, Txn, TxnOutcome};
+use kubekit_store::{Attributes, Entry, Op, Precondition, ReadAt, Revision, Txn, TxnOutcome};
 use kubekit_store::{Error, Value as Stored};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -172,8 +172,7 @@ impl Registry {
         group: &str,
         plural: &str,
     ) -> Result<impl Iterator<Item = (Claimable, std::sync::Arc<Entry>)>, ApiError> {
-        let request = ListRequest { prefix: keys::resource_prefix(group, plural), ..ListRequest::default() };
-        let entries = self.store.list(request).await.map_err(failure::of_store)?.entries;
+        let entries = self.all(keys::resource_prefix(group, plural)).await?.into_iter();
         Ok(entries.filter_map(|entry| Claimable::of_key(&entry.key).map(|what| (what, entry))))
     }
 

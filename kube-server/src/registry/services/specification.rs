@@ -93,8 +93,7 @@ impl<'r> Work<'_, 'r> {
             }
         }
         for ip in asked.iter().skip(families.len()).filter_map(|ip| ip.parse::<IpAddr>().ok()) {
-            let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
-            families.extend(available.iter().copied().find(|known| *known == family));
+            families.extend(available.iter().copied().find(|known| *known == family_of(ip)));
         }
         if families.is_empty() {
             families.push(available[0]);
