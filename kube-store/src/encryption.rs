@@ -62,7 +62,8 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// Why it cannot be done. No secrets.
     fn open(&self, sealed: &[u8], key: &str) -> Result<Opened, String>;
 
-    /// Fetches what [`Provider::open`] will need for this value, where that takes another process. By default nothing.
+    /// Fetches what [`Provider::open`] will need for this value, where that takes another process. By default nothing. What
+    /// is wrong with the value itself is left to `open` to say.
     ///
     /// # Errors
     /// Why it cannot be had.
@@ -261,10 +262,11 @@ impl Encryption {
     /// Fetches what [`Encryption::open`] will need, and opens: for callers that may block.
     ///
     /// # Errors
-    /// `Damaged`, with what to do, when no provider can decrypt it.
+    /// `Unavailable` when whoever keeps the key does not give it; `Damaged`, with what to do, when no provider can decrypt
+    /// it.
     pub(crate) fn open_blocking(&self, key: &str, stored: &[u8]) -> Result<Option<Opened>> {
         if let Some(reader) = self.reader(key, stored)? {
-            reader.provider.prepare_blocking(reader.sealed).map_err(|why| unreadable(key, &why))?;
+            reader.provider.prepare_blocking(reader.sealed).map_err(|why| opened_by_nobody(key, &why))?;
         }
         self.open(key, stored)
     }
@@ -278,11 +280,12 @@ impl Encryption {
     /// Fetches what [`Encryption::open`] will need.
     ///
     /// # Errors
-    /// `Damaged`, with what to do, when no provider can decrypt it.
+    /// `Unavailable` when whoever keeps the key does not give it; `Damaged`, with what to do, when there is no provider for
+    /// it.
     #[cfg(feature = "etcd")]
     pub(crate) async fn prepare(&self, key: &str, stored: &[u8]) -> Result<()> {
         let Some(reader) = self.reader(key, stored)? else { return Ok(()) };
-        reader.provider.prepare(reader.sealed).await.map_err(|why| unreadable(key, &why))
+        reader.provider.prepare(reader.sealed).await.map_err(|why| opened_by_nobody(key, &why))
     }
 
     /// Who reads this value; `None` for plain text that no rule is about.
@@ -328,6 +331,15 @@ fn sealed_by_nobody(key: &str, why: &str) -> Error {
     Error::Unavailable(format!("{key} cannot be encrypted: {why}"))
 }
 
+/// A service that is away says nothing about the value: it may be read when the service is back.
+fn opened_by_nobody(key: &str, why: &str) -> Error {
+    Error::Unavailable(undecrypted(key, why))
+}
+
 fn unreadable(key: &str, why: &str) -> Error {
-    Error::Damaged(format!("the stored value of {key} cannot be decrypted: {why}"))
+    Error::Damaged(undecrypted(key, why))
+}
+
+fn undecrypted(key: &str, why: &str) -> String {
+    format!("the stored value of {key} cannot be decrypted: {why}")
 }

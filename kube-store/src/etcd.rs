@@ -66,8 +66,8 @@ impl Etcd {
     /// Connects to a cluster, and reads the state of the store.
     ///
     /// # Errors
-    /// `Invalid` for a configuration that cannot be used, `Unavailable` when no member answers in time, `Damaged` for
-    /// values that this store cannot read.
+    /// `Invalid` for a configuration that cannot be used, `Unavailable` when no member, or nobody who keeps the keys of
+    /// encryption, answers in time, `Damaged` for values that this store cannot read.
     pub async fn connect(etcd: EtcdConfig, extractor: Extractor, config: Config) -> Result<Self> {
         let encryption = config.encryption.clone();
         let codec = Codec { keys: Keyspace::new(&etcd.prefix, &etcd.root), encryption };
@@ -89,7 +89,7 @@ impl Etcd {
                 Ok(()) => break,
                 Err(Error::Unavailable(text)) if Instant::now() >= deadline => return Err(Error::Unavailable(text)),
                 Err(Error::Unavailable(text)) => {
-                    tracing::warn!(%text, "etcd does not answer yet");
+                    tracing::warn!(%text, "the state cannot be read from etcd yet");
                     tokio::time::sleep(START_PAUSE).await;
                 }
                 Err(error) => return Err(error),

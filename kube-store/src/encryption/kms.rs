@@ -22,6 +22,7 @@ mod tests;
 
 use super::key::random;
 use super::{Opened, Provider};
+use bytes::Bytes;
 use cache::Cache;
 use futures::future::BoxFuture;
 use messages::{EncryptedObject, SOURCE_SEED};
@@ -31,6 +32,7 @@ use seed::Seed;
 pub use service::{KeyService, Status, Wrapped};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -48,8 +50,24 @@ pub struct Kms {
     health: RwLock<Result<(), String>>,
     /// Held while the service is asked for its status, so that one data key is made at a time.
     refreshing: tokio::sync::Mutex<()>,
-    /// Held while a data key is unwrapped.
-    unwrapping: tokio::sync::Mutex<()>,
+    /// Held while a data key is unwrapped: the last one that could not be.
+    unwrapping: tokio::sync::Mutex<Option<Refused>>,
+    /// How many could not be unwrapped, ever.
+    refusals: AtomicU64,
+}
+
+/// A data key that the service did not unwrap, by its head, and why.
+struct Refused {
+    head: Vec<u8>,
+    why: String,
+}
+
+/// A stored value, taken apart.
+struct Parsed {
+    data: Bytes,
+    /// See [`EncryptedObject::head`].
+    head: Vec<u8>,
+    wrapped: Wrapped,
 }
 
 /// The data key that encrypts.
@@ -82,6 +100,7 @@ impl Kms {
             unwrapped: Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
             unwrapping: tokio::sync::Mutex::default(),
+            refusals: AtomicU64::new(0),
         }
     }
 
@@ -132,13 +151,15 @@ impl Kms {
         }
     }
 
-    fn parse(&self, sealed: &[u8]) -> Result<EncryptedObject, String> {
-        let object = EncryptedObject::decode(sealed).map_err(|_| "the value is damaged, or cut short".to_owned())?;
+    fn parse(&self, sealed: &[u8]) -> Result<Parsed, String> {
+        let object = EncryptedObject::decode(sealed);
+        let mut object = object.map_err(|_| "the value is damaged, or cut short".to_owned())?;
         if object.source_type != SOURCE_SEED {
             let kind = object.source_type;
             return Err(self.wrong(format!("the value has a data key of kind {kind}, which is not supported here")));
         }
-        Ok(object)
+        let data = std::mem::take(&mut object.data);
+        Ok(Parsed { data, head: object.encode_to_vec(), wrapped: object.into_wrapped() })
     }
 
     fn known(&self, head: &[u8]) -> Option<Arc<Seed>> {
@@ -146,19 +167,16 @@ impl Kms {
     }
 
     /// Has the service unwrap a data key.
-    async fn unwrap(&self, object: EncryptedObject) -> Result<(), String> {
-        let head = object.clone().into_head();
-        let wrapped = object.into_wrapped();
+    async fn unwrap(&self, head: Vec<u8>, wrapped: Wrapped) -> Result<(), String> {
         let unwrapped = self.service.decrypt(&request_id()?, &wrapped).await.map_err(|why| self.wrong(why))?;
         let seed = Seed::new(&unwrapped).map_err(|why| self.wrong(why))?;
         self.unwrapped.lock().put(head, Arc::new(seed));
         Ok(())
     }
 
-    /// What must be unwrapped before this can be opened.
-    fn lacks(&self, sealed: &[u8]) -> Result<Option<EncryptedObject>, String> {
-        let object = self.parse(sealed)?;
-        Ok(self.known(&object.clone().into_head()).is_none().then_some(object))
+    /// What must be unwrapped before this can be opened. What cannot be read lacks nothing that the service has.
+    fn lacks(&self, sealed: &[u8]) -> Option<Parsed> {
+        self.parse(sealed).ok().filter(|parsed| self.known(&parsed.head).is_none())
     }
 }
 
@@ -187,35 +205,43 @@ impl Provider for Kms {
     }
 
     fn open(&self, sealed: &[u8], key: &str) -> Result<Opened, String> {
-        let mut object = self.parse(sealed)?;
-        let data = std::mem::take(&mut object.data);
-        let key_id = object.key_id.clone();
-        let seed = self.known(&object.into_head()).ok_or_else(|| self.wrong("its data key has not been unwrapped"))?;
+        let Parsed { data, head, wrapped } = self.parse(sealed)?;
+        let seed = self.known(&head).ok_or_else(|| self.wrong("its data key has not been unwrapped"))?;
         let plain = seed.open(&data, key)?;
-        let stale = self.writing.read().as_ref().is_some_and(|writing| writing.key_id != key_id);
+        let stale = self.writing.read().as_ref().is_some_and(|writing| writing.key_id != wrapped.key_id);
         Ok(Opened { plain, stale })
     }
 
     fn prepare<'a>(&'a self, sealed: &'a [u8]) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async {
-            if self.lacks(sealed)?.is_none() {
+            let Some(Parsed { head, wrapped, .. }) = self.lacks(sealed) else { return Ok(()) };
+            let refusals = self.refusals.load(Ordering::Relaxed);
+            // Many readers may want the same data key at the same time: the first one fetches it for all, or is told for all
+            // that it is not to be had, so that they do not wait for a service that hangs one after the other.
+            let mut refused = self.unwrapping.lock().await;
+            if self.known(&head).is_some() {
                 return Ok(());
             }
-            // Many readers may want the same data key at the same time; the first one fetches it for all.
-            let _turn = self.unwrapping.lock().await;
-            match self.lacks(sealed)? {
-                Some(object) => self.unwrap(object).await,
-                None => Ok(()),
+            if self.refusals.load(Ordering::Relaxed) != refusals
+                && let Some(refused) = refused.as_ref().filter(|refused| refused.head == head)
+            {
+                return Err(refused.why.clone());
             }
+            let unwrapped = self.unwrap(head.clone(), wrapped).await;
+            if let Err(why) = &unwrapped {
+                *refused = Some(Refused { head, why: why.clone() });
+                self.refusals.fetch_add(1, Ordering::Relaxed);
+            }
+            unwrapped
         })
     }
 
     /// The service is asked on a thread and a runtime of its own: the caller's runtime may be the one that is blocked.
     fn prepare_blocking(&self, sealed: &[u8]) -> Result<(), String> {
-        let Some(object) = self.lacks(sealed)? else { return Ok(()) };
+        let Some(Parsed { head, wrapped, .. }) = self.lacks(sealed) else { return Ok(()) };
         let ask = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(|error| error.to_string())?.block_on(self.unwrap(object))
+            runtime.map_err(|error| error.to_string())?.block_on(self.unwrap(head, wrapped))
         };
         let asked = std::thread::scope(|scope| scope.spawn(ask).join());
         asked.unwrap_or_else(|_| Err(self.wrong("the thread that asked it panicked")))

@@ -28,7 +28,7 @@ impl Codec {
     /// Fetches what [`Codec::decode`] will need for this value.
     ///
     /// # Errors
-    /// `Damaged` for a value that this store cannot read.
+    /// `Unavailable` when whoever keeps the key does not give it; `Damaged` for a value that this store cannot read.
     pub(super) async fn prepare(&self, kv: &KeyValue) -> Result<()> {
         match self.keys.key(&kv.key) {
             Some(key) if !kv.value.is_empty() => self.encryption.prepare(key, &kv.value).await,

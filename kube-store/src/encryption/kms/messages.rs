@@ -6,6 +6,7 @@ use super::service::Wrapped;
 use bytes::Bytes;
 use prost::Message;
 use std::collections::BTreeMap;
+use zeroize::Zeroize;
 
 /// [`EncryptedObject::source_type`] of a seed.
 pub(super) const SOURCE_SEED: i32 = 1;
@@ -34,12 +35,6 @@ impl EncryptedObject {
         Self { data: Bytes::new(), key_id, source: ciphertext, annotations, source_type: SOURCE_SEED }.encode_to_vec()
     }
 
-    /// The head of a stored value.
-    pub(super) fn into_head(mut self) -> Vec<u8> {
-        self.data = Bytes::new();
-        self.encode_to_vec()
-    }
-
     /// The wrapped data key.
     pub(super) fn into_wrapped(self) -> Wrapped {
         Wrapped { ciphertext: self.source, key_id: self.key_id, annotations: self.annotations }
@@ -65,6 +60,13 @@ pub(super) struct EncryptRequest {
     pub(super) plaintext: Vec<u8>,
     #[prost(string, tag = "2")]
     pub(super) uid: String,
+}
+
+impl Drop for EncryptRequest {
+    /// What is to be encrypted is a data key. The buffers of the connection are out of reach.
+    fn drop(&mut self) {
+        self.plaintext.zeroize();
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]

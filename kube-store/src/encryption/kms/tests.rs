@@ -5,7 +5,10 @@ use super::messages::EncryptedObject;
 use super::seed::Seed;
 use super::simulated::Simulated;
 use super::*;
+use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use zeroize::Zeroizing;
 
 const KEY: &str = "/core/secrets/default/a";
 
@@ -40,13 +43,72 @@ async fn what_is_sealed_is_opened_here_and_elsewhere() {
     assert_eq!(service.unwrapped(), 1, "once for all values of a data key");
 }
 
-#[tokio::test]
-async fn a_data_key_is_unwrapped_where_the_runtime_is_blocked() {
-    let (kms, service) = kms().await;
+/// Answers after a while by the clock, so that it needs a runtime; or not at all, until it is given up.
+#[derive(Debug, Default)]
+struct Slow {
+    service: Simulated,
+    hangs: AtomicBool,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl KeyService for Slow {
+    async fn status(&self) -> Result<Status, String> {
+        self.service.status().await
+    }
+
+    async fn encrypt(&self, uid: &str, plain: &[u8]) -> Result<Wrapped, String> {
+        self.service.encrypt(uid, plain).await
+    }
+
+    async fn decrypt(&self, uid: &str, wrapped: &Wrapped) -> Result<Zeroizing<Vec<u8>>, String> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.hangs.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            return Err("no answer within 3s".to_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.service.decrypt(uid, wrapped).await
+    }
+}
+
+/// A value, and a server that has not unwrapped its data key.
+async fn locked(slow: &Arc<Slow>) -> (Vec<u8>, Kms) {
+    let kms = Kms::new("vault", Arc::clone(slow) as Arc<dyn KeyService>);
+    kms.refresh().await.unwrap();
     let sealed = kms.seal(b"plain", KEY).unwrap();
-    let elsewhere = other(&service).await;
+    (sealed, Kms::new("vault", Arc::clone(slow) as Arc<dyn KeyService>))
+}
+
+#[test]
+fn a_data_key_is_unwrapped_where_there_is_no_runtime() {
+    let (sealed, elsewhere) = futures::executor::block_on(locked(&Arc::default()));
     elsewhere.prepare_blocking(&sealed).unwrap();
     assert_eq!(elsewhere.open(&sealed, KEY).unwrap().plain, b"plain");
+}
+
+#[tokio::test]
+async fn a_data_key_is_unwrapped_where_the_runtime_is_blocked() {
+    let (sealed, elsewhere) = locked(&Arc::default()).await;
+    elsewhere.prepare_blocking(&sealed).unwrap();
+    assert_eq!(elsewhere.open(&sealed, KEY).unwrap().plain, b"plain");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_do_not_wait_for_a_service_that_hangs_one_after_the_other() {
+    let slow = Arc::new(Slow::default());
+    let (sealed, elsewhere) = locked(&slow).await;
+    slow.hangs.store(true, Ordering::Relaxed);
+    let began = Instant::now();
+    let outcomes = futures::future::join_all((0..10).map(|_| elsewhere.prepare(&sealed))).await;
+    for outcome in outcomes {
+        assert_eq!(outcome, Err("KMS plugin \"vault\": no answer within 3s".to_owned()));
+    }
+    assert_eq!((began.elapsed(), slow.asked.load(Ordering::Relaxed)), (Duration::from_secs(3), 1));
+    elsewhere.prepare(&sealed).await.unwrap_err();
+    assert_eq!(slow.asked.load(Ordering::Relaxed), 2, "who comes later asks again");
+    slow.hangs.store(false, Ordering::Relaxed);
+    elsewhere.prepare(&sealed).await.unwrap();
 }
 
 #[tokio::test]
@@ -117,7 +179,7 @@ async fn writes_end_a_while_after_the_service_and_reads_go_on() {
     kms.refresh().await.unwrap();
     assert!(kms.health().is_ok());
     let again = kms.seal(b"plain", KEY).unwrap();
-    let head = |sealed: &[u8]| kms.parse(sealed).unwrap().into_head();
+    let head = |sealed: &[u8]| kms.parse(sealed).unwrap().head;
     assert_eq!(head(&again), head(&sealed), "the same key of the service needs no other data key");
     tokio::time::advance(WRITES_MAX * 2).await;
     let why = kms.seal(b"plain", KEY).unwrap_err();

@@ -98,7 +98,9 @@ async fn a_plugin_that_is_away_is_said_and_stops_what_needs_it_only() {
 
     // A server that starts now cannot read what it has; a store that holds nothing encrypted opens, and refuses Secrets.
     let unasked = place.encryption();
-    let error = open(&place.store(), &unasked).unwrap_err().to_string();
+    let error = open(&place.store(), &unasked).unwrap_err();
+    assert!(matches!(&error, Error::Unavailable(_)), "nothing is damaged: {error}");
+    let error = error.to_string();
     assert!(error.contains("/core/secrets/default/a cannot be decrypted") && error.contains("kms.sock"), "{error}");
     let empty = open(&place.directory.path().join("empty"), &unasked).unwrap();
     let value = Value { bytes: PLAIN.into(), splice: 0 };
