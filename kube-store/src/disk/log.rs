@@ -216,7 +216,13 @@ impl Log {
         let sealed = next.and_then(|file| self.note(FrameKind::Seal, self.revision).map(|()| file));
         let file = match sealed {
             Ok(file) => file,
-            Err(error) => return Err(self.take_back_file(error)),
+            Err(error) => {
+                if let Some(spare) = spare {
+                    // Where it has its new name already, it is taken back under that.
+                    self.discard(spare);
+                }
+                return Err(self.take_back_file(error));
+            }
         };
         if self.recycled
             && let Err(error) = self.file.truncate(self.len)
@@ -249,8 +255,24 @@ impl Log {
         let ends = self.sealed.iter().skip(1).map(|next| next.base).chain([self.base]);
         // A snapshot that follows another without a write in between finds nothing sealed.
         let superfluous = ends.take_while(|end| *end <= revision).count().min(self.sealed.len());
-        let mut kept: u64 = self.spares.iter().map(|spare| spare.bytes).sum();
         let mut spares = Vec::new();
+        let forgotten = self.forget_files(superfluous, revision, (worth, enough), &mut spares);
+        match &forgotten {
+            // Not before their names are durable: under the old one, what is written over them would be taken for damage.
+            Ok(()) => self.spares.append(&mut spares),
+            Err(_) => spares.into_iter().for_each(|spare| self.discard(spare)),
+        }
+        forgotten
+    }
+
+    fn forget_files(
+        &mut self,
+        superfluous: usize,
+        revision: Revision,
+        (worth, enough): (u64, u64),
+        spares: &mut Vec<Sealed>,
+    ) -> io::Result<()> {
+        let mut kept: u64 = self.spares.iter().map(|spare| spare.bytes).sum();
         while let Some(spare) = self.spares.pop_if(|spare| kept - spare.bytes >= enough) {
             self.medium.remove(&names::spare(spare.base))?;
             kept -= spare.bytes;
@@ -270,22 +292,27 @@ impl Log {
                 self.medium.remove(&name)?;
             }
         }
-        self.medium.sync_dir()?;
-        // Not before their names are durable: under the old one, what is written over them would be taken for damage.
-        self.spares.append(&mut spares);
-        Ok(())
+        self.medium.sync_dir()
     }
 
     /// Removes the files that were kept to be written over; `true` when there were some.
     pub(crate) fn drop_spares(&mut self) -> bool {
         let some = !self.spares.is_empty();
-        for spare in self.spares.drain(..) {
-            let name = names::spare(spare.base);
-            if let Err(error) = self.medium.remove(&name) {
-                tracing::warn!(medium = %self.medium.describe(), name, %error, "a superfluous log file stays behind");
-            }
+        for spare in std::mem::take(&mut self.spares) {
+            self.discard(spare);
         }
         some
+    }
+
+    /// Removes a file that will not be written over after all.
+    fn discard(&self, spare: Sealed) {
+        let name = names::spare(spare.base);
+        match self.medium.remove(&name) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(medium = %self.medium.describe(), name, %error, "a superfluous log file stays behind");
+            }
+            _ => {}
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
@@ -347,3 +374,6 @@ fn failed(what: &str, error: &io::Error) -> Error {
         _ => Error::Io(format!("{what}: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;
