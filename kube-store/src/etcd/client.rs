@@ -240,10 +240,21 @@ impl Client {
         self.range(&request).await.map(|(_, revision)| revision)
     }
 
+    /// One transaction, under no lease but those that keys have.
     pub(super) async fn txn(&self, request: &m::TxnRequest) -> Result<(m::TxnResponse, Revision)> {
-        let answer: m::TxnResponse = self.call(TXN, request).await.map_err(|failure| failure.into_error(0))?;
+        let ended = || Error::Unavailable("a lease has ended".to_owned());
+        self.txn_under_lease(request).await?.ok_or_else(ended)
+    }
+
+    /// One transaction; `None` where a lease that it names has ended: it was not carried out then.
+    pub(super) async fn txn_under_lease(&self, request: &m::TxnRequest) -> Result<Option<(m::TxnResponse, Revision)>> {
+        let answer: m::TxnResponse = match self.call(TXN, request).await {
+            Ok(answer) => answer,
+            Err(Failure::LeaseEnded(_)) => return Ok(None),
+            Err(failure) => return Err(failure.into_error(0)),
+        };
         let revision = self.check(answer.header.as_ref())?;
-        Ok((answer, revision))
+        Ok(Some((answer, revision)))
     }
 
     pub(super) async fn compact(&self, at: Revision, physical: bool) -> Result<(), Failure> {

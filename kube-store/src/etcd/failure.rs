@@ -19,6 +19,8 @@ pub(super) enum Failure {
     Compacted,
     /// The revision has not been reached.
     Future,
+    /// The lease is not there any more: it was not carried out.
+    LeaseEnded(String),
     /// etcd's quota is used up: it was not carried out.
     NoSpace(String),
     /// It was refused, and so will it be anywhere.
@@ -39,6 +41,7 @@ impl Failure {
             Code::ResourceExhausted if text.contains("database space exceeded") => Self::NoSpace(place()),
             Code::ResourceExhausted if text.contains("too many requests") => Self::NotDone(place()),
             Code::Unavailable if text.contains("no leader") || text.contains("learner") => Self::NotDone(place()),
+            Code::NotFound if text.contains("lease not found") => Self::LeaseEnded(place()),
             Code::Unauthenticated => Self::Token(place()),
             Code::InvalidArgument if text.contains("revision of auth store is old") => Self::Token(place()),
             Code::InvalidArgument
@@ -60,6 +63,7 @@ impl Failure {
             Self::NotDone(text) => Error::Unavailable(text),
             Self::Token(text) => Error::Unavailable(format!("etcd does not take the user's token: {text}")),
             Self::Unknown(text) => Error::Unknown(text),
+            Self::LeaseEnded(text) => Error::Unavailable(format!("a lease has ended: {text}")),
             Self::Compacted => Error::Compacted { requested: revision, oldest: revision + 1 },
             Self::Future => Error::Future { requested: revision, current: revision.saturating_sub(1) },
             Self::NoSpace(text) => {

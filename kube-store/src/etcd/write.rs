@@ -3,27 +3,34 @@
 use super::feed::Feed;
 use super::messages as m;
 use crate::engine::transaction::Prepared;
-use crate::{Entry, Precondition, Result, Revision, Txn, TxnOutcome};
+use crate::{Entry, Error, Precondition, Result, Revision, Txn, TxnOutcome};
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// How many leases a write is tried with: a short one ends before the write where that waits for a leader.
+const LEASES_MAX: usize = 2;
 
 impl Feed {
     /// One atomic write.
     pub(super) async fn txn(&self, txn: Txn) -> Result<TxnOutcome> {
         self.codec.keys.check(&txn.key)?;
         let prepared = self.engine.prepare(txn)?;
-        let lease = match prepared.ttl_seconds() {
-            Some(ttl_seconds) => self.client.grant(ttl_seconds).await?,
-            None => 0,
-        };
-        let outcome = self.commit(prepared, lease).await;
-        if lease != 0 && matches!(outcome, Ok(TxnOutcome::Refused { .. })) {
-            self.client.revoke(lease).await;
+        for _ in 0..LEASES_MAX {
+            let lease = match prepared.ttl_seconds() {
+                Some(ttl_seconds) => self.client.grant(ttl_seconds).await?,
+                None => 0,
+            };
+            let Some(outcome) = self.commit(&prepared, lease).await? else { continue };
+            if lease != 0 && matches!(outcome, TxnOutcome::Refused { .. }) {
+                self.client.revoke(lease).await;
+            }
+            return Ok(outcome);
         }
-        outcome
+        Err(Error::Unavailable(format!("{LEASES_MAX} leases for {} ended before it was written", prepared.key)))
     }
 
-    async fn commit(&self, prepared: Prepared, lease: i64) -> Result<TxnOutcome> {
+    /// `None` where its lease has ended: nothing was changed then.
+    async fn commit(&self, prepared: &Prepared, lease: i64) -> Result<Option<TxnOutcome>> {
         let key = self.codec.keys.stored(&prepared.key);
         // The version that is replaced need not be sent back where it is known.
         let replaced = match prepared.precondition {
@@ -39,20 +46,21 @@ impl Feed {
                 let request = request(&key, prepared.precondition, m::Request::Put(put));
                 let ours =
                     |at| Entry::new(Arc::from(&*prepared.key), write.value.clone(), at, write.attributes.clone());
-                (Some(ours), self.client.txn(&request).await)
+                (Some(ours), self.client.txn_under_lease(&request).await)
             }
             None => {
                 let delete = m::DeleteRangeRequest { key: key.clone(), prev_kv: wants_previous };
-                (None, self.client.txn(&request(&key, prepared.precondition, m::Request::DeleteRange(delete))).await)
+                let request = request(&key, prepared.precondition, m::Request::DeleteRange(delete));
+                (None, self.client.txn_under_lease(&request).await)
             }
         };
-        let (answer, at) = outcome?;
+        let Some((answer, at)) = outcome? else { return Ok(None) };
         let deleted_nothing = matches!(
             answer.responses.first().and_then(|response| response.response.as_ref()),
             Some(m::Response::DeleteRange(deleted)) if deleted.deleted == 0
         );
         if !answer.succeeded || deleted_nothing {
-            return Ok(TxnOutcome::Refused { current: self.found(&answer).await? });
+            return Ok(Some(TxnOutcome::Refused { current: self.found(&answer).await? }));
         }
         let previous = match replaced {
             Some(replaced) => Some(replaced),
@@ -61,7 +69,7 @@ impl Feed {
         // Who reads next without asking for the latest state finds it all the same.
         let known = if self.reach(at).await { self.known(&prepared.key, at) } else { None };
         let entry = ours.map(|ours| known.unwrap_or_else(|| Arc::new(ours(at))));
-        Ok(TxnOutcome::Committed { revision: at, entry, previous })
+        Ok(Some(TxnOutcome::Committed { revision: at, entry, previous }))
     }
 
     /// What a refused transaction found.

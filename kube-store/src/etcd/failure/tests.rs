@@ -11,6 +11,7 @@ fn kind(failure: &Failure) -> &'static str {
         Failure::Token(_) => "token",
         Failure::Compacted => "compacted",
         Failure::Future => "future",
+        Failure::LeaseEnded(_) => "lease ended",
         Failure::NoSpace(_) => "no space",
         Failure::Refused(_) => "refused",
     }
@@ -31,7 +32,7 @@ fn what_was_not_carried_out_is_known() {
     check(Code::InvalidArgument, "etcdserver: request is too large", "refused");
     check(Code::InvalidArgument, "etcdserver: key is not provided", "refused");
     check(Code::PermissionDenied, "etcdserver: permission denied", "refused");
-    check(Code::NotFound, "etcdserver: requested lease not found", "refused");
+    check(Code::NotFound, "etcdserver: requested lease not found", "lease ended");
     check(Code::Unauthenticated, "etcdserver: invalid auth token", "token");
     check(Code::InvalidArgument, "etcdserver: revision of auth store is old", "token");
     check(Code::OutOfRange, "etcdserver: mvcc: required revision has been compacted", "compacted");
