@@ -1,4 +1,4 @@
-//! The disk backend: the index over an append-only log with group commit, and snapshots. `docs/store.md` has the format
+//! The disk backend: the index over a log with group commit, and snapshots. `docs/store.md` has the format
 //! and the reasons.
 
 mod committer;
@@ -78,8 +78,8 @@ impl Disk {
     ///
     /// # Errors
     /// `Locked` when another process, or another store of this one, has the directory. `Damaged` when what was
-    /// acknowledged cannot be read back, or is of another version; nothing was changed then. `Io` and `NoSpace` when the
-    /// medium fails.
+    /// acknowledged cannot be read back, or is of another version; nothing was changed then. `Unavailable` when whoever
+    /// keeps the keys of encryption does not give one that is needed. `Io` and `NoSpace` when the medium fails.
     pub fn open(path: impl AsRef<Path>, extractor: Extractor, config: Config) -> Result<Self> {
         Self::open_on(Directory::new(path.as_ref()), extractor, config)
     }
@@ -92,6 +92,10 @@ impl Disk {
         let medium: Arc<dyn Medium> = Arc::new(medium);
         let lock = lock(&*medium)?;
         let recovered = recovery::recover(&medium, &config)?;
+        if !recovered.report.in_order {
+            let (medium, cut_bytes) = (medium.describe(), recovered.report.cut_bytes);
+            tracing::info!(medium, cut_bytes, "the store was not closed in order; what was acknowledged is there");
+        }
         let (mode, segment_bytes) = (config.commit_mode, config.segment_bytes);
         let engine = Arc::new(Engine::new(recovered.index, recovered.expiry, extractor, config));
         let mut committer =

@@ -38,10 +38,11 @@ pub(crate) struct Recovered {
 pub struct Recovery {
     /// Whether the log ends with the mark that a store writes when it is closed, or when it has been idle, and nothing
     /// stands behind it. If not, the process or the machine stopped while something was written, or the last bytes of the
-    /// log are damaged.
+    /// log are damaged. In a log file over an older one, a torn write behind a mark cannot be told from what the older file
+    /// left there: then this is `true`.
     pub in_order: bool,
-    /// Bytes behind the last intact write, which were never acknowledged and are cut off. Those that an older file left in
-    /// the same blocks do not count.
+    /// Bytes behind the last intact write, which were never acknowledged and are cut off. In a log file over an older one
+    /// none are counted, since they cannot be told from those that the older file left in the same blocks.
     pub cut_bytes: u64,
 }
 
