@@ -1,7 +1,7 @@
 //! PodGroup. Source: `pkg/apis/scheduling/validation` and `pkg/registry/scheduling/podgroup`, KEP-4671.
 
 use super::access::{get, int, text};
-use super::{Rules, format};
+use super::{Rules, copy_field, format};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
 
@@ -19,7 +19,14 @@ impl Rules for PodGroup {
             map.remove("status");
         }
         if let Some(spec) = object.get_mut("spec") {
-            drop_off(spec);
+            drop_off(spec, &Value::Null);
+        }
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value) {
+        copy_field(new, old, "status");
+        if let Some(spec) = new.get_mut("spec") {
+            drop_off(spec, &old["spec"]);
         }
     }
 
@@ -51,10 +58,11 @@ impl Rules for PodGroup {
     }
 }
 
-/// Drops what features that are off would look at.
-pub(super) fn drop_off(spec: &mut Value) {
+/// Drops what features that are off would look at, but for what is stored already: as on a create, or it could not be said
+/// twice.
+pub(super) fn drop_off(spec: &mut Value, old: &Value) {
     if let Some(spec) = spec.as_object_mut() {
-        spec.retain(|field, _| !OFF.contains(&field.as_str()));
+        spec.retain(|field, _| !OFF.contains(&field.as_str()) || old.get(field).is_some());
     }
 }
 

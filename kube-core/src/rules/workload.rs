@@ -17,8 +17,14 @@ const TEMPLATES_MAX: usize = 8;
 impl Rules for Workload {
     fn prepare_create(&self, object: &mut Value) {
         if let Some(spec) = object.get_mut("spec") {
-            each_mut(spec, "podGroupTemplates").for_each(drop_off);
+            each_mut(spec, "podGroupTemplates").for_each(|template| drop_off(template, &Value::Null));
         }
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value) {
+        let Some(spec) = new.get_mut("spec") else { return };
+        let stored = list(&old["spec"], "podGroupTemplates").iter().chain(std::iter::repeat(&Value::Null));
+        each_mut(spec, "podGroupTemplates").zip(stored).for_each(|(template, old)| drop_off(template, old));
     }
 
     fn validate(&self, object: &Value) -> ErrorList {

@@ -512,6 +512,12 @@ fn groups_and_workloads_do_not_change_and_forget_what_is_switched_off() {
     let mut made = group(2);
     rules.prepare_create(&mut made);
     assert_eq!((made.get("status"), made["spec"].as_object().map(|spec| spec.len())), (None, Some(1)));
+    let mut again = group(2);
+    rules.prepare_update(&mut again, &made);
+    assert!(rules.validate_update(&again, &made).is_empty(), "what was applied can be applied again: {again}");
+    let mut kept = group(2);
+    rules.prepare_update(&mut kept, &group(2));
+    assert_eq!(kept["spec"], group(2)["spec"], "what is stored already stays");
     let rules = of("scheduling.k8s.io", "Workload");
     let workload = |name: &str| {
         object(
@@ -524,4 +530,7 @@ fn groups_and_workloads_do_not_change_and_forget_what_is_switched_off() {
     let mut made = workload("a");
     rules.prepare_create(&mut made);
     assert!(made["spec"]["podGroupTemplates"][0].get("priority").is_none());
+    let mut again = workload("a");
+    rules.prepare_update(&mut again, &made);
+    assert!(rules.validate_update(&again, &made).is_empty(), "{again}");
 }
