@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kubekit_runtime::{
@@ -17,11 +18,12 @@ use super::graph::{FOREGROUND, ORPHAN, Uid, Vertex, Work, group};
 use super::owners::{self, Absent};
 use super::watch::Watches;
 use crate::context::Context;
-use crate::replicaset::REQUESTS_MAX;
 
 const CONTROLLER: &str = "generic-garbage-collector";
 /// Source: `--concurrent-gc-syncs`.
 const WORKERS: usize = 20;
+/// Dependents of one object that are made to forget it at the same time.
+const REQUESTS_MAX: usize = 32;
 /// How soon to look again at an object whose owner is there but was not seen.
 const RECHECK: Duration = Duration::from_secs(2);
 
@@ -189,16 +191,16 @@ impl Collector {
             let all = graph.dependents(uid).into_iter();
             all.filter_map(|d| graph.get(&d).cloned().map(|vertex| (d, vertex))).collect()
         };
-        for some in dependents.chunks(REQUESTS_MAX) {
-            let forget = some.iter().map(async |(dependent, vertex)| -> Result<(), Error> {
-                let Some(live) = self.live(dependent, vertex).await? else { return Ok(()) };
-                let Some(rest) = decide::without_owner(&live, uid) else { return Ok(()) };
-                self.patch(vertex, &live, json!({"ownerReferences": rest})).await.map(drop)
-            });
-            futures::future::try_join_all(forget).await?;
-        }
+        let forget = dependents.into_iter().map(|(dependent, vertex)| self.forget_owner(dependent, vertex, uid));
+        stream::iter(forget).buffer_unordered(REQUESTS_MAX).try_collect::<()>().await?;
         self.remove_finalizer(uid, &vertex, ORPHAN).await?;
         Ok(Action::Done)
+    }
+
+    async fn forget_owner(&self, dependent: Uid, vertex: Vertex, owner: &Uid) -> Result<(), Error> {
+        let Some(live) = self.live(&dependent, &vertex).await? else { return Ok(()) };
+        let Some(rest) = decide::without_owner(&live, owner) else { return Ok(()) };
+        self.patch(&vertex, &live, json!({"ownerReferences": rest})).await.map(drop)
     }
 
     /// Changes metadata of the version that was read; none where the object is gone. A merge patch, because kinds that were

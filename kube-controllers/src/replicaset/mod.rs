@@ -9,7 +9,6 @@ pub mod rank;
 mod run;
 pub mod status;
 
-pub(crate) use run::REQUESTS_MAX;
 pub use run::run;
 
 #[cfg(test)]

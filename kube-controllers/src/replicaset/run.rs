@@ -63,7 +63,7 @@ pub async fn run<K: Replicated + TypedObject>(context: Context, shutdown: Cancel
 
 /// How many requests of one pass are under way at a time: more would only meet the server's limit (200 that change
 /// something) and be told to come back a second later.
-pub(crate) const REQUESTS_MAX: usize = 32;
+const REQUESTS_MAX: usize = 32;
 
 /// Whether nothing was changed but the status: as a rule, what was reported here.
 fn is_report<K: Replicated>(change: &Change<K>) -> bool {
