@@ -76,7 +76,8 @@ impl<K: Object> Interned<K> {
         }
     }
 
-    /// The object was deleted.
+    /// The object was deleted, or has left a selection: then others may go on with the version that they hold, which is
+    /// shared with nobody else any more.
     pub(crate) fn forget(&self, uid: &str) {
         self.0.lock().by_uid.remove(uid);
     }

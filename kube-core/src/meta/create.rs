@@ -22,7 +22,8 @@ pub struct CreateContext<'a> {
 /// Fills in namespace, generated name, uid, creationTimestamp and generation, and clears what a creator may not set.
 ///
 /// # Errors
-/// 400 where the object's namespace is not the request's; as in Kubernetes, 500 where the object comes with a version.
+/// 400 where the object's namespace is not the request's; 500 where the object comes with a version, which is Kubernetes' code
+/// for it.
 pub fn prepare_create(object: &mut Value, context: &CreateContext<'_>) -> Result<(), ApiError> {
     let Some(metadata) = super::metadata_mut(object) else {
         return Err(ApiError::bad_request("metadata must be an object"));

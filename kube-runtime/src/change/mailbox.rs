@@ -20,7 +20,7 @@ pub(crate) struct Mailbox<K> {
 struct State<K> {
     /// None where a creation and a deletion have cancelled out.
     waiting: VecDeque<Option<Change<K>>>,
-    /// How many of them are none: at most half.
+    /// How many of them are none: at most half after each put that makes one.
     holes: usize,
     /// How many were taken from the front of `waiting`: positions in `last` count from the beginning.
     taken: u64,
