@@ -24,12 +24,14 @@ pub struct ServiceMap {
     node: String,
     services: BTreeMap<Key, Service>,
     slices: BTreeMap<Key, BTreeMap<String, EndpointSlice>>,
+    /// The Service of each EndpointSlice: the label that names it may change.
+    owners: BTreeMap<Key, Key>,
 }
 
 impl ServiceMap {
     /// Nothing yet; `node` is the name of this node.
     pub fn new(node: impl Into<String>) -> Self {
-        Self { node: node.into(), services: BTreeMap::new(), slices: BTreeMap::new() }
+        Self { node: node.into(), services: BTreeMap::new(), slices: BTreeMap::new(), owners: BTreeMap::new() }
     }
 
     /// Takes in a Service; gives whether that can change rules.
@@ -61,21 +63,29 @@ impl ServiceMap {
 
     /// Takes in an EndpointSlice; gives whether that can change rules.
     pub fn slice_applied(&mut self, slice: &EndpointSlice) -> bool {
-        let Some(service) = service_of(slice) else { return false };
-        let name = slice.metadata.name.clone().unwrap_or_default();
+        let own = key(slice.metadata.namespace.as_ref(), slice.metadata.name.as_ref());
+        let service = service_of(slice);
+        let moved = self.owners.get(&own) != service.as_ref() && self.forget(&own);
+        let Some(service) = service else { return moved };
+        self.owners.insert(own.clone(), service.clone());
         let slices = self.slices.entry(service).or_default();
-        let same = slices.get(&name).is_some_and(|old| {
+        let same = slices.get(&own.1).is_some_and(|old| {
             old.endpoints == slice.endpoints && old.ports == slice.ports && old.address_type == slice.address_type
         });
-        slices.insert(name, slice.clone());
-        !same
+        slices.insert(own.1, slice.clone());
+        moved || !same
     }
 
     /// Forgets an EndpointSlice; gives whether that can change rules.
     pub fn slice_deleted(&mut self, slice: &EndpointSlice) -> bool {
-        let Some(service) = service_of(slice) else { return false };
+        self.forget(&key(slice.metadata.namespace.as_ref(), slice.metadata.name.as_ref()))
+    }
+
+    /// Takes an EndpointSlice from the Service that it belonged to; whether there was one.
+    fn forget(&mut self, own: &Key) -> bool {
+        let Some(service) = self.owners.remove(own) else { return false };
         let Some(slices) = self.slices.get_mut(&service) else { return false };
-        let removed = slices.remove(slice.metadata.name.as_deref().unwrap_or_default()).is_some();
+        let removed = slices.remove(&own.1).is_some();
         if slices.is_empty() {
             self.slices.remove(&service);
         }

@@ -125,3 +125,31 @@ fn changes_that_change_no_rule_are_told_apart() {
     assert!(map.service_deleted(&plain()));
     assert!(map.ports(false).is_empty());
 }
+
+/// Relabels the EndpointSlice of `web`; gives which of the Services have endpoints then.
+#[track_caller]
+fn check_relabelled(service_name: Option<&str>, expected: &[&str]) {
+    let mut map = ServiceMap::new("here");
+    let mut other = plain();
+    (other.metadata.name, other.spec.as_mut().unwrap().cluster_ips) = (Some("api".to_owned()), None);
+    map.service_applied(&plain());
+    map.service_applied(&other);
+    let mut own = slice(json!([{"addresses": ["10.0.0.1"]}]));
+    assert!(map.slice_applied(&own));
+    own.metadata.labels = service_name.map(|name| [(SERVICE_NAME.to_owned(), name.to_owned())].into());
+    assert!(map.slice_applied(&own), "that changes rules");
+    let served = |map: &ServiceMap| -> Vec<String> {
+        let ports = map.ports(false).into_iter().filter(|port| !port.cluster_endpoints.is_empty());
+        ports.map(|port| port.name.service).collect()
+    };
+    assert_eq!(served(&map), expected);
+    map.slice_deleted(&own);
+    assert!(served(&map).is_empty());
+}
+
+#[test]
+fn a_slice_that_names_another_service_leaves_the_one_before() {
+    check_relabelled(Some("api"), &["api"]);
+    check_relabelled(Some("gone"), &[]);
+    check_relabelled(None, &[]);
+}
