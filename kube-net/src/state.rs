@@ -142,7 +142,9 @@ impl ServiceMap {
             for number in numbers.filter_map(|port| u16::try_from(port.port?).ok()).filter(|number| *number != 0) {
                 for endpoint in slice.endpoints.iter().flatten() {
                     // Consumers use the first address only, as the API says.
-                    let Some(ip) = endpoint.addresses.first().and_then(|ip| ip.parse().ok()) else { continue };
+                    let ip = endpoint.addresses.first().and_then(|ip| ip.parse::<IpAddr>().ok());
+                    // One address of the other family would make the kernel refuse the rules of all Services.
+                    let Some(ip) = ip.filter(|ip| ip.is_ipv6() == ipv6) else { continue };
                     let conditions = endpoint.conditions.as_ref();
                     let ready = conditions.and_then(|c| c.ready).unwrap_or(true);
                     found.push(Candidate {
