@@ -93,8 +93,10 @@ pub struct ServicePort {
     pub name: ServicePortName,
     /// Addresses inside the cluster.
     pub cluster_ips: BTreeSet<IpAddr>,
-    /// Addresses from outside: external IPs and those of load balancers.
+    /// Addresses from outside that the Service's owner brings (`externalIPs`).
     pub external_ips: BTreeSet<IpAddr>,
+    /// Addresses of load balancers that hand packets on unchanged.
+    pub load_balancer_ips: BTreeSet<IpAddr>,
     /// Sources that may use the addresses of load balancers (`loadBalancerSourceRanges`); empty is all.
     pub source_ranges: Vec<ipnet::IpNet>,
     /// The port, 1 to 65535.
@@ -122,8 +124,13 @@ impl ServicePort {
         }
     }
 
+    /// All addresses from outside.
+    pub fn outside_ips(&self) -> impl Iterator<Item = &IpAddr> {
+        self.external_ips.iter().chain(&self.load_balancer_ips)
+    }
+
     /// Whether traffic comes in from outside of the cluster.
     pub fn is_external(&self) -> bool {
-        self.node_port != 0 || !self.external_ips.is_empty()
+        self.node_port != 0 || self.outside_ips().next().is_some()
     }
 }

@@ -115,7 +115,8 @@ impl ServiceMap {
                     local_endpoints: usable(candidates.iter().filter(|candidate| candidate.endpoint.local)),
                     name,
                     cluster_ips: cluster_ips.clone(),
-                    external_ips: external_ips(service, spec, ipv6),
+                    external_ips: of_family(spec.external_ips.iter().flatten(), ipv6),
+                    load_balancer_ips: load_balancer_ips(service, ipv6),
                     source_ranges: source_ranges(spec, ipv6),
                     port: number,
                     node_port: node_port(port),
@@ -203,13 +204,13 @@ fn cluster_ips(spec: &ServiceSpec, ipv6: bool) -> BTreeSet<IpAddr> {
     of_family(spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip), ipv6)
 }
 
-fn external_ips(service: &Service, spec: &ServiceSpec, ipv6: bool) -> BTreeSet<IpAddr> {
+fn load_balancer_ips(service: &Service, ipv6: bool) -> BTreeSet<IpAddr> {
     let ingress = service.status.iter().flat_map(|status| status.load_balancer.iter());
     let balancers = ingress
         .flat_map(|balancer| balancer.ingress.iter().flatten())
         .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
         .filter_map(|ingress| ingress.ip.as_ref());
-    of_family(spec.external_ips.iter().flatten().chain(balancers), ipv6)
+    of_family(balancers, ipv6)
 }
 
 fn source_ranges(spec: &ServiceSpec, ipv6: bool) -> Vec<ipnet::IpNet> {

@@ -18,6 +18,7 @@ fn port(index: u8, endpoints: u8) -> ServicePort {
         },
         cluster_ips: BTreeSet::from([IpAddr::V4(Ipv4Addr::new(10, 96, 0, index))]),
         external_ips: BTreeSet::new(),
+        load_balancer_ips: BTreeSet::new(),
         source_ranges: Vec::new(),
         port: 80,
         node_port: 30_000 + u16::from(index),

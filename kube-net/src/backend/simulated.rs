@@ -36,7 +36,7 @@ impl ProxyBackend for Simulated {
             for ip in &port.cluster_ips {
                 rules.element(TABLE, key(Some(*ip), port.name.protocol, port.port), targets(port.internal_policy));
             }
-            for ip in &port.external_ips {
+            for ip in port.outside_ips() {
                 rules.element(TABLE, key(Some(*ip), port.name.protocol, port.port), targets(port.external_policy));
             }
             if port.node_port != 0 {

@@ -154,3 +154,116 @@ fn a_slice_that_names_another_service_leaves_the_one_before() {
     check_relabelled(Some("gone"), &[]);
     check_relabelled(None, &[]);
 }
+
+/// The addresses of a Service from outside, by family: external IPs, load balancers, source ranges.
+#[track_caller]
+fn check_outside(spec: Value, ingress: Value, ipv6: bool, external: &[&str], balancers: &[&str], ranges: &[&str]) {
+    let mut made = json!({"clusterIPs": ["10.96.0.1", "fd00:96::1"], "ports": [{"port": 80}]});
+    for (key, value) in spec.as_object().unwrap() {
+        made[key] = value.clone();
+    }
+    let mut service = service(made);
+    service.status = Some(parse(json!({"loadBalancer": {"ingress": ingress}})));
+    let mut map = ServiceMap::new("here");
+    map.service_applied(&service);
+    let [port] = map.ports(ipv6).try_into().unwrap();
+    let text = |ips: &BTreeSet<IpAddr>| ips.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(text(&port.cluster_ips), [if ipv6 { "fd00:96::1" } else { "10.96.0.1" }]);
+    assert_eq!(text(&port.external_ips), external);
+    assert_eq!(text(&port.load_balancer_ips), balancers);
+    assert_eq!(port.source_ranges.iter().map(ToString::to_string).collect::<Vec<_>>(), ranges);
+}
+
+#[test]
+fn addresses_from_outside_belong_to_their_family() {
+    check_outside(json!({}), json!([]), false, &[], &[], &[]);
+    let both = json!({"externalIPs": ["203.0.113.1", "2001:db8::1", "nonsense"],
+        "loadBalancerSourceRanges": ["198.51.100.0/24", " 2001:db8:1::/48 ", "nonsense"]});
+    let ingress = json!([{"ip": "192.0.2.1"}, {"ip": "2001:db8::2"}, {"hostname": "lb.example.com"}]);
+    check_outside(both.clone(), ingress.clone(), false, &["203.0.113.1"], &["192.0.2.1"], &["198.51.100.0/24"]);
+    check_outside(both, ingress, true, &["2001:db8::1"], &["2001:db8::2"], &["2001:db8:1::/48"]);
+}
+
+#[test]
+fn a_balancer_that_is_a_proxy_is_not_short_circuited() {
+    let ingress = |mode| json!([{"ip": "192.0.2.1", "ipMode": mode}]);
+    check_outside(json!({}), ingress("VIP"), false, &[], &["192.0.2.1"], &[]);
+    check_outside(json!({}), ingress("Proxy"), false, &[], &[], &[]);
+}
+
+#[track_caller]
+fn check_affinity(spec: Value, expected: Affinity) {
+    let mut made = json!({"clusterIP": "10.96.0.1", "ports": [{"port": 80}]});
+    for (key, value) in spec.as_object().unwrap() {
+        made[key] = value.clone();
+    }
+    let mut map = ServiceMap::new("here");
+    map.service_applied(&service(made));
+    assert_eq!(map.ports(false)[0].affinity, expected);
+}
+
+#[test]
+fn affinity_has_its_own_time() {
+    let config = json!({"clientIP": {"timeoutSeconds": 60}});
+    check_affinity(json!({}), Affinity::None);
+    check_affinity(json!({"sessionAffinity": "None", "sessionAffinityConfig": config}), Affinity::None);
+    let minute = Affinity::ClientIp(Duration::from_secs(60));
+    check_affinity(json!({"sessionAffinity": "ClientIP", "sessionAffinityConfig": config}), minute);
+}
+
+#[test]
+fn endpoints_of_all_slices_come_together_once() {
+    let mut map = ServiceMap::new("here");
+    map.service_applied(&plain());
+    map.slice_applied(&slice(json!([
+        on("10.0.0.2", "there", true, true, false),
+        on("10.0.0.1", "here", true, true, false)
+    ])));
+    // An endpoint that moves from one slice to another is in both for a moment, and its states may differ.
+    let mut second =
+        slice(json!([on("10.0.0.1", "here", false, false, false), on("10.0.0.3", "here", true, true, false)]));
+    second.metadata.name = Some("web-def".to_owned());
+    map.slice_applied(&second);
+    // Names are no keys over namespaces, nor are addresses of the other family this one's.
+    let mut far = slice(json!([{"addresses": ["10.9.9.9"]}]));
+    far.metadata.namespace = Some("far".to_owned());
+    map.slice_applied(&far);
+    let mut six = slice(json!([{"addresses": ["fd00::1"]}]));
+    (six.metadata.name, six.address_type) = (Some("web-six".to_owned()), "IPv6".to_owned());
+    map.slice_applied(&six);
+    let ips = |map: &ServiceMap| -> Vec<String> {
+        map.ports(false)[0].cluster_endpoints.iter().map(|endpoint| endpoint.ip.to_string()).collect()
+    };
+    assert_eq!(ips(&map), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+    map.slice_deleted(&second);
+    assert_eq!(ips(&map), ["10.0.0.1", "10.0.0.2"]);
+}
+
+#[test]
+fn a_service_comes_and_goes_with_the_label_of_another_proxy() {
+    let mut map = ServiceMap::new("here");
+    assert!(map.service_applied(&plain()));
+    for label in [PROXY_NAME, HEADLESS] {
+        let mut foreign = plain();
+        foreign.metadata.labels = Some([(label.to_owned(), "x".to_owned())].into());
+        assert!(map.service_applied(&foreign), "its rules have to go");
+        assert!(map.ports(false).is_empty());
+        assert!(map.service_applied(&plain()), "and to come back");
+        assert_eq!(map.ports(false).len(), 1);
+    }
+}
+
+#[test]
+fn a_named_target_port_may_differ_from_pod_to_pod() {
+    let mut map = ServiceMap::new("here");
+    map.service_applied(&plain());
+    map.slice_applied(&slice(json!([{"addresses": ["10.0.0.1"]}])));
+    let mut second = slice(json!([{"addresses": ["10.0.0.2"]}]));
+    second.metadata.name = Some("web-def".to_owned());
+    second.ports =
+        Some(parse(json!([{"name": "", "protocol": "TCP", "port": 9090}, {"name": "", "protocol": "UDP", "port": 1}])));
+    map.slice_applied(&second);
+    let ports = map.ports(false);
+    let targets: Vec<String> = ports[0].cluster_endpoints.iter().map(|e| format!("{}:{}", e.ip, e.port)).collect();
+    assert_eq!(targets, ["10.0.0.1:8080", "10.0.0.2:9090"]);
+}

@@ -57,7 +57,7 @@ impl Nftables {
         }
         let balanced = self.balance(port, port.external_policy, rules);
         let external = balanced.map(|chain| self.external_chain(port, &chain, rules));
-        for ip in &port.external_ips {
+        for ip in port.outside_ips() {
             let key = format!("{ip} . {protocol} . {}", port.port);
             self.entry(port, external.as_deref(), port.external_policy, (SERVICES, NO_ENDPOINTS), key, rules);
         }
@@ -146,8 +146,8 @@ impl Nftables {
     fn external_chain(&self, port: &ServicePort, balanced: &str, rules: &mut RuleSet) -> String {
         let chain = format!("external-{}", short(port));
         let mut own = Vec::new();
-        if !port.source_ranges.is_empty() && !port.external_ips.is_empty() {
-            let ips: Vec<String> = port.external_ips.iter().map(ToString::to_string).collect();
+        if !port.source_ranges.is_empty() && !port.load_balancer_ips.is_empty() {
+            let ips: Vec<String> = port.load_balancer_ips.iter().map(ToString::to_string).collect();
             let ranges: Vec<String> = port.source_ranges.iter().map(ToString::to_string).collect();
             let family = self.ip();
             own.push(format!(

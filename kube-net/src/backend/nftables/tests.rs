@@ -20,6 +20,7 @@ fn port(endpoints: Vec<Endpoint>) -> ServicePort {
         },
         cluster_ips: BTreeSet::from(["10.96.0.10".parse().unwrap()]),
         external_ips: BTreeSet::new(),
+        load_balancer_ips: BTreeSet::new(),
         source_ranges: Vec::new(),
         port: 80,
         node_port: 0,
@@ -88,11 +89,18 @@ fn a_local_policy_keeps_the_clients_address_and_drops_without_local_endpoints() 
 #[test]
 fn load_balancer_sources_are_held_to_their_ranges() {
     let mut balanced = port(vec![endpoint("10.244.0.2", true)]);
-    balanced.external_ips = BTreeSet::from(["192.0.2.1".parse().unwrap()]);
+    balanced.load_balancer_ips = BTreeSet::from(["192.0.2.1".parse().unwrap()]);
+    balanced.external_ips = BTreeSet::from(["203.0.113.1".parse().unwrap()]);
     balanced.source_ranges = vec!["198.51.100.0/24".parse().unwrap()];
-    let rules = backend().render(&[balanced]);
+    let rules = backend().render(std::slice::from_ref(&balanced));
     let external = rules.chains.iter().find(|(name, _)| name.starts_with("external-")).unwrap().1;
-    assert_eq!(external[0], "ip daddr { 192.0.2.1 } ip saddr != { 198.51.100.0/24 } drop");
+    assert_eq!(external[0], "ip daddr { 192.0.2.1 } ip saddr != { 198.51.100.0/24 } drop", "external IPs are open");
+    let keys: Vec<String> = elements(&rules, SERVICES).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["10.96.0.10 . tcp . 80", "192.0.2.1 . tcp . 80", "203.0.113.1 . tcp . 80"]);
+
+    balanced.load_balancer_ips.clear();
+    let rules = backend().render(&[balanced]);
+    assert!(!rules.chains.values().flatten().any(|rule| rule.ends_with("drop")), "{rules:?}");
 }
 
 #[test]
