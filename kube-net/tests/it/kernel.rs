@@ -27,7 +27,7 @@ fn port(index: u8, endpoints: u8) -> ServicePort {
         node_port: 30_000 + u16::from(index),
         affinity: if index.is_multiple_of(2) { Affinity::ClientIp(Duration::from_secs(60)) } else { Affinity::None },
         internal_policy: TrafficPolicy::Cluster,
-        external_policy: TrafficPolicy::Cluster,
+        external_policy: if index.is_multiple_of(3) { TrafficPolicy::Local } else { TrafficPolicy::Cluster },
         local_endpoints: endpoints.clone(),
         cluster_endpoints: endpoints,
     }

@@ -50,41 +50,42 @@ impl Nftables {
         for ip in &port.cluster_ips {
             let key = format!("{ip} . {protocol} . {}", port.port);
             rules.element(CLUSTER_IPS, ip.to_string(), String::new());
-            self.entry(port, internal.as_deref(), port.internal_policy, (SERVICES, NO_ENDPOINTS), key, rules);
+            match &internal {
+                Some(chain) => rules.element(SERVICES, key, format!("goto {chain}")),
+                None => rules.element(NO_ENDPOINTS, key, refusal(!port.cluster_endpoints.is_empty())),
+            }
         }
         if !port.is_external() {
             return;
         }
-        let balanced = self.balance(port, port.external_policy, rules);
-        let external = balanced.map(|chain| self.external_chain(port, &chain, rules));
+        let chosen = self.balance(port, port.external_policy, rules);
+        let external = self.external_chain(port, chosen.as_deref(), rules);
         for ip in port.outside_ips() {
             let key = format!("{ip} . {protocol} . {}", port.port);
-            self.entry(port, external.as_deref(), port.external_policy, (SERVICES, NO_ENDPOINTS), key, rules);
+            self.outside_entry(external.as_deref(), chosen.is_some(), (SERVICES, NO_ENDPOINTS), key, rules);
         }
         if port.node_port != 0 {
             let key = format!("{protocol} . {}", port.node_port);
             let maps = (NODE_PORTS, NO_ENDPOINTS_NODE_PORTS);
-            self.entry(port, external.as_deref(), port.external_policy, maps, key, rules);
+            self.outside_entry(external.as_deref(), chosen.is_some(), maps, key, rules);
         }
     }
 
-    /// Where a packet for an address of the port goes: to its chain; without endpoints it is refused, and dropped where only
-    /// this node has none, so that a balancer outside tries another.
-    fn entry(
+    /// Where a packet for an address from outside goes. Under the policy `Local` there may be a chain although there are no
+    /// endpoints to choose from: it is for traffic from within, and what is left over is dropped.
+    fn outside_entry(
         &self,
-        port: &ServicePort,
         chain: Option<&str>,
-        policy: TrafficPolicy,
+        chosen: bool,
         (services, none): (&str, &str),
         key: String,
         rules: &mut RuleSet,
     ) {
-        match chain {
-            Some(chain) => rules.element(services, key, format!("goto {chain}")),
-            None if policy == TrafficPolicy::Local && !port.cluster_endpoints.is_empty() => {
-                rules.element(none, key, "drop".to_owned());
-            }
-            None => rules.element(none, key, "goto reject-chain".to_owned()),
+        if !chosen {
+            rules.element(none, key.clone(), refusal(chain.is_some()));
+        }
+        if let Some(chain) = chain {
+            rules.element(services, key, format!("goto {chain}"));
         }
     }
 
@@ -142,27 +143,37 @@ impl Nftables {
         chain
     }
 
-    /// What happens to traffic from outside before an endpoint is chosen.
-    fn external_chain(&self, port: &ServicePort, balanced: &str, rules: &mut RuleSet) -> String {
+    /// What happens to traffic for an address from outside before an endpoint is chosen by the chain `chosen`; none where
+    /// no endpoint is left anywhere.
+    fn external_chain(&self, port: &ServicePort, chosen: Option<&str>, rules: &mut RuleSet) -> Option<String> {
+        // Traffic from within the cluster is treated as if it had gone out to a balancer and come back: under any policy
+        // it may go to every endpoint.
+        let anywhere = self.balance(port, TrafficPolicy::Cluster, rules)?;
         let chain = format!("external-{}", short(port));
+        let family = self.ip();
         let mut own = Vec::new();
         if !port.source_ranges.is_empty() && !port.load_balancer_ips.is_empty() {
             let ips: Vec<String> = port.load_balancer_ips.iter().map(ToString::to_string).collect();
             let ranges: Vec<String> = port.source_ranges.iter().map(ToString::to_string).collect();
-            let family = self.ip();
             own.push(format!(
                 "{family} daddr {{ {} }} {family} saddr != {{ {} }} drop",
                 ips.join(", "),
                 ranges.join(", ")
             ));
         }
-        if port.external_policy == TrafficPolicy::Cluster {
+        match port.external_policy {
             // The endpoint may be on another node: the answer must come back through this one.
-            own.push("jump mark-for-masquerade".to_owned());
+            TrafficPolicy::Cluster => own.push("jump mark-for-masquerade".to_owned()),
+            TrafficPolicy::Local => {
+                own.extend(self.pod_cidr.map(|cidr| format!("{family} saddr {cidr} goto {anywhere}")));
+                // This node may have the balancer's address, and would take it for its own when it answers itself.
+                own.push("fib saddr type local jump mark-for-masquerade".to_owned());
+                own.push(format!("fib saddr type local goto {anywhere}"));
+            }
         }
-        own.push(format!("goto {balanced}"));
+        own.extend(chosen.map(|chosen| format!("goto {chosen}")));
         rules.chain(chain.clone(), own);
-        chain
+        Some(chain)
     }
 
     /// A transaction's lines for the chains, sets and elements in `new` and not in `old`.
@@ -205,6 +216,12 @@ impl Nftables {
             line(format_args!("delete set {table} {set}"));
         }
     }
+}
+
+/// What becomes of connections that no endpoint may have: refused, and dropped where only this node has no endpoints, so that
+/// a balancer outside tries another.
+fn refusal(elsewhere: bool) -> String {
+    if elsewhere { "drop".to_owned() } else { "goto reject-chain".to_owned() }
 }
 
 /// The part of a chain's name that tells a service port: readable, and short enough (nftables allows 127 bytes).

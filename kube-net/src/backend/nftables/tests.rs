@@ -70,20 +70,65 @@ fn without_endpoints_connections_are_refused() {
     assert!(rules.chains.is_empty());
 }
 
+/// The rules of the chain of the node port, each cut off before the hash of a chain's name.
+#[track_caller]
+fn check_external(backend: &Nftables, port: &ServicePort, expected: &[&str]) {
+    let rules = backend.render(std::slice::from_ref(port));
+    let [(_, verdict)] = elements(&rules, NODE_PORTS).try_into().unwrap();
+    let chain = rules.chains[verdict.strip_prefix("goto ").unwrap()].iter();
+    let cut = |rule: &String| match rule.split_once("goto ") {
+        Some((before, chain)) => format!("{before}goto {}", chain.split('-').next().unwrap()),
+        None => rule.clone(),
+    };
+    assert_eq!(chain.map(cut).collect::<Vec<_>>(), expected);
+}
+
 #[test]
-fn a_local_policy_keeps_the_clients_address_and_drops_without_local_endpoints() {
+fn a_local_policy_keeps_the_clients_address_but_for_what_comes_from_within() {
     let mut local = port(vec![endpoint("10.244.0.2", true), endpoint("10.244.1.2", false)]);
     local.node_port = 30080;
+    check_external(&backend(), &local, &["jump mark-for-masquerade", "goto service"]);
+
     local.external_policy = TrafficPolicy::Local;
-    let rules = backend().render(std::slice::from_ref(&local));
-    let [(_, verdict)] = elements(&rules, NODE_PORTS).try_into().unwrap();
-    let external = &rules.chains[verdict.strip_prefix("goto ").unwrap()];
-    assert_eq!(external.len(), 1, "no masquerading: {external:?}");
-    assert!(external[0].starts_with("goto local-"));
+    let pods = "ip saddr 10.244.0.0/16 goto service";
+    let node = ["fib saddr type local jump mark-for-masquerade", "fib saddr type local goto service"];
+    check_external(&backend(), &local, &[pods, node[0], node[1], "goto local"]);
+    check_external(&Nftables::new(false, None), &local, &[node[0], node[1], "goto local"]);
 
     local.local_endpoints.clear();
-    let rules = backend().render(&[local]);
-    assert_eq!(elements(&rules, NO_ENDPOINTS_NODE_PORTS), [("tcp . 30080".to_owned(), "drop".to_owned())]);
+    check_external(&backend(), &local, &[pods, node[0], node[1]]);
+}
+
+/// What becomes of connections to the cluster IP and to the node port that no endpoint may have.
+#[track_caller]
+fn check_refused(internal: TrafficPolicy, external: TrafficPolicy, local: bool, expected: [Option<&str>; 2]) {
+    let mut port = port(vec![endpoint("10.244.1.2", local)]);
+    (port.internal_policy, port.external_policy, port.node_port) = (internal, external, 30080);
+    let rules = backend().render(&[port]);
+    let verdict = |map| elements(&rules, map).pop().map(|(_, verdict)| verdict);
+    let seen = [verdict(NO_ENDPOINTS), verdict(NO_ENDPOINTS_NODE_PORTS)];
+    assert_eq!(seen.each_ref().map(Option::as_deref), expected);
+}
+
+#[test]
+fn without_local_endpoints_connections_are_dropped_for_another_node_to_answer() {
+    use TrafficPolicy::{Cluster, Local};
+    check_refused(Cluster, Cluster, false, [None, None]);
+    check_refused(Cluster, Local, false, [None, Some("drop")]);
+    check_refused(Local, Cluster, false, [Some("drop"), None]);
+    check_refused(Local, Local, false, [Some("drop"), Some("drop")]);
+    check_refused(Local, Local, true, [None, None]);
+}
+
+#[test]
+fn an_internal_policy_does_not_bind_traffic_from_outside() {
+    let mut port = port(vec![endpoint("10.244.0.2", true), endpoint("10.244.1.2", false)]);
+    (port.internal_policy, port.node_port) = (TrafficPolicy::Local, 30080);
+    let rules = backend().render(std::slice::from_ref(&port));
+    let [(_, verdict)] = elements(&rules, SERVICES).try_into().unwrap();
+    let balance = rules.chains[verdict.strip_prefix("goto ").unwrap()].last().unwrap();
+    assert!(balance.starts_with("numgen random mod 1 vmap"), "{balance}");
+    check_external(&backend(), &port, &["jump mark-for-masquerade", "goto service"]);
 }
 
 #[test]
@@ -142,4 +187,86 @@ fn ipv6_is_written_as_ipv6() {
     let rules = Nftables::new(true, None).render(&[six]);
     assert_eq!(elements(&rules, SERVICES)[0].0, "fd00:96::a . tcp . 80");
     assert!(rules.chains.values().flatten().any(|rule| rule == "meta l4proto tcp dnat to [fd00::2]:8080"));
+}
+
+#[test]
+fn every_protocol_has_its_own_port_number() {
+    let ports: Vec<ServicePort> = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
+        .into_iter()
+        .map(|protocol| {
+            let mut port = port(vec![endpoint("10.244.0.2", true)]);
+            (port.name.protocol, port.node_port) = (protocol, 30080);
+            port
+        })
+        .collect();
+    let rules = backend().render(&ports);
+    let keys = |map| elements(&rules, map).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    assert_eq!(keys(SERVICES), ["10.96.0.10 . sctp . 80", "10.96.0.10 . tcp . 80", "10.96.0.10 . udp . 80"]);
+    assert_eq!(keys(NODE_PORTS), ["sctp . 30080", "tcp . 30080", "udp . 30080"]);
+    let targets: BTreeSet<&str> =
+        rules.chains.values().flatten().filter(|rule| rule.contains("dnat")).map(String::as_str).collect();
+    let expected = ["sctp", "tcp", "udp"].map(|protocol| format!("meta l4proto {protocol} dnat to 10.244.0.2:8080"));
+    assert_eq!(targets, expected.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn a_client_with_affinity_is_looked_up_before_dice_are_thrown() {
+    let mut sticky = port(vec![endpoint("10.244.0.2", true), endpoint("10.244.1.2", false)]);
+    sticky.affinity = Affinity::ClientIp(Duration::from_secs(60));
+    let rules = backend().render(&[sticky]);
+    let (_, chain) = rules.chains.iter().find(|(name, _)| name.starts_with("service-")).unwrap();
+    let [_masquerade, first, second, dice] = chain.as_slice() else { panic!("{chain:?}") };
+    for rule in [first, second] {
+        assert!(rule.starts_with("ip saddr @affinity-") && rule.contains("-60 goto endpoint-"), "{rule}");
+    }
+    assert!(dice.starts_with("numgen random mod 2"), "{dice}");
+    assert_eq!(rules.sets.len(), 2, "each endpoint remembers its own clients");
+}
+
+#[test]
+fn a_pod_may_reach_itself_through_its_service() {
+    let rules = backend().render(&[port(vec![endpoint("10.244.0.2", true)])]);
+    let (_, chain) = rules.chains.iter().find(|(name, _)| name.starts_with("endpoint-")).unwrap();
+    assert_eq!(chain[0], "ip saddr 10.244.0.2 jump mark-for-masquerade");
+}
+
+/// The lines of a change that are not about chains.
+#[track_caller]
+fn check_difference(change: impl FnOnce(&mut ServicePort), expected: &[&str]) {
+    let mut port = port(vec![endpoint("10.244.0.2", true), endpoint("10.244.1.2", false)]);
+    port.node_port = 30080;
+    let old = backend().render(std::slice::from_ref(&port));
+    change(&mut port);
+    let text = backend().difference(&old, &backend().render(&[port]));
+    let lines = text.lines().filter(|line| line.contains(" element "));
+    let seen: Vec<&str> = lines.map(|line| line.split(" : ").next().unwrap().trim_end_matches(" }")).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_change_touches_what_it_concerns() {
+    check_difference(|_| {}, &[]);
+    check_difference(|port| port.cluster_endpoints.truncate(1), &[]);
+    let (gone, added) = (
+        "delete element ip kube-proxy service-nodeports { tcp . 30080",
+        "add element ip kube-proxy service-nodeports { tcp . 30081",
+    );
+    check_difference(|port| port.node_port = 30081, &[gone, added]);
+    let ip = "203.0.113.7".parse().unwrap();
+    check_difference(
+        |port| port.external_ips = BTreeSet::from([ip]),
+        &["add element ip kube-proxy service-ips { 203.0.113.7 . tcp . 80"],
+    );
+    check_difference(
+        |port| {
+            port.cluster_endpoints.clear();
+            port.local_endpoints.clear();
+        },
+        &[
+            "delete element ip kube-proxy service-ips { 10.96.0.10 . tcp . 80",
+            gone,
+            "add element ip kube-proxy no-endpoint-nodeports { tcp . 30080",
+            "add element ip kube-proxy no-endpoint-services { 10.96.0.10 . tcp . 80",
+        ],
+    );
 }
