@@ -115,12 +115,16 @@ impl Plugins {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Asks whether the attachment is as `result` says.
+    /// Asks whether the attachment is as `result` says; of a list with `disableCheck` nothing is asked.
     ///
     /// # Errors
     /// When it is not.
     pub async fn check(&self, conflist: &Value, attachment: &Attachment, result: &Value) -> Result<(), Error> {
-        for plugin in plugins(conflist)? {
+        let plugins = plugins(conflist)?;
+        if conflist["disableCheck"] == json!(true) {
+            return Ok(());
+        }
+        for plugin in plugins {
             let config = plugin_config(conflist, plugin, attachment, result);
             self.call("CHECK", plugin, &config, attachment).await?;
         }
@@ -284,6 +288,22 @@ mod tests {
         assert!(matches!(error, Error::Failed { code: 11, .. }));
         // The other plugin is not there; both are told to let go nevertheless.
         assert!(plugins.delete(&list(), &attachment(), &Value::Null).await.is_err());
+        assert_eq!(log(&directory).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_check_asks_each_plugin_unless_the_list_says_not_to() {
+        let directory = directory(&[("one", ""), ("two", "echo '{\"code\":7,\"msg\":\"gone\"}'; exit 1")]);
+        let plugins = Plugins::new(vec![directory.path().into()]);
+        let result = json!({"ips": [2]});
+        let mut list = list();
+        let error = plugins.check(&list, &attachment(), &result).await.expect_err("the second says no");
+        assert_eq!(error.to_string(), "the CNI plugin \"two\" failed to CHECK: gone");
+        let asked = log(&directory);
+        assert!(asked[0].starts_with("one CHECK") && asked[1].starts_with("two CHECK"), "{asked:?}");
+        assert!(asked[1].contains(r#""prevResult":{"ips":[2]}"#), "{}", asked[1]);
+        list["disableCheck"] = json!(true);
+        plugins.check(&list, &attachment(), &result).await.expect("nothing is asked");
         assert_eq!(log(&directory).len(), 2);
     }
 
