@@ -307,6 +307,61 @@ mod tests {
         assert_eq!(log(&directory).len(), 2);
     }
 
+    /// What a failing plugin's output is told as.
+    async fn failure(script: &str) -> (u64, String) {
+        let directory = directory(&[("one", script)]);
+        let plugins = Plugins::new(vec![directory.path().into()]);
+        match plugins.add(&list(), &attachment()).await.expect_err("it fails") {
+            Error::Failed { code, message, .. } => (code, message),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_breaks_is_quoted_as_well_as_possible() {
+        assert_eq!(
+            failure("echo '{\"code\":4,\"msg\":\"no such bridge\"}'; exit 1").await,
+            (4, "no such bridge".into())
+        );
+        assert_eq!(failure("echo panic >&2; exit 2").await, (0, "panic".into()));
+        assert_eq!(failure("echo not json; echo panic >&2; exit 2").await, (0, "panic".into()));
+        assert_eq!(failure("exit 3").await, (0, String::new()));
+    }
+
+    #[tokio::test]
+    async fn what_fails_midway_leaves_the_rest_uncalled_and_can_be_undone() {
+        let directory = directory(&[("one", "[ $CNI_COMMAND = DEL ] || exit 1"), ("two", "")]);
+        let plugins = Plugins::new(vec![directory.path().into()]);
+        plugins.add(&list(), &attachment()).await.expect_err("the first fails");
+        plugins.delete(&list(), &attachment(), &Value::Null).await.expect("undone");
+        let called: Vec<String> = log(&directory).iter().map(|line| line[..7].to_owned()).collect();
+        assert_eq!(called, ["one ADD", "two DEL", "one DEL"]);
+        assert!(!log(&directory)[1].contains("prevResult"), "there was no result");
+    }
+
+    #[tokio::test]
+    async fn the_first_directory_wins_and_plugins_are_told_of_all() {
+        let (first, second) =
+            (directory(&[("one", "echo \"$CNI_PATH\" >&2; exit 1")]), directory(&[("one", ""), ("two", "")]));
+        let paths = vec![first.path().to_owned(), second.path().to_owned()];
+        let joined = std::env::join_paths(&paths).expect("paths").into_string().expect("text");
+        match Plugins::new(paths).add(&list(), &attachment()).await.expect_err("it fails") {
+            Error::Failed { message, .. } => assert_eq!(message, joined),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_told_its_own_part_of_the_list() {
+        let list = json!({"cniVersion": "0.4.0", "name": "net", "plugins": [{"type": "one", "mtu": 9}]});
+        let mut wanting = list["plugins"][0].clone();
+        wanting["capabilities"] = json!({"portMappings": false, "bandwidth": true, "dns": true});
+        let config = plugin_config(&list, &wanting, &attachment(), &Value::Null);
+        let expected =
+            json!({"cniVersion": "0.4.0", "name": "net", "type": "one", "mtu": 9, "runtimeConfig": {"bandwidth": {}}});
+        assert_eq!(config, expected, "what is switched off or not there is not given");
+    }
+
     #[tokio::test]
     async fn bad_configurations_are_refused() {
         let plugins = Plugins::new(vec!["/nonexistent".into()]);
