@@ -18,7 +18,7 @@ use super::observed::Observed;
 use super::sources;
 use crate::agent::shared::Shared;
 use crate::runtime::container::Mount;
-use crate::runtime::{ContainerState, Error, SandboxConfig};
+use crate::runtime::{Error, SandboxConfig};
 use crate::volumes::mounts;
 use crate::volumes::projection::{self, Tokens};
 
@@ -147,9 +147,8 @@ impl Actions<'_> {
     pub(crate) async fn start(&self, name: &str, attempt: u32, memory: &mut Memory) {
         let Some(member) = members::find(spec_of(self.pod), name) else { return };
         let Some(sandbox) = self.observed.sandbox() else { return };
-        if let Some(seen) = self.observed.latest(name).filter(|seen| seen.status.state == ContainerState::Exited) {
-            let ended = seen.status.finished_at.unwrap_or(seen.status.created_at);
-            memory.crashes.entry(name.to_owned()).or_default().next(ended, self.shared.now());
+        if let Some(seen) = self.observed.ended(name) {
+            memory.crashes.entry(name.to_owned()).or_default().next(seen.status.ended_at(), self.shared.now());
         }
         let config = configuration::sandbox(self.pod, sandbox.attempt, &self.shared.defaults);
         let made = self.create(&member, &sandbox.id, &config, &sandbox.ips, attempt, memory).await;

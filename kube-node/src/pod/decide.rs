@@ -260,7 +260,7 @@ fn advance(pod: &Pod, member: &Member<'_>, observed: &Observed, memory: &mut Mem
             start(name, seen.status.attempt, memory, now, plan);
         }
         ContainerState::Created => start(name, next, memory, now, plan),
-        ContainerState::Running if current => supervise(pod, member, seen, memory, plan),
+        ContainerState::Running if current => supervise(pod, member, seen, observed, memory, now, plan),
         ContainerState::Running | ContainerState::Unknown => {
             plan.steps.push(stop(seen, GRACE_MIN, format!("Stopping container {name}"), false));
         }
@@ -270,7 +270,7 @@ fn advance(pod: &Pod, member: &Member<'_>, observed: &Observed, memory: &mut Mem
             if !first_of_sandbox && !members::restarts(member, spec_of(pod), code) {
                 return;
             }
-            let ended = seen.status.finished_at.unwrap_or(seen.status.created_at);
+            let ended = seen.status.ended_at();
             let backoff = memory.crashes.entry(name.clone()).or_default();
             if let Some((delay, until)) = backoff.waiting(ended, now) {
                 let message = format!(
@@ -297,31 +297,49 @@ fn start(name: &str, attempt: u32, memory: &Memory, now: Timestamp, plan: &mut P
     }
 }
 
-/// Stops a running container whose probe has failed or whose image has been changed.
-fn supervise(pod: &Pod, member: &Member<'_>, seen: &ObservedContainer, memory: &Memory, plan: &mut Plan) {
+/// Stops a running container whose probe has failed or whose image has been changed, and starts it again: for a new image
+/// whatever the restart policy says, for a probe unless that is never to restart, whichever code it ends with.
+fn supervise(
+    pod: &Pod,
+    member: &Member<'_>,
+    seen: &ObservedContainer,
+    observed: &Observed,
+    memory: &Memory,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
     let name = &member.spec.name;
     let made_from = seen.status.annotations.get(HASH_ANNOTATION);
     if made_from.is_some_and(|hash| *hash != members::hash(member.spec)) {
-        plan.steps.push(stop(
-            seen,
-            members::grace(pod),
-            format!("Container {name} definition changed, will be restarted"),
-            true,
-        ));
+        let message = format!("Container {name} definition changed, will be restarted");
+        plan.steps.push(stop(seen, members::grace(pod), message, true));
+        start_again(seen, observed, memory, now, plan);
         return;
     }
-    if let Some(kind) = memory.probes.condemned(&seen.status.id) {
-        let restarts = members::restarts(member, spec_of(pod), 137);
-        let after = if restarts { ", will be restarted" } else { "" };
-        let message = format!("Container {name} failed {} probe{after}", word(kind).to_lowercase());
-        let probe = match kind {
-            crate::runtime::ProbeKind::Startup => &member.spec.startup_probe,
-            _ => &member.spec.liveness_probe,
-        };
-        let own = probe.as_ref().and_then(|probe| probe.termination_grace_period_seconds);
-        let grace =
-            own.and_then(|own| u64::try_from(own).ok()).map_or_else(|| members::grace(pod), Duration::from_secs);
-        plan.steps.push(stop(seen, grace, message, true));
+    let Some(kind) = memory.probes.condemned(&seen.status.id) else { return };
+    let restarts = members::restarts(member, spec_of(pod), 137);
+    let after = if restarts { ", will be restarted" } else { "" };
+    let message = format!("Container {name} failed {} probe{after}", word(kind).to_lowercase());
+    let probe = match kind {
+        crate::runtime::ProbeKind::Startup => &member.spec.startup_probe,
+        _ => &member.spec.liveness_probe,
+    };
+    let own = probe.as_ref().and_then(|probe| probe.termination_grace_period_seconds);
+    let grace = own.and_then(|own| u64::try_from(own).ok()).map_or_else(|| members::grace(pod), Duration::from_secs);
+    plan.steps.push(stop(seen, grace, message, true));
+    if restarts {
+        start_again(seen, observed, memory, now, plan);
+    }
+}
+
+/// Starts a container again once it has been stopped, unless the back-off since the one before it asks to wait.
+fn start_again(seen: &ObservedContainer, observed: &Observed, memory: &Memory, now: Timestamp, plan: &mut Plan) {
+    let name = &seen.status.name;
+    let waits = observed.ended(name).is_some_and(|before| {
+        memory.crashes.get(name).is_some_and(|backoff| backoff.waiting(before.status.ended_at(), now).is_some())
+    });
+    if !waits {
+        start(name, seen.status.attempt + 1, memory, now, plan);
     }
 }
 

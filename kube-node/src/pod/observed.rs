@@ -62,6 +62,13 @@ impl Observed {
         self.latest(name).filter(|container| container.sandbox_id == sandbox.id)
     }
 
+    /// The newest container of a name that has ended.
+    #[must_use]
+    pub fn ended(&self, name: &str) -> Option<&ObservedContainer> {
+        let has_ended = |container: &&ObservedContainer| container.status.state == ContainerState::Exited;
+        self.containers.iter().filter(has_ended).find(|container| container.status.name == name)
+    }
+
     /// Containers that run, or may.
     pub fn running(&self) -> impl Iterator<Item = &ObservedContainer> {
         self.containers

@@ -211,6 +211,14 @@ pub struct ContainerStatus {
     pub log_path: String,
 }
 
+impl ContainerStatus {
+    /// When it ended; when it was made, where the runtime does not say.
+    #[must_use]
+    pub fn ended_at(&self) -> Timestamp {
+        self.finished_at.unwrap_or(self.created_at)
+    }
+}
+
 /// What a container uses now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerStats {

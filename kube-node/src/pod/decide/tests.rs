@@ -5,7 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
 use crate::pod::fixture::{at, container, observed, pod, sandbox, sidecar};
-use crate::pod::probes::{Key, Outcome};
+use crate::pod::probes::Outcome;
+use crate::runtime::ProbeKind;
 
 /// The steps in short: `+name/attempt` start, `-id` stop, `x id` remove, `S attempt` sandbox, `s id`, `xs id`, `F`.
 fn short(plan: &Plan) -> String {
@@ -121,28 +122,61 @@ fn crashes_wait_longer_and_longer() {
     assert_eq!(short(&decide(&pod, &observed, &mut memory, false, at(13))), "+a/2");
 }
 
-#[test]
-fn a_failed_liveness_probe_ends_the_container() {
+/// A container whose probe of this kind has failed, what the runtime shows of it, and the plan: its steps and the words
+/// of the event.
+#[track_caller]
+fn check_condemned(kind: ProbeKind, policy: &str, own_grace: Option<i64>, containers: &[&str], expected: (&str, &str)) {
+    let probe = Probe { failure_threshold: Some(1), termination_grace_period_seconds: own_grace, ..Probe::default() };
     let mut sick = container("a");
-    sick.liveness_probe = Some(Probe { failure_threshold: Some(1), ..Probe::default() });
-    let pod = pod("Always", vec![], vec![sick]);
+    match kind {
+        ProbeKind::Startup => sick.startup_probe = Some(probe),
+        _ => sick.liveness_probe = Some(probe),
+    }
+    let pod = pod(policy, vec![], vec![sick]);
     let mut memory = Memory::default();
-    let observed = observed(&["a +"]);
-    let (due, _) = memory.probes.due(&pod, &observed, at(3));
-    let key = Key { container_id: "a-0".into(), kind: crate::runtime::ProbeKind::Liveness };
-    assert_eq!(due[0].key, key);
-    memory.probes.note(&key, &due[0].probe, &Outcome::Failure("no".into()));
-    let plan = decide(&pod, &observed, &mut memory, false, at(3));
-    assert_eq!(short(&plan), "-a-0@30");
-    let Step::Stop { message, .. } = &plan.steps[0] else { panic!("a stop") };
-    assert_eq!(message, "Container a failed liveness probe, will be restarted");
+    // The instance before was started after a failure, which makes the next one wait for 10 s.
+    memory.crashes.entry("a".into()).or_default().next(at(0), at(0));
+    let observed = observed(containers);
+    let (due, _) = memory.probes.due(&pod, &observed, at(20));
+    memory.probes.note(&due[0].key, &due[0].probe, &Outcome::Failure("no".into()));
+    let plan = decide(&pod, &observed, &mut memory, false, at(20));
+    let Step::Stop { message, hook: true, .. } = &plan.steps[0] else { panic!("a stop with its hook: {plan:?}") };
+    assert_eq!((short(&plan).as_str(), message.as_str()), expected);
 }
 
 #[test]
-fn a_new_image_restarts_the_container() {
+fn a_failed_probe_ends_the_container_and_starts_it_again() {
+    use ProbeKind::{Liveness, Startup};
+    let again = "Container a failed liveness probe, will be restarted";
+    check_condemned(Liveness, "Always", None, &["a +"], ("-a-0@30 +a/1", again));
+    // Whatever code it ends with: a server that ends in peace when asked to has not succeeded.
+    check_condemned(Liveness, "OnFailure", None, &["a +"], ("-a-0@30 +a/1", again));
+    check_condemned(Liveness, "Never", None, &["a +"], ("-a-0@30", "Container a failed liveness probe"));
+    check_condemned(Startup, "Never", None, &["a +"], ("-a-0@30", "Container a failed startup probe"));
+    let startup = "Container a failed startup probe, will be restarted";
+    check_condemned(Startup, "Always", Some(5), &["a +"], ("-a-0@5 +a/1", startup));
+    check_condemned(Liveness, "Always", Some(60), &["a +"], ("-a-0@60 +a/1", again));
+}
+
+#[test]
+fn a_container_that_fails_its_probe_soon_after_a_start_waits() {
+    // The instance before ended at second 2; the wait is over at second 12.
+    let again = "Container a failed liveness probe, will be restarted";
+    check_condemned(ProbeKind::Liveness, "Always", None, &["a/1 +", "a/0 1"], ("-a-1@30 +a/2", again));
+    // One that ended at second 17 makes it wait until second 27.
+    check_condemned(ProbeKind::Liveness, "Always", None, &["a/16 +", "a/15 1"], ("-a-16@30", again));
+}
+
+#[test]
+fn a_new_image_restarts_the_container_under_any_policy() {
     let mut changed = container("a");
     changed.image = Some("busybox:2".into());
-    check(&pod("Always", vec![], vec![changed]), &["a +"], "-a-0@30");
+    for policy in ["Always", "OnFailure", "Never"] {
+        let pod = pod(policy, vec![], vec![changed.clone(), container("b")]);
+        check(&pod, &["a +", "b +"], "-a-0@30 +a/1");
+    }
+    // One that had ended before is none of a new image's business.
+    check(&pod("Never", vec![], vec![changed, container("b")]), &["a 0", "b +"], "");
 }
 
 #[test]
