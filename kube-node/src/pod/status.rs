@@ -53,11 +53,14 @@ pub fn status(pod: &Pod, inputs: &Situation<'_>) -> PodStatus {
             .map(|member| container_status(pod, member, old.get(member.spec.name.as_str()).copied(), inputs, has_init))
             .collect()
     };
-    let init = of(members::initial(spec).collect(), &old.init_container_statuses);
+    let mut init = of(members::initial(spec).collect(), &old.init_container_statuses);
     let mut main = of(members::main(spec).collect(), &old.container_statuses);
     main.sort_by(|a, b| a.name.cmp(&b.name));
     let initialized = any_main_started(&main);
     let mut phase = phase(spec, &init, &main, inputs.ending, initialized);
+    if inputs.ending && inputs.observed.running().next().is_none() {
+        phase = close(phase, &mut init, &mut main);
+    }
     let mut words = (api.reason.clone(), api.message.clone());
     if let Some(verdict) = &inputs.memory.verdict {
         phase = Phase::Failed;
@@ -97,6 +100,41 @@ pub fn status(pod: &Pod, inputs: &Situation<'_>) -> PodStatus {
         start_time: old.start_time.clone().or(api.start_time.clone()).or_else(|| Some(time(inputs.now))),
         qos_class: api.qos_class.clone().or_else(|| Some(super::qos::class(spec).as_str().into())),
         ..api
+    }
+}
+
+/// The last word on a pod of which nothing runs and nothing will: a phase that is final, and an end of every container that
+/// had its turn. Whoever waits for a deleted pod, as a Job does, waits for that phase (KEP-3329). Source: `TerminatePod` of
+/// `pkg/kubelet/status/status_manager.go`.
+fn close(phase: Phase, init: &mut [ContainerStatus], main: &mut [ContainerStatus]) -> Phase {
+    let ended = |state: &Option<ContainerState>| state.as_ref().and_then(|state| state.terminated.clone());
+    let began = |status: &ContainerStatus| {
+        ended(&status.last_state).is_some() || status.state.as_ref().is_some_and(|state| state.waiting.is_none())
+    };
+    let initialized = match init.last() {
+        None => true,
+        Some(last) => {
+            let done = [ended(&last.state), ended(&last.last_state)];
+            main.iter().any(began) || done.into_iter().flatten().any(|end| end.exit_code == 0)
+        }
+    };
+    // The first init container has had its turn in any case.
+    let turns = init.iter().rposition(began).unwrap_or(0).saturating_add(1).min(init.len());
+    let main = if initialized { main } else { &mut [] };
+    for status in init[..turns].iter_mut().chain(main).filter(|status| ended(&status.state).is_none()) {
+        let lost = unknown_end("The container could not be located when the pod was terminated");
+        status.state = Some(ContainerState { terminated: Some(lost), ..ContainerState::default() });
+    }
+    if phase == Phase::Succeeded { phase } else { Phase::Failed }
+}
+
+/// The end of a container of which nothing is known.
+fn unknown_end(message: &str) -> ContainerStateTerminated {
+    ContainerStateTerminated {
+        reason: Some("ContainerStatusUnknown".into()),
+        message: Some(message.into()),
+        exit_code: 137,
+        ..ContainerStateTerminated::default()
     }
 }
 
@@ -237,14 +275,9 @@ fn absent(pod: &Pod, container: &Container, old: Option<&ContainerStatus>, has_i
     status.last_state.clone_from(&old.last_state);
     let ran = old.state.as_ref().is_some_and(|state| state.running.is_some());
     if ran && status.last_state.as_ref().is_none_or(|last| last.terminated.is_none()) {
-        let lost = ContainerStateTerminated {
-            reason: Some("ContainerStatusUnknown".into()),
-            message: Some(
-                "The container could not be located when the pod was deleted.  The container used to be Running".into(),
-            ),
-            exit_code: 137,
-            ..ContainerStateTerminated::default()
-        };
+        let lost = unknown_end(
+            "The container could not be located when the pod was deleted.  The container used to be Running",
+        );
         status.last_state = Some(ContainerState { terminated: Some(lost), ..ContainerState::default() });
         if pod.metadata.deletion_timestamp.is_none() {
             status.restart_count += 1;

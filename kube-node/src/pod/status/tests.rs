@@ -175,3 +175,61 @@ fn a_container_that_vanished_while_running_counts_as_lost() {
     let last = seen.last_state.as_ref().and_then(|state| state.terminated.as_ref()).expect("an end");
     assert_eq!((last.exit_code, last.reason.as_deref()), (137, Some("ContainerStatusUnknown")));
 }
+
+/// The final status of a pod of which nothing runs any more: its phase, and by container `code` where it has ended and `?`
+/// where it waits.
+#[track_caller]
+fn check_closed(pod: &Pod, containers: &[&str], failure: Option<&str>, expected: (&str, &str)) {
+    let mut memory = Memory::default();
+    if let Some(name) = failure {
+        let failure = Failure { reason: "ImagePullBackOff".into(), message: String::new(), at: at(40) };
+        memory.failures.insert(name.into(), failure);
+    }
+    let status = of(pod, &observed(containers), &memory, true);
+    let all = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+    let ends = all.map(|container| match container.state.as_ref().and_then(|state| state.terminated.as_ref()) {
+        Some(end) => format!("{}={}", container.name, end.exit_code),
+        None => format!("{}=?", container.name),
+    });
+    let ends: Vec<String> = ends.collect();
+    assert_eq!((status.phase.as_deref().unwrap_or_default(), ends.join(" ").as_str()), expected);
+}
+
+#[test]
+fn a_pod_that_was_ended_has_a_final_phase() {
+    let one = pod("Always", vec![], vec![container("a")]);
+    check_closed(&one, &[], None, ("Failed", "a=137"));
+    check_closed(&one, &["a -"], None, ("Failed", "a=137"));
+    check_closed(&one, &[], Some("a"), ("Failed", "a=137"));
+    check_closed(&one, &["a 143"], None, ("Failed", "a=143"));
+    check_closed(&one, &["a 0"], None, ("Succeeded", "a=0"));
+    let two = pod("Always", vec![], vec![container("a"), container("b")]);
+    check_closed(&two, &["a 0"], Some("b"), ("Failed", "a=0 b=137"));
+    check_closed(&two, &["b 0", "a 0"], None, ("Succeeded", "a=0 b=0"));
+    check_closed(&two, &["b 0", "a 1"], None, ("Failed", "a=1 b=0"));
+    // While one of them runs, nothing is final.
+    check_closed(&two, &["a +"], Some("b"), ("Pending", "a=? b=?"));
+    check_closed(&two, &["b +", "a 0"], None, ("Running", "a=0 b=?"));
+}
+
+#[test]
+fn containers_whose_turn_never_came_are_left_waiting_at_the_end() {
+    let pod = pod("Always", vec![container("i"), container("j"), container("k")], vec![container("a")]);
+    check_closed(&pod, &[], None, ("Failed", "i=137 j=? k=? a=?"));
+    check_closed(&pod, &["i 1"], None, ("Failed", "i=1 j=? k=? a=?"));
+    check_closed(&pod, &["j 143", "i 0"], None, ("Failed", "i=0 j=143 k=? a=?"));
+    // The last init container has succeeded: it was the main container's turn.
+    check_closed(&pod, &["k 0", "j 0", "i 0"], None, ("Failed", "i=0 j=0 k=0 a=137"));
+    check_closed(&pod, &["a 0", "k 0", "j 0", "i 0"], None, ("Succeeded", "i=0 j=0 k=0 a=0"));
+}
+
+#[test]
+fn an_end_that_nobody_saw_says_so() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let status = of(&pod, &observed(&[]), &Memory::default(), true);
+    let container = &status.container_statuses.as_ref().expect("statuses")[0];
+    let end = container.state.as_ref().and_then(|state| state.terminated.as_ref()).expect("an end");
+    assert_eq!(end.reason.as_deref(), Some("ContainerStatusUnknown"));
+    assert_eq!(end.message.as_deref(), Some("The container could not be located when the pod was terminated"));
+    assert_eq!(condition(&status, "Ready").reason.as_deref(), Some("PodFailed"));
+}
