@@ -1,5 +1,7 @@
 //! Where containers see volumes: pure, but for [`VolumeMount::resolve`].
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -81,11 +83,10 @@ pub fn mounts(
             .iter()
             .find(|volume| volume.name == mount.name)
             .ok_or_else(|| ConfigError(format!("volume {:?} of the mount is not in the pod", mount.name)))?;
-        let sub_path = match (&mount.sub_path, &mount.sub_path_expr) {
-            (Some(path), _) => path.clone(),
-            (None, Some(path)) => {
-                expand(path, |name| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()))
-            }
+        let given = |path: &Option<String>| path.clone().filter(|path| !path.is_empty());
+        let sub_path = match (given(&mount.sub_path), given(&mount.sub_path_expr)) {
+            (Some(path), _) => path,
+            (None, Some(path)) => expanded(&path, env)?,
             (None, None) => String::new(),
         };
         if sub_path.starts_with('/') || sub_path.split('/').any(|part| part == "..") {
@@ -105,6 +106,21 @@ pub fn mounts(
         out.push(VolumeMount { mount: whole, volume: volume.name.clone(), sub_path });
     }
     Ok(out)
+}
+
+/// What `subPathExpr` stands for. A variable without a value is an error: containers that were to have a directory each
+/// would share one.
+fn expanded(path: &str, env: &[(String, String)]) -> Result<String, ConfigError> {
+    let missing = RefCell::new(BTreeSet::new());
+    let value = expand(path, |name| {
+        let value = env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        if value.is_none_or(str::is_empty) {
+            missing.borrow_mut().insert(name.to_owned());
+        }
+        value
+    });
+    let missing: Vec<String> = missing.into_inner().into_iter().collect();
+    if missing.is_empty() { Ok(value) } else { Err(ConfigError(format!("missing value for {}", missing.join(", ")))) }
 }
 
 /// What is said of a sub-path that cannot be mounted.
@@ -130,7 +146,8 @@ mod tests {
         let mut pod = pod("Always", vec![], vec![]);
         let volumes = r#"[{"name":"e","emptyDir":{}},{"name":"h","hostPath":{"path":"/srv"}},{"name":"c","configMap":{"name":"cm"}}]"#;
         pod.spec.as_mut().expect("spec").volumes = Some(serde_json::from_str(volumes).expect("volumes"));
-        let env = [("X".to_owned(), "sub".to_owned())];
+        let env =
+            [("X", "sub"), ("Y", "../up"), ("EMPTY", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let made = mounts(Path::new("/r"), &pod, &container, &env).map(|mut mounts| mounts.remove(0));
         let shown = made.as_ref().map(|VolumeMount { mount, sub_path, .. }| {
             (mount.container_path.as_str(), mount.host_path.as_str(), sub_path.as_str(), mount.read_only)
@@ -152,9 +169,31 @@ mod tests {
         let config_map = "/r/pods/uid-1/volumes/kubernetes.io~configmap/c";
         check(r#"{"name":"c","mountPath":"/c"}"#, Ok(("/c", config_map, "", true)));
         check(r#"{"name":"z","mountPath":"/c"}"#, Err("volume \"z\" of the mount is not in the pod"));
-        check(
-            r#"{"name":"e","mountPath":"/c","subPath":"../x"}"#,
-            Err("failed to prepare subPath for volumeMount \"e\" of container \"a\""),
-        );
+    }
+
+    #[test]
+    fn sub_paths_from_variables() {
+        let check = |expression: &str, expected: Result<&str, &str>| {
+            let mount = format!(r#"{{"name":"h","mountPath":"/h","subPath":"","subPathExpr":"{expression}"}}"#);
+            check(&mount, expected.map(|sub_path| ("/h", "/srv", sub_path, false)));
+        };
+        check("$(X)", Ok("sub"));
+        check("logs/$(X)/$$(X)", Ok("logs/sub/$(X)"));
+        check("plain", Ok("plain"));
+        check("$(Z)/$(UNSET)/$(X)", Err("missing value for UNSET, Z"));
+        check("a/$(EMPTY)", Err("missing value for EMPTY"));
+        let refused = "failed to prepare subPath for volumeMount \"h\" of container \"a\"";
+        check("$(Y)", Err(refused));
+        check("/$(X)", Err(refused));
+    }
+
+    #[test]
+    fn a_sub_path_may_not_lead_up() {
+        let refused = Err("failed to prepare subPath for volumeMount \"e\" of container \"a\"");
+        for path in ["../x", "x/../../y", "..", "/etc"] {
+            check(&format!(r#"{{"name":"e","mountPath":"/c","subPath":"{path}"}}"#), refused);
+        }
+        let directory = "/r/pods/uid-1/volumes/kubernetes.io~empty-dir/e";
+        check(r#"{"name":"e","mountPath":"/c","subPath":"..x/y.."}"#, Ok(("/c", directory, "..x/y..", false)));
     }
 }
