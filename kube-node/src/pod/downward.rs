@@ -58,8 +58,34 @@ pub fn field(pod: &Pod, place: &Place, path: &str) -> Result<String, String> {
 
 /// `key="value"` lines, values quoted as Go does.
 fn format_map(map: Option<&BTreeMap<String, String>>) -> String {
-    let lines: Vec<String> = map.into_iter().flatten().map(|(key, value)| format!("{key}={value:?}")).collect();
+    let lines: Vec<String> = map.into_iter().flatten().map(|(key, value)| format!("{key}={}", quoted(value))).collect();
     lines.join("\n")
+}
+
+/// A text in quotation marks as Go's `%q` has it, which those who read these files undo.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            ' '..='~' => out.push(c),
+            c if c.is_ascii() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            // Both languages show what is printable; after a letter, marks that combine with it are.
+            c if format!("a{c}").escape_debug().eq(['a', c]) => out.push(c),
+            c if u32::from(c) <= 0xffff => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// The value of a resource of a container, divided by the divisor and rounded up. What has no limit has the node's.
@@ -145,6 +171,44 @@ mod tests {
     }
 
     #[track_caller]
+    fn check_quoted(text: &str, expected: &str) {
+        assert_eq!(quoted(text), expected);
+    }
+
+    #[test]
+    fn values_are_quoted_as_go_does() {
+        check_quoted("", r#""""#);
+        check_quoted(r#"it's "so" \o/"#, r#""it's \"so\" \\o/""#);
+        check_quoted("a\tb\nc\r", r#""a\tb\nc\r""#);
+        check_quoted("\u{0}\u{1b}[1m\u{7}\u{7f}", r#""\x00\x1b[1m\a\x7f""#);
+        check_quoted("Grüße, 世界 🦀 e\u{301}", "\"Grüße, 世界 🦀 e\u{301}\"");
+        check_quoted("\u{200b}\u{a0}\u{e0001}", r#""\u200b\u00a0\U000e0001""#);
+    }
+
+    #[test]
+    fn every_field_that_containers_may_ask_for() {
+        let mut pod = pod("Always", vec![], vec![]);
+        pod.metadata.annotations = Some([("example.com/a.b".to_owned(), "line\nline".to_owned())].into());
+        pod.spec.as_mut().expect("spec").service_account_name = Some("robot".into());
+        for (path, expected) in [
+            ("metadata.namespace", "ns"),
+            ("metadata.uid", "uid-1"),
+            ("metadata.labels", ""),
+            ("metadata.annotations", "example.com/a.b=\"line\\nline\""),
+            ("metadata.annotations['example.com/a.b']", "line\nline"),
+            ("spec.serviceAccountName", "robot"),
+            ("status.hostIP", "192.0.2.1"),
+            ("status.hostIPs", "192.0.2.1"),
+            ("status.podIP", "10.0.0.2"),
+        ] {
+            assert_eq!(field(&pod, &place(), path).as_deref(), Ok(expected), "{path}");
+        }
+        for path in ["status.phase", "metadata", "spec.labels['a']", "metadata.labels['a", ""] {
+            assert_eq!(field(&pod, &place(), path), Err(format!("unsupported fieldPath: {path}")));
+        }
+    }
+
+    #[track_caller]
     fn check_resource(resource_name: &str, divisor: &str, expected: &str) {
         let container = container_with_resources("a", &[("cpu", "250m")], &[("cpu", "1500m"), ("memory", "64Mi")]);
         let selector = ResourceFieldSelector {
@@ -165,5 +229,29 @@ mod tests {
         check_resource("limits.memory", "0", "67108864");
         check_resource("limits.ephemeral-storage", "1Gi", "1024");
         check_resource("requests.ephemeral-storage", "", "0");
+        check_resource("requests.memory", "", "67108864");
+        check_resource("limits.memory", "1M", "68");
+        check_resource("limits.hugepages-2Mi", "", "0");
+    }
+
+    #[test]
+    fn what_has_no_limit_has_the_nodes() {
+        let free = container_with_resources("free", &[], &[]);
+        let pod = pod("Always", vec![], vec![free.clone(), container_with_resources("b", &[], &[("cpu", "2")])]);
+        let value = |container: Option<&str>, resource_name: &str| {
+            let selector = ResourceFieldSelector {
+                container_name: container.map(str::to_owned),
+                divisor: None,
+                resource: resource_name.into(),
+            };
+            resource(&pod, &free, &place(), &selector)
+        };
+        assert_eq!(value(None, "limits.cpu").as_deref(), Ok("4"));
+        assert_eq!(value(None, "limits.memory").as_deref(), Ok("8589934592"));
+        assert_eq!(value(None, "requests.cpu").as_deref(), Ok("0"));
+        assert_eq!(value(Some("b"), "limits.cpu").as_deref(), Ok("2"), "another container's may be asked for");
+        assert_eq!(value(Some("c"), "limits.cpu"), Err("container c not found".into()));
+        assert_eq!(value(None, "limits.gpu"), Err("unsupported container resource : limits.gpu".into()));
+        assert_eq!(value(None, "cpu"), Err("unsupported container resource : cpu".into()));
     }
 }
