@@ -27,6 +27,15 @@ const RETRY: Duration = Duration::from_secs(5);
 /// The longest that a postStart hook may take.
 const HOOK_MAX: Duration = Duration::from_secs(10 * 60);
 
+/// Which volumes of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All, before anything runs.
+    All,
+    /// Those whose files the API says, while containers use them.
+    Projected,
+}
+
 /// One pod's hands.
 #[derive(Debug)]
 pub(crate) struct Actions<'a> {
@@ -55,7 +64,7 @@ impl Actions<'_> {
 
     /// Prepares the volumes and makes a sandbox.
     pub(crate) async fn run_sandbox(&self, attempt: u32, memory: &mut Memory) {
-        if let Err((volume, problem)) = self.volumes().await {
+        if let Err((volume, problem)) = self.volumes(Which::All).await {
             let message = format!("MountVolume.SetUp failed for volume {volume:?} : {problem}");
             self.warn(None, "FailedMount", message);
             memory.retries.insert(String::new(), self.retry());
@@ -77,17 +86,18 @@ impl Actions<'_> {
     ///
     /// # Errors
     /// The volume and the problem.
-    pub(crate) async fn volumes(&self) -> Result<(), (String, String)> {
+    pub(crate) async fn volumes(&self, which: Which) -> Result<(), (String, String)> {
         let spec = spec_of(self.pod);
         let wanted = sources::of_volumes(spec);
         let volumes = spec.volumes.as_deref().unwrap_or_default();
-        let first = || volumes.first().map_or_else(String::new, |volume| volume.name.clone());
+        let volumes = || volumes.iter().filter(|volume| which == Which::All || projection::is_projected(volume));
+        let first = || volumes().next().map_or_else(String::new, |volume| volume.name.clone());
         let (namespace, _) = self.name();
         let sources =
             self.shared.objects.sources(namespace, &wanted).await.map_err(|error| (first(), error.chain()))?;
         let ips = self.observed.sandbox().map(|sandbox| sandbox.ips.clone()).unwrap_or_default();
         let place = self.shared.place(ips);
-        for volume in volumes {
+        for volume in volumes() {
             let failed = |problem: String| (volume.name.clone(), problem);
             let tokens = if self.shared.runtime.uses_host_files() {
                 Some(self.tokens(volume).await.map_err(failed)?)

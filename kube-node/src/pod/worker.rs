@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::actions::Actions;
+use super::actions::{Actions, Which};
 use super::calls::Target;
 use super::decide::{Plan, Step, decide};
 use super::members::{self, spec_of};
@@ -29,6 +29,7 @@ use super::status::{Situation, status};
 use crate::agent::shared::{Shared, Update};
 use crate::runtime::container::{TERMINATION_PATH_ANNOTATION, TERMINATION_POLICY_ANNOTATION};
 use crate::runtime::{ContainerState, Error, Filter, LogOptions};
+use crate::volumes::projection;
 
 /// Work that takes longer than this is reported on while it goes on.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -349,12 +350,7 @@ impl Worker {
 
     /// Brings projected volumes up to date from time to time; gives the next time.
     async fn refresh(&self, mind: &mut Mind, update: &Update, ending: bool) -> Option<Timestamp> {
-        let projected = spec_of(&update.pod).volumes.iter().flatten().any(|volume| {
-            volume.config_map.is_some()
-                || volume.secret.is_some()
-                || volume.projected.is_some()
-                || volume.downward_api.is_some()
-        });
+        let projected = spec_of(&update.pod).volumes.iter().flatten().any(projection::is_projected);
         let wanted = projected && !ending && self.shared.runtime.uses_host_files() && mind.observed.sandbox().is_some();
         if !wanted {
             return None;
@@ -365,7 +361,7 @@ impl Worker {
             return Some(at);
         }
         let actions = Actions { shared: &self.shared, pod: &update.pod, observed: &mind.observed };
-        if let Err((volume, problem)) = actions.volumes().await {
+        if let Err((volume, problem)) = actions.volumes(Which::Projected).await {
             let message = format!("MountVolume.SetUp failed for volume {volume:?} : {problem}");
             self.shared.event(&update.pod, None, EventType::Warning, "FailedMount", message);
         }

@@ -125,14 +125,19 @@ fn expose(directory: &Path, files: &Files) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes an empty directory, in memory if asked for.
+/// Makes an empty directory, in memory if asked for. One that is there is the containers': its mode and owner are left alone.
 ///
 /// # Errors
 /// When the disk refuses or memory cannot be mounted.
 pub fn empty_dir(directory: &Path, source: &EmptyDirVolumeSource, group: Option<i64>) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(if group.is_some() { 0o2777 } else { 0o777 }))?;
-    give(directory, group)?;
+    if !directory.exists() {
+        // Under another name until it is as it should be, for an agent that ends midway.
+        let unfinished = directory.with_added_extension("new");
+        fs::create_dir_all(&unfinished)?;
+        give(&unfinished, group)?;
+        fs::set_permissions(&unfinished, fs::Permissions::from_mode(if group.is_some() { 0o2777 } else { 0o777 }))?;
+        fs::rename(&unfinished, directory)?;
+    }
     #[cfg(target_os = "linux")]
     if source.medium.as_deref() == Some("Memory") && !is_mount(directory)? {
         let size = source.size_limit.as_ref().and_then(|size| size.0.parse::<kubekit_core::quantity::Quantity>().ok());
@@ -259,6 +264,76 @@ mod tests {
         project(root.path(), &files, None).expect("written");
         let mode = fs::metadata(root.path().join("key")).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o400);
+    }
+
+    #[track_caller]
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn an_empty_directory_is_open_at_first_and_then_its_containers_own() {
+        let root = tempfile::tempdir().expect("a directory");
+        let directory = root.path().join("kubernetes.io~empty-dir/data");
+        empty_dir(&directory, &EmptyDirVolumeSource::default(), None).expect("made");
+        assert_eq!(mode(&directory), 0o777);
+        // As databases do to the directory of their data.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).expect("changed");
+        fs::write(directory.join("file"), "x").expect("written");
+        empty_dir(&directory, &EmptyDirVolumeSource::default(), None).expect("there");
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!(fs::read_to_string(directory.join("file")).expect("readable"), "x");
+        let names = fs::read_dir(root.path().join("kubernetes.io~empty-dir")).expect("readable");
+        assert_eq!(names.count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn an_empty_directory_of_a_group_hands_the_group_on() {
+        use std::os::unix::fs::MetadataExt;
+        let root = tempfile::tempdir().expect("a directory");
+        let own = i64::from(fs::metadata(root.path()).expect("there").gid());
+        let directory = root.path().join("data");
+        empty_dir(&directory, &EmptyDirVolumeSource::default(), Some(own)).expect("made");
+        assert_eq!(mode(&directory), 0o2777);
+    }
+
+    #[test]
+    fn a_group_reads_what_the_owner_may() {
+        use std::os::unix::fs::MetadataExt;
+        let root = tempfile::tempdir().expect("a directory");
+        let own = fs::metadata(root.path()).expect("there").gid();
+        for (given, expected) in [(0o400, 0o440), (0o644, 0o644), (0o600, 0o640), (0o755, 0o755)] {
+            let mut files = files(&[("key", "x")]);
+            files.get_mut("key").expect("the file").mode = given;
+            let directory = root.path().join(format!("{given:o}"));
+            project(&directory, &files, Some(i64::from(own))).expect("written");
+            assert_eq!(mode(&directory.join("key")), expected, "{given:o}");
+        }
+    }
+
+    #[test]
+    fn a_volume_without_files_is_an_empty_directory() {
+        let root = tempfile::tempdir().expect("a directory");
+        let visible = || {
+            let entries = fs::read_dir(root.path()).expect("readable").flatten();
+            entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with("..")).count()
+        };
+        assert!(project(root.path(), &Files::new(), None).expect("written"));
+        assert_eq!(visible(), 0);
+        assert!(!project(root.path(), &Files::new(), None).expect("unchanged"));
+        project(root.path(), &files(&[("a", "1")]), None).expect("written");
+        assert_eq!(visible(), 1);
+        project(root.path(), &Files::new(), None).expect("written");
+        assert_eq!(visible(), 0, "an optional ConfigMap that is gone leaves nothing");
+    }
+
+    #[test]
+    fn a_file_may_become_a_directory() {
+        let root = tempfile::tempdir().expect("a directory");
+        let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+        project(root.path(), &files(&[("a", "1"), ("b/c", "2")]), None).expect("written");
+        project(root.path(), &files(&[("a/x", "3"), ("b", "4")]), None).expect("written");
+        assert_eq!((read("a/x"), read("b")), (Some("3".into()), Some("4".into())));
     }
 
     #[test]

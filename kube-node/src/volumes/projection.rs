@@ -38,6 +38,15 @@ pub fn wanted_tokens(volume: &Volume) -> impl Iterator<Item = &ServiceAccountTok
     sources.filter_map(|source| source.service_account_token.as_ref())
 }
 
+/// Whether a volume's files are those that the API says.
+#[must_use]
+pub fn is_projected(volume: &Volume) -> bool {
+    volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.downward_api.is_some()
+        || volume.projected.is_some()
+}
+
 /// The files of a volume; none when it is of another sort. Without `tokens`, token files are left out.
 ///
 /// # Errors
