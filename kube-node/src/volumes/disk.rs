@@ -3,9 +3,9 @@
 //! Projected files change all at once: they live in a directory of their own, a symbolic link `..data` leads to it, and
 //! renaming the link is the moment of the change (the layout of the kubelet's atomic writer, which containers rely on).
 
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, HostPathVolumeSource};
@@ -167,16 +167,26 @@ fn is_mount(directory: &Path) -> io::Result<bool> {
 /// When it is not what the volume says, in the kubelet's words.
 pub fn host_path(source: &HostPathVolumeSource) -> io::Result<()> {
     let path = Path::new(&source.path);
-    let found = fs::metadata(path).ok();
-    let wrong =
-        |what: &str| Err(io::Error::other(format!("hostPath type check failed: {} is not {what}", source.path)));
-    match source.type_.as_deref().unwrap_or_default() {
-        "DirectoryOrCreate" if found.is_none() => fs::create_dir_all(path),
-        "FileOrCreate" if found.is_none() => fs::write(path, b""),
-        "DirectoryOrCreate" | "Directory" if !found.as_ref().is_some_and(fs::Metadata::is_dir) => wrong("a directory"),
-        "FileOrCreate" | "File" if !fs::metadata(path).is_ok_and(|found| found.is_file()) => wrong("a file"),
-        _ => Ok(()),
+    let wanted = source.type_.as_deref().unwrap_or_default();
+    match wanted {
+        "DirectoryOrCreate" if !path.exists() => fs::create_dir_all(path)?,
+        "FileOrCreate" if !path.exists() => fs::write(path, b"")?,
+        _ => {}
     }
+    let found = fs::metadata(path).ok().map(|found| found.file_type());
+    let is = |check: fn(&FileType) -> bool| found.as_ref().is_some_and(check);
+    let (right, what) = match wanted {
+        "Directory" | "DirectoryOrCreate" => (is(FileType::is_dir), "a directory"),
+        "File" | "FileOrCreate" => (is(FileType::is_file), "a file"),
+        "Socket" => (is(FileType::is_socket), "a socket file"),
+        "CharDevice" => (is(FileType::is_char_device), "a character device"),
+        "BlockDevice" => (is(FileType::is_block_device), "a block device"),
+        _ => return Ok(()),
+    };
+    if right {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("hostPath type check failed: {} is not {what}", source.path)))
 }
 
 /// Removes everything of a pod; memory is unmounted first.
@@ -336,17 +346,40 @@ mod tests {
         assert_eq!((read("a/x"), read("b")), (Some("3".into()), Some("4".into())));
     }
 
+    /// What is said against a path of the node, where there are `dir`, `file`, `socket` and a link `link` to `dir`.
+    #[track_caller]
+    fn check_host_path(name: &str, type_: &str, expected: Option<&str>) {
+        let root = tempfile::tempdir().expect("a directory");
+        fs::create_dir(root.path().join("dir")).expect("made");
+        fs::write(root.path().join("file"), "x").expect("written");
+        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).expect("bound");
+        symlink("dir", root.path().join("link")).expect("linked");
+        let path = if name.starts_with('/') { name.into() } else { root.path().join(name) };
+        let path = path.to_string_lossy().into_owned();
+        let source = HostPathVolumeSource { path: path.clone(), type_: Some(type_.into()) };
+        let said = host_path(&source).err().map(|error| error.to_string());
+        assert_eq!(said, expected.map(|what| format!("hostPath type check failed: {path} is not {what}")), "{type_}");
+        assert_eq!(Path::new(&path).exists(), name != "absent" || type_.ends_with("OrCreate"), "what is made");
+    }
+
     #[test]
     fn host_paths_are_checked() {
-        let root = tempfile::tempdir().expect("a directory");
-        let source = |name: &str, type_: &str| HostPathVolumeSource {
-            path: root.path().join(name).to_string_lossy().into_owned(),
-            type_: Some(type_.into()),
-        };
-        assert!(host_path(&source("absent", "Directory")).is_err());
-        host_path(&source("made", "DirectoryOrCreate")).expect("made");
-        assert!(host_path(&source("made", "File")).is_err());
-        host_path(&source("absent", "")).expect("not checked");
+        check_host_path("absent", "", None);
+        check_host_path("absent", "Directory", Some("a directory"));
+        check_host_path("absent", "DirectoryOrCreate", None);
+        check_host_path("absent", "FileOrCreate", None);
+        check_host_path("absent", "Socket", Some("a socket file"));
+        check_host_path("dir", "Directory", None);
+        check_host_path("link", "Directory", None);
+        check_host_path("dir", "FileOrCreate", Some("a file"));
+        check_host_path("file", "File", None);
+        check_host_path("file", "DirectoryOrCreate", Some("a directory"));
+        check_host_path("file", "Socket", Some("a socket file"));
+        check_host_path("socket", "Socket", None);
+        check_host_path("socket", "File", Some("a file"));
+        check_host_path("/dev/null", "CharDevice", None);
+        check_host_path("/dev/null", "BlockDevice", Some("a block device"));
+        check_host_path("file", "CharDevice", Some("a character device"));
     }
 
     #[test]
