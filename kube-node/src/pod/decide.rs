@@ -213,14 +213,17 @@ fn prune(pod: &Pod, observed: &Observed, plan: &mut Plan) {
 /// Advances init containers and sidecars; whether the main containers may run.
 fn initialize(pod: &Pod, observed: &Observed, memory: &mut Memory, now: Timestamp, plan: &mut Plan) -> bool {
     let spec = spec_of(pod);
-    let initialized = members::main(spec).any(|member| {
+    let began = |member: Member<'_>| {
         observed.current(&member.spec.name).is_some_and(|seen| seen.status.state != ContainerState::Created)
-    });
-    for member in members::initial(spec) {
+    };
+    let initialized = members::main(spec).any(began);
+    // An init container that somebody has removed from the runtime had ended, where one after it was begun.
+    let reached = members::initial(spec).enumerate().filter(|(_, member)| began(*member)).map(|(at, _)| at).last();
+    for (position, member) in members::initial(spec).enumerate() {
         let name = &member.spec.name;
         let current = observed.current(name);
         match member.role {
-            Role::Init if initialized => {}
+            Role::Init if initialized || reached.is_some_and(|reached| position < reached) => {}
             Role::Init => {
                 let done = current
                     .is_some_and(|seen| seen.status.state == ContainerState::Exited && seen.status.exit_code == 0);

@@ -54,6 +54,10 @@ fn init_containers_run_one_after_the_other() {
     check(&pod, &["a +", "j 0", "i 0"], "");
     // Once a main container has run, they never run again.
     check(&pod, &["a +"], "");
+    // One that was removed from the runtime had its turn, where the next one had.
+    check(&pod, &["j +"], "");
+    check(&pod, &["j 0"], "+a/0");
+    check(&pod, &["j 1"], "+j/1");
 }
 
 #[test]
