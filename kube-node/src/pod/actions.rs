@@ -24,6 +24,8 @@ use crate::volumes::projection::{self, Tokens};
 
 /// How long after a failure the same is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// The names that a node knows.
+const HOSTS: &str = "/etc/hosts";
 /// The longest that a postStart hook may take.
 const HOOK_MAX: Duration = Duration::from_secs(10 * 60);
 
@@ -238,7 +240,7 @@ impl Actions<'_> {
         let env = environment(self.pod, container, &place, &sources, &services)
             .map_err(|error| refuse("CreateContainerConfigError", error.0))?;
         let mounts = self
-            .mounts(container, &env, ips.first().map(String::as_str), attempt)
+            .mounts(container, &env, ips, attempt)
             .await
             .map_err(|problem| refuse("CreateContainerConfigError", problem))?;
         let inputs = ContainerInputs { attempt, image, env, mounts };
@@ -256,7 +258,7 @@ impl Actions<'_> {
         &self,
         container: &k8s_openapi::api::core::v1::Container,
         env: &[(String, String)],
-        pod_ip: Option<&str>,
+        ips: Vec<String>,
         attempt: u32,
     ) -> Result<Vec<Mount>, String> {
         if !self.shared.runtime.uses_host_files() {
@@ -265,14 +267,16 @@ impl Actions<'_> {
         let root = &self.shared.config.root_directory;
         let volumes = mounts::mounts(root, self.pod, container, env).map_err(|error| error.to_string())?;
         let directory = mounts::pod_directory(root, self.pod.metadata.uid.as_deref().unwrap_or_default());
-        let hosts = hosts_file(self.pod, pod_ip);
+        let (pod, domain) = (self.pod.clone(), configuration::domain(self.pod, &self.shared.defaults));
         let termination = directory.join("containers").join(&container.name).join(attempt.to_string());
         let files = (directory.join("etc-hosts"), termination.clone());
         let name = container.name.clone();
         let work = move || -> std::io::Result<Vec<Mount>> {
             let (hosts_path, termination) = files;
             std::fs::create_dir_all(termination.parent().unwrap_or(&directory))?;
-            std::fs::write(&hosts_path, hosts)?;
+            // A pod on the node's network has the node's names.
+            let node = if members::host_network(spec_of(&pod)) { std::fs::read_to_string(HOSTS).ok() } else { None };
+            std::fs::write(&hosts_path, hosts_file(&pod, &ips, domain.as_deref(), node.as_deref()))?;
             std::fs::write(&termination, b"")?;
             #[cfg(unix)]
             {
@@ -385,15 +389,23 @@ impl Actions<'_> {
     }
 }
 
-/// What `/etc/hosts` of a pod says.
-fn hosts_file(pod: &Pod, pod_ip: Option<&str>) -> String {
+/// What `/etc/hosts` of a pod says: its addresses with its name, below its domain too where it has one; or what the file
+/// of the `node` says; and the pod's aliases.
+fn hosts_file(pod: &Pod, ips: &[String], domain: Option<&str>, node: Option<&str>) -> String {
     use std::fmt::Write as _;
-    let mut text = String::from(
-        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
-         fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
-    );
-    if let Some(ip) = pod_ip {
-        let _ = writeln!(text, "{ip}\t{}", configuration::hostname(pod));
+    let mut text = match node {
+        Some(node) => format!("# Kubernetes-managed hosts file (host network).\n{node}"),
+        None => String::from(
+            "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+             fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
+        ),
+    };
+    let name = configuration::hostname(pod);
+    for ip in ips.iter().filter(|_| node.is_none()) {
+        let _ = match domain {
+            Some(domain) => writeln!(text, "{ip}\t{name}.{domain}\t{name}"),
+            None => writeln!(text, "{ip}\t{name}"),
+        };
     }
     let aliases = spec_of(pod).host_aliases.as_deref().unwrap_or_default();
     if !aliases.is_empty() {
@@ -411,15 +423,45 @@ mod tests {
 
     use super::*;
     use crate::pod::fixture::pod;
-    use k8s_openapi::api::core::v1::HostAlias;
+
+    const MANAGED: &str = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n";
+
+    /// The beginning and the end of the file of a pod with this spec.
+    #[track_caller]
+    fn check(spec: &str, ips: &[&str], node: Option<&str>, begins: &str, ends: &str) {
+        let mut pod = pod("Always", vec![], vec![]);
+        pod.spec = Some(serde_json::from_str(spec).expect("a spec"));
+        let defaults = configuration::NodeDefaults { cluster_domain: "cluster.local".into(), ..Default::default() };
+        let ips: Vec<String> = ips.iter().map(|&ip| ip.to_owned()).collect();
+        let text = hosts_file(&pod, &ips, configuration::domain(&pod, &defaults).as_deref(), node);
+        assert!(text.starts_with(begins) && text.ends_with(ends), "{text}");
+    }
 
     #[test]
-    fn hosts_have_the_pod_and_its_aliases() {
-        let mut pod = pod("Always", vec![], vec![]);
-        let alias = HostAlias { ip: "1.2.3.4".into(), hostnames: Some(vec!["x".into(), "y".into()]) };
-        pod.spec.as_mut().expect("spec").host_aliases = Some(vec![alias]);
-        let text = hosts_file(&pod, Some("10.0.0.2"));
-        assert!(text.starts_with("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n"));
-        assert!(text.ends_with("10.0.0.2\tp\n\n# Entries added by HostAliases.\n1.2.3.4\tx\ty\n"), "{text}");
+    fn hosts_have_the_pods_name() {
+        let routers = "fe00::2\tip6-allrouters\n";
+        check(r#"{"containers":[]}"#, &["10.0.0.2"], None, MANAGED, &format!("{routers}10.0.0.2\tp\n"));
+        check(r#"{"containers":[]}"#, &["10.0.0.2", "fd00::2"], None, MANAGED, "10.0.0.2\tp\nfd00::2\tp\n");
+        check(r#"{"containers":[]}"#, &[], None, MANAGED, routers);
+        // As StatefulSets give to their pods, so that `hostname -f` knows.
+        let named = r#"{"containers":[],"hostname":"web-0","subdomain":"web"}"#;
+        check(named, &["10.0.0.2"], None, MANAGED, "10.0.0.2\tweb-0.web.ns.svc.cluster.local\tweb-0\n");
+        let bare = r#"{"containers":[],"subdomain":"web"}"#;
+        check(bare, &["10.0.0.2"], None, MANAGED, "10.0.0.2\tp.web.ns.svc.cluster.local\tp\n");
+    }
+
+    #[test]
+    fn hosts_have_the_pods_aliases() {
+        let spec = r#"{"containers":[],"hostAliases":[{"ip":"1.2.3.4","hostnames":["x","y"]},{"ip":"::5","hostnames":["z"]}]}"#;
+        let aliases = "\n# Entries added by HostAliases.\n1.2.3.4\tx\ty\n::5\tz\n";
+        check(spec, &["10.0.0.2"], None, MANAGED, &format!("10.0.0.2\tp\n{aliases}"));
+    }
+
+    #[test]
+    fn on_the_nodes_network_hosts_are_the_nodes() {
+        let spec = r#"{"containers":[],"hostNetwork":true,"hostAliases":[{"ip":"1.2.3.4","hostnames":["x"]}]}"#;
+        let begins = "# Kubernetes-managed hosts file (host network).\n127.0.0.1\tlocalhost own\n";
+        let aliases = "localhost own\n\n# Entries added by HostAliases.\n1.2.3.4\tx\n";
+        check(spec, &["192.0.2.1"], Some("127.0.0.1\tlocalhost own\n"), begins, aliases);
     }
 }

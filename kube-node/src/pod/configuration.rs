@@ -90,6 +90,14 @@ pub fn hostname(pod: &Pod) -> String {
     name.trim_end_matches(['-', '.']).to_owned()
 }
 
+/// The domain of a pod that has a `subdomain`, below which a headless Service of that name makes it known.
+#[must_use]
+pub fn domain(pod: &Pod, defaults: &NodeDefaults) -> Option<String> {
+    let subdomain = spec_of(pod).subdomain.as_deref().filter(|subdomain| !subdomain.is_empty())?;
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    Some(format!("{subdomain}.{namespace}.svc.{}", defaults.cluster_domain))
+}
+
 fn namespaces(spec: &PodSpec) -> Namespaces {
     let node_or_pod = |node: Option<bool>| if node == Some(true) { NamespaceMode::Node } else { NamespaceMode::Pod };
     let pid = match (spec.host_pid, spec.share_process_namespace) {
