@@ -80,7 +80,7 @@ impl<'a> Target<'a> {
             .flatten()
             .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
             .collect();
-        let lookup = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let lookup = |name: &str| env.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let command: Vec<String> = command.iter().map(|word| expand(word, lookup)).collect();
         match self.runtime.exec_sync(self.container_id, &command, Some(timeout)).await {
             Ok(output) if output.exit_code == 0 => Outcome::Success,
@@ -147,8 +147,12 @@ impl<'a> Target<'a> {
         if let Some(answer) = self.runtime.network_call(self.container_id, call, kind).await {
             return answer;
         }
-        match tokio::time::timeout(timeout, over_network(call)).await {
-            Ok(answer) => answer,
+        let agent = if kind.is_some() { "kube-probe/1.36" } else { "kube-lifecycle/1.36" };
+        match tokio::time::timeout(timeout, over_network(call, agent)).await {
+            // A hook is a notice: whoever took it may answer as they like.
+            Ok(Ok(answer)) if kind.is_none() || answer.is_success() => Ok(answer.text),
+            Ok(Ok(answer)) => Err(format!("HTTP probe failed with statuscode: {}", answer.status)),
+            Ok(Err(problem)) => Err(problem),
             Err(_) => Err(match call {
                 NetworkCall::Http { .. } => format!(
                     "Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
@@ -200,19 +204,32 @@ fn dial_error(host: &str, port: u16, error: &std::io::Error) -> String {
     format!("dial tcp {}: {reason}", join(host, port))
 }
 
-async fn over_network(call: &NetworkCall) -> Result<String, String> {
+/// What somebody has answered; to have taken a connection is a success.
+struct Answer {
+    status: u16,
+    text: String,
+}
+
+impl Answer {
+    fn is_success(&self) -> bool {
+        (200..400).contains(&self.status)
+    }
+}
+
+async fn over_network(call: &NetworkCall, agent: &str) -> Result<Answer, String> {
     let (host, port) = match call {
         NetworkCall::Tcp { host, port } | NetworkCall::Http { host, port, .. } => (host, *port),
     };
     let connected = TcpStream::connect((host.as_str(), port)).await;
     let NetworkCall::Http { tls, path, headers, .. } = call else {
-        return connected.map(|_| String::new()).map_err(|error| dial_error(host, port, &error));
+        let taken = connected.map(|_| Answer { status: 200, text: String::new() });
+        return taken.map_err(|error| dial_error(host, port, &error));
     };
     let failed = |problem: String| format!("Get {:?}: {problem}", url(call));
     let stream = connected.map_err(|error| failed(dial_error(host, port, &error)))?;
     let mut request = http::Request::get(path.as_str()).header("Accept", "*/*").header("Connection", "close");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
-        request = request.header("User-Agent", "kube-probe/1.36");
+        request = request.header("User-Agent", agent);
     }
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         request = request.header("Host", join(host, port));
@@ -221,17 +238,16 @@ async fn over_network(call: &NetworkCall) -> Result<String, String> {
         request = request.header(name.as_str(), value.as_str());
     }
     let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(error.to_string()))?;
-    let (status, text) = if *tls {
+    let answer = if *tls {
         let stream = crate::tls::connect_unverified(stream, host).await.map_err(|error| failed(error.to_string()))?;
         exchange(stream, request).await
     } else {
         exchange(stream, request).await
-    }
-    .map_err(|error| failed(error.to_string()))?;
-    if (200..400).contains(&status) { Ok(text) } else { Err(format!("HTTP probe failed with statuscode: {status}")) }
+    };
+    answer.map_err(|error| failed(error.to_string()))
 }
 
-async fn exchange<S>(stream: S, request: http::Request<Empty<Bytes>>) -> Result<(u16, String), hyper::Error>
+async fn exchange<S>(stream: S, request: http::Request<Empty<Bytes>>) -> Result<Answer, hyper::Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
@@ -241,7 +257,7 @@ where
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
         let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
-        Ok((status, text))
+        Ok(Answer { status, text })
     };
     tokio::pin!(answer);
     // The connection is driven here, so that nothing outlives the probe.
@@ -256,69 +272,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    //! Endpoints on the loopback interface.
-
-    use std::sync::Arc;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::pod::fixture::{container, pod};
-    use crate::runtime::simulated::{Config, Simulated};
-
-    /// A listener that answers every request with this status.
-    async fn listener(status: &'static str) -> (u16, tokio::task::JoinHandle<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let task = tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut buffer = [0; 1_024];
-                let _ = stream.read(&mut buffer).await;
-                let _ = stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await;
-            }
-        });
-        (port, task)
-    }
-
-    async fn probe(json: &str) -> Outcome {
-        let runtime: Arc<dyn ContainerRuntime> =
-            Arc::new(Simulated::new(Config::default(), Arc::new(kubekit_runtime::environment::SystemClock)));
-        let (pod, container) = (pod("Always", vec![], vec![]), container("a"));
-        let target = Target::new(&*runtime, &pod, &container, "absent", Some("127.0.0.1"), None);
-        target.probe(ProbeKind::Readiness, &serde_json::from_str(json).expect("a probe")).await
-    }
-
-    #[tokio::test]
-    async fn http_and_tcp() {
-        let (port, task) = listener("204 No Content").await;
-        assert_eq!(probe(&format!(r#"{{"httpGet":{{"port":{port},"path":"healthz"}}}}"#)).await, Outcome::Success);
-        assert_eq!(probe(&format!(r#"{{"tcpSocket":{{"port":{port}}}}}"#)).await, Outcome::Success);
-        task.abort();
-        let (port, task) = listener("500 Broken").await;
-        let failure = Outcome::Failure("HTTP probe failed with statuscode: 500".into());
-        assert_eq!(probe(&format!(r#"{{"httpGet":{{"port":{port}}}}}"#)).await, failure);
-        task.abort();
-    }
-
-    #[tokio::test]
-    async fn nobody_listens() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
-        let refused = format!("dial tcp 127.0.0.1:{port}: connect: connection refused");
-        assert_eq!(probe(&format!(r#"{{"tcpSocket":{{"port":{port}}}}}"#)).await, Outcome::Failure(refused.clone()));
-        let http = Outcome::Failure(format!("Get \"http://127.0.0.1:{port}/\": {refused}"));
-        assert_eq!(probe(&format!(r#"{{"httpGet":{{"port":{port}}}}}"#)).await, http);
-    }
-
-    #[test]
-    fn ports_by_name() {
-        let ports = [ContainerPort { name: Some("web".into()), container_port: 8080, ..ContainerPort::default() }];
-        assert_eq!(port(&IntOrString::String("web".into()), &ports), Ok(8080));
-        assert_eq!(port(&IntOrString::Int(80), &ports), Ok(80));
-        assert!(port(&IntOrString::String("gone".into()), &ports).is_err());
-        assert!(port(&IntOrString::Int(70_000), &ports).is_err());
-    }
-}
+mod tests;
