@@ -4,6 +4,7 @@
 mod cluster;
 mod conformance;
 mod faults;
+mod leases;
 mod security;
 mod sharing;
 
