@@ -181,21 +181,22 @@ async fn etcd_has_no_plain_text_and_keys_rotate_under_two_stores() {
     assert!(matches!(refused, Error::Damaged(_)) && refused.to_string().contains("add the key back"), "{refused}");
 }
 
-/// Two servers with data keys of their own, wrapped by one service.
+/// A server with a data key of its own, wrapped by the service.
+async fn server(cluster: &Cluster, service: &Arc<Simulated>) -> (Encryption, Etcd) {
+    let kms: Arc<dyn Provider> = Arc::new(Kms::new("vault", Arc::clone(service) as Arc<dyn KeyService>));
+    let encryption = Encryption::new(rules(vec![kms]));
+    encryption.refresh().await.unwrap();
+    let config = Config::default().encryption(encryption.clone());
+    (encryption, Etcd::connect(settings(cluster), extractor(), config).await.unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_read_what_others_wrote_under_their_data_keys() {
     if !available() {
         return;
     }
-    let cluster = Cluster::start(1);
-    let service = Arc::new(Simulated::default());
-    let server = async || {
-        let kms: Arc<dyn Provider> = Arc::new(Kms::new("vault", Arc::clone(&service) as Arc<dyn KeyService>));
-        let encryption = Encryption::new(rules(vec![kms]));
-        encryption.refresh().await.unwrap();
-        let config = Config::default().encryption(encryption.clone());
-        (encryption, Etcd::connect(settings(&cluster), extractor(), config).await.unwrap())
-    };
+    let (cluster, service) = (Cluster::start(1), Arc::new(Simulated::default()));
+    let server = async || server(&cluster, &service).await;
     let ((_, one), (encryption, other)) = (server().await, server().await);
     for key in ["/core/secrets/a", "/core/secrets/b"] {
         put(&one, key, PLAIN).await;
@@ -214,4 +215,22 @@ async fn servers_read_what_others_wrote_under_their_data_keys() {
     service.set_down(true);
     assert!(encryption.refresh().await.is_err() && other.health().await.is_err());
     assert_eq!(get(&other, "/core/secrets/a").await.as_deref(), Some(PLAIN));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_service_does_not_unwrap_is_unavailable_and_the_rest_is_read() {
+    if !available() {
+        return;
+    }
+    let (cluster, service) = (Cluster::start(1), Arc::new(Simulated::default()));
+    let ((_, one), (_, other)) = (server(&cluster, &service).await, server(&cluster, &service).await);
+    service.set_down(true);
+    put(&one, "/core/secrets/a", PLAIN).await;
+    put(&one, "/core/configmaps/a", "this=is-public").await;
+    let refused = other.get("/core/secrets/a", ReadAt::Latest).await.unwrap_err();
+    assert!(matches!(&refused, Error::Unavailable(text) if text.contains("it is down")), "{refused}");
+    assert_eq!(get(&other, "/core/configmaps/a").await.as_deref(), Some("this=is-public"));
+    service.set_down(false);
+    assert_eq!(get(&other, "/core/secrets/a").await.as_deref(), Some(PLAIN));
+    eventually("the watch goes on", async || other.health().await.is_ok()).await;
 }
