@@ -6,6 +6,7 @@
 
 mod objects;
 mod rig;
+mod seen;
 
 use crate::report::Report;
 use anyhow::{Context, Result};
@@ -209,21 +210,22 @@ async fn run(workload: &Workload, part: impl Fn(usize) -> usize, transport: Tran
     for (batch, (namespaces, pods, kind)) in workload.initial.iter().enumerate() {
         let (namespaces, pods) = (part(*namespaces), part(*pods));
         for i in 0..namespaces {
-            let namespace = format!("init-{batch}-{i}");
+            // Batches share their namespaces: the terms of pods name them.
+            let namespace = format!("init-{i}");
             rig.create_namespace(&namespace, *kind).await?;
-            rig.create_pods(&namespace, pods, *kind).await?;
+            rig.create_pods(&namespace, &format!("pod-{batch}"), pods, *kind).await?;
             expected += pods;
         }
     }
     rig.await_bound(expected, TIMEOUT).await?;
     rig.create_namespace("waiting", Kind::Unschedulable).await?;
-    rig.create_pods("waiting", workload.unschedulable, Kind::Unschedulable).await?;
+    rig.create_pods("waiting", "pod", workload.unschedulable, Kind::Unschedulable).await?;
     rig.create_namespace("measured", kind).await?;
     rig.prepare(pods, kind).await?;
     // Victims of preemption are taken off the count of bound pods; what is measured is counted by namespace.
     let started = Instant::now();
     let churn = workload.churn.then(|| rig.churn());
-    rig.create_pods("measured", pods, kind).await?;
+    rig.create_pods("measured", "pod", pods, kind).await?;
     rig.await_bound_in("measured", pods, TIMEOUT).await?;
     let elapsed = started.elapsed();
     drop(churn);

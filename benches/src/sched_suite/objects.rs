@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Default,
     /// For one node, by its name.
     Daemon,
-    /// 900 m CPU.
+    /// 900 m CPU, and gone at once when it is deleted.
     LowPriority,
     /// Priority 10, 3 cores.
     HighPriority,
@@ -59,7 +59,8 @@ pub(super) enum Kind {
 }
 
 /// The driver of [`Kind::CsiVolume`].
-pub(super) const CSI_DRIVER: &str = "ebs.csi.aws.com";
+const CSI_DRIVER: &str = "ebs.csi.aws.com";
+const CSI_VOLUMES_PER_NODE: usize = 39;
 /// The driver of [`Kind::Devices`], of which each node has ten.
 const DEVICE_DRIVER: &str = "test-driver.cdi.k8s.io";
 const DEVICES_PER_NODE: usize = 10;
@@ -96,6 +97,12 @@ impl Kind {
         })
     }
 
+    /// What drivers of volumes say of a node, for pods of this kind: how many they attach to it.
+    pub(super) fn volume_drivers(self, node: &str) -> Option<Value> {
+        let driver = json!({"name": CSI_DRIVER, "nodeID": node, "allocatable": {"count": CSI_VOLUMES_PER_NODE}});
+        (self == Self::CsiVolume).then(|| json!({"metadata": {"name": node}, "spec": {"drivers": [driver]}}))
+    }
+
     fn color(self) -> &'static str {
         match self {
             Self::Affinity | Self::AffinityNamespaces | Self::Spread | Self::PreferredSpread => "blue",
@@ -110,7 +117,7 @@ impl Kind {
     fn affinity(self) -> Option<Value> {
         let selector = json!({"matchLabels": {"color": self.color()}});
         let named =
-            |key: &str| json!({"labelSelector": selector, "topologyKey": key, "namespaces": ["init-0-0", "measured"]});
+            |key: &str| json!({"labelSelector": selector, "topologyKey": key, "namespaces": ["init-0", "measured"]});
         let labelled = |key: &str| json!({"labelSelector": selector, "topologyKey": key, "namespaceSelector": {"matchLabels": {"team": "devops"}}});
         let required = |term: Value| json!({"requiredDuringSchedulingIgnoredDuringExecution": [term]});
         let preferred = |term: Value| json!({"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term}]});
@@ -152,6 +159,7 @@ impl Kind {
             spec["affinity"] = affinity;
         }
         match self {
+            Self::LowPriority => spec["terminationGracePeriodSeconds"] = json!(0),
             Self::HighPriority => spec["priorityClassName"] = json!("high"),
             Self::Devices => {
                 spec["containers"][0]["resources"] = json!({"claims": [{"name": "resource"}]});

@@ -1,16 +1,18 @@
 //! An API server in this process with a scheduler's driver on it, and one who creates and watches.
 
 use super::objects::{Kind, Zones, device_claim, device_class, node};
+use super::seen::Seen;
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{
-    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Secret, Service, ServiceAccount,
 };
 use k8s_openapi::api::resource::v1::{DeviceClass, ResourceClaim, ResourceClaimTemplate, ResourceSlice};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
+use k8s_openapi::api::storage::v1::CSINode;
 use kubekit_runtime::environment::Environment;
 use kubekit_runtime::watcher::{self, Event, watcher};
-use kubekit_runtime::{Api, Client, DeleteParams, Kubeconfig, Patch, PatchParams};
+use kubekit_runtime::{Api, Client, DeleteParams, Kubeconfig, Object, Patch, PatchParams};
 use kubekit_sched::driver::{Config, Driver};
 use kubekit_server::ApiServer;
 use kubekit_server::authentication::ClientCertificates;
@@ -92,12 +94,13 @@ impl Rig {
         Ok(Self { client, bound, nodes_seen, stop, tasks })
     }
 
-    /// Nodes, with the devices that pods of a kind need.
+    /// Nodes, with the devices and drivers of volumes that pods of a kind need.
     pub(super) async fn create_nodes(&self, count: usize, zones: Zones, kind: Kind) -> Result<()> {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let slices: Api<ResourceSlice> = Api::all(self.client.clone());
+        let drivers: Api<CSINode> = Api::all(self.client.clone());
         let create = |index| {
-            let (nodes, slices) = (nodes.clone(), slices.clone());
+            let (nodes, slices, drivers) = (nodes.clone(), slices.clone(), drivers.clone());
             async move {
                 let (object, status) = node(index, zones);
                 let mut made = nodes.create(&typed(object)?).await?;
@@ -108,8 +111,12 @@ impl Rig {
                 let mut made = nodes.replace(&made).await?;
                 made.status = typed(status)?;
                 nodes.replace_status(&made).await?;
-                if let Some(devices) = kind.devices(made.metadata.name.as_deref().unwrap_or_default()) {
+                let name = made.metadata.name.as_deref().unwrap_or_default();
+                if let Some(devices) = kind.devices(name) {
                     slices.create(&typed(devices)?).await?;
+                }
+                if let Some(volumes) = kind.volume_drivers(name) {
+                    drivers.create(&typed(volumes)?).await?;
                 }
                 anyhow::Ok(())
             }
@@ -125,15 +132,21 @@ impl Rig {
         Ok(())
     }
 
-    /// A namespace with what pods of a kind need.
+    /// A namespace, if it is not there yet, with what pods of a kind need.
     pub(super) async fn create_namespace(&self, name: &str, kind: Kind) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces.create(&typed(json!({"metadata": {"name": name, "labels": {"team": "devops"}}}))?).await?;
-        // What controllers would see to.
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), name);
-        accounts.create(&typed(json!({"metadata": {"name": "default"}}))?).await?;
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), name);
-        secrets.create(&typed(json!({"metadata": {"name": "secret"}}))?).await?;
+        match namespaces.create(&typed(json!({"metadata": {"name": name, "labels": {"team": "devops"}}}))?).await {
+            // Another kind of pods was here before.
+            Err(error) if error.is_already_exists() => {}
+            made => {
+                made?;
+                // What controllers would see to.
+                let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), name);
+                accounts.create(&typed(json!({"metadata": {"name": "default"}}))?).await?;
+                let secrets: Api<Secret> = Api::namespaced(self.client.clone(), name);
+                secrets.create(&typed(json!({"metadata": {"name": "secret"}}))?).await?;
+            }
+        }
         if let Some(service) = kind.service() {
             let services: Api<Service> = Api::namespaced(self.client.clone(), name);
             services.create(&typed(service)?).await?;
@@ -147,18 +160,19 @@ impl Rig {
 
     /// Volumes and claims for the pods that are measured: they are there before, as in the suite.
     pub(super) async fn prepare(&self, count: usize, kind: Kind) -> Result<()> {
-        if kind.has_claim() { self.create_claims("measured", count, kind).await } else { Ok(()) }
+        if kind.has_claim() { self.create_claims("measured", "pod", count, kind).await } else { Ok(()) }
     }
 
-    pub(super) async fn create_pods(&self, namespace: &str, count: usize, kind: Kind) -> Result<()> {
+    /// Pods of these names, with a number behind.
+    pub(super) async fn create_pods(&self, namespace: &str, name: &str, count: usize, kind: Kind) -> Result<()> {
         if kind.has_claim() && namespace != "measured" {
-            self.create_claims(namespace, count, kind).await?;
+            self.create_claims(namespace, name, count, kind).await?;
         }
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let pods: Api<Seen> = Api::namespaced(self.client.clone(), namespace);
         let create = |index: usize| {
             let pods = pods.clone();
             async move {
-                pods.create(&typed(kind.pod(&format!("pod-{index}")))?).await?;
+                pods.create(&Seen::new(kind.pod(&format!("{name}-{index}")))).await?;
                 anyhow::Ok(())
             }
         };
@@ -166,13 +180,13 @@ impl Rig {
     }
 
     /// What a controller would do: volumes and claims, bound to each other.
-    async fn create_claims(&self, namespace: &str, count: usize, kind: Kind) -> Result<()> {
+    async fn create_claims(&self, namespace: &str, name: &str, count: usize, kind: Kind) -> Result<()> {
         let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
         let create = |index: usize| {
             let (volumes, claims) = (volumes.clone(), claims.clone());
             async move {
-                let name = format!("pod-{index}");
+                let name = format!("{name}-{index}");
                 let mut claim = claims.create(&typed(Kind::claim(namespace, &name))?).await?;
                 let mut object = kind.volume(namespace, &name);
                 object["spec"]["claimRef"]["uid"] = json!(claim.metadata.uid);
@@ -211,14 +225,15 @@ impl Rig {
     /// A node, and a pod too large for any, come and go as in the suite.
     pub(super) fn churn(&self) -> Churn {
         let nodes: Api<Node> = Api::all(self.client.clone());
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), "waiting");
+        let pods: Api<Seen> = Api::namespaced(self.client.clone(), "waiting");
         let task = tokio::spawn(async move {
             let mut interval = tokio::time::interval(Duration::from_secs(1));
             for turn in 0_usize.. {
                 interval.tick().await;
                 let name = format!("churn-{turn}");
                 let object = json!({"metadata": {"name": name}});
-                if let (Ok(node), Ok(pod)) = (typed(object), typed(Kind::Unschedulable.pod(&name))) {
+                let pod = Seen::new(Kind::Unschedulable.pod(&name));
+                if let Ok(node) = typed(object) {
                     let _ = tokio::join!(nodes.create(&node), pods.create(&pod));
                 }
                 if turn > 0 {
@@ -268,18 +283,14 @@ async fn serve_tls(stop: CancellationToken) -> Result<(Client, Client, JoinHandl
 }
 
 async fn watch_pods(client: Client, bound: watch::Sender<Bound>, stop: CancellationToken) {
-    let pods: Api<Pod> = Api::all(client.clone());
+    let pods: Api<Seen> = Api::all(client.clone());
     let events = watcher(pods, watcher::Config::default(), Environment::system().random);
     let mut events = std::pin::pin!(events.take_until(stop.cancelled_owned()));
     let mut claims = JoinSet::new();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Applied(pod)) => {
-                // Victims of preemption end at once, where no node agent confirms it.
-                if pod.metadata.deletion_timestamp.is_some() {
-                    end(&client, &pod).await;
-                }
-                if lacks_claim(&pod) {
+                if pod.lacks_claim() {
                     claims.spawn(make_claim(client.clone(), pod));
                     while claims.try_join_next().is_some() {}
                     continue;
@@ -292,36 +303,20 @@ async fn watch_pods(client: Client, bound: watch::Sender<Bound>, stop: Cancellat
     }
 }
 
-async fn end(client: &Client, pod: &Pod) {
-    let namespace = pod.metadata.namespace.clone().unwrap_or_default();
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    let _ = pods.delete(pod.metadata.name.as_deref().unwrap_or_default(), &now).await;
-}
-
-/// Whether a pod waits for the claim that its template asks for.
-fn lacks_claim(pod: &Pod) -> bool {
-    let wants = pod.spec.as_ref().is_some_and(|spec| spec.resource_claims.iter().flatten().next().is_some());
-    wants && pod.status.as_ref().is_none_or(|status| status.resource_claim_statuses.is_none())
-}
-
 /// What the claim controller does: makes the claim, and says so in the pod.
-async fn make_claim(client: Client, pod: Pod) -> Result<()> {
-    let (name, uid) = (pod.metadata.name.unwrap_or_default(), pod.metadata.uid.unwrap_or_default());
-    let namespace = pod.metadata.namespace.unwrap_or_default();
-    let claims: Api<ResourceClaim> = Api::namespaced(client.clone(), &namespace);
-    let claim = claims.create(&typed(device_claim(&name, &uid))?).await?;
-    let pods: Api<Pod> = Api::namespaced(client, &namespace);
+async fn make_claim(client: Client, pod: Seen) -> Result<()> {
+    let claims: Api<ResourceClaim> = Api::namespaced(client.clone(), pod.namespace());
+    let claim = claims.create(&typed(device_claim(pod.name(), pod.uid()))?).await?;
+    let pods: Api<Seen> = Api::namespaced(client, pod.namespace());
     let made = json!([{"name": "resource", "resourceClaimName": claim.metadata.name}]);
     let patch = Patch::Merge(json!({"status": {"resourceClaimStatuses": made}}));
-    pods.patch_status(&name, &PatchParams::default(), &patch).await?;
+    pods.patch_status(pod.name(), &PatchParams::default(), &patch).await?;
     Ok(())
 }
 
-fn note(bound: &watch::Sender<Bound>, pod: &Pod) {
-    if pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) {
-        let namespace = pod.metadata.namespace.clone().unwrap_or_default();
-        let name = pod.metadata.name.clone().unwrap_or_default();
+fn note(bound: &watch::Sender<Bound>, pod: &Seen) {
+    if pod.is_bound() {
+        let (namespace, name) = (pod.namespace().to_owned(), pod.name().to_owned());
         bound.send_if_modified(|bound| bound.entry(namespace).or_default().insert(name));
     }
 }
