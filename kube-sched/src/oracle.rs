@@ -63,31 +63,31 @@ pub(crate) fn filter<'a>(
 ) -> Result<Filtered<'a>, Refusal> {
     let Started { cycles, only } = pre_filter(profile, cluster, pod)?;
     let table = cluster.table();
-    let mut found = Filtered { refusals: Refusals::new(table.names()), ..Filtered::default() };
-    let examine = |position: Position, found: &mut Filtered<'a>| {
-        let node = &**table.info(position);
-        match run_filters(cluster, &cycles, pod, node, Some(&pod.uid)) {
-            Ok(()) => found.feasible.push(node),
-            Err(refusal) => found.refusals.set(position as usize, Some(refusal)),
-        }
-    };
+    let mut feasible = Vec::new();
+    // Names of all nodes are taken down when one refuses: a pod for one node costs nothing for the others.
+    let mut refusals: Option<Refusals> = None;
+    let no_refusals = || Refusals::new(table.names());
     let (wanted, first) = sample.unwrap_or((usize::MAX, 0));
     let nodes: Box<dyn Iterator<Item = Position>> = match &only {
         None => Box::new(table.live().skip(first).chain(table.live().take(first))),
         Some(only) => Box::new(only.nodes.iter().filter_map(|name| table.find(name))),
     };
     for position in nodes {
-        examine(position, &mut found);
-        if found.feasible.len() >= wanted {
+        let node = &**table.info(position);
+        match run_filters(cluster, &cycles, pod, node, Some(&pod.uid)) {
+            Ok(()) => feasible.push(node),
+            Err(refusal) => refusals.get_or_insert_with(no_refusals).set(position as usize, Some(refusal)),
+        }
+        if feasible.len() >= wanted {
             break;
         }
     }
-    found.cycles = cycles;
-    if let Some(only) = only.filter(|_| found.feasible.is_empty()) {
+    if let Some(only) = only.filter(|_| feasible.is_empty()) {
         let others = table.live().map(|position| position as usize);
-        found.refusals.set_rest(others, Refusal::unresolvable(only.plugins[0], only.reason()));
+        let refusal = Refusal::unresolvable(only.plugins[0], only.reason());
+        refusals.get_or_insert_with(no_refusals).set_rest(others, refusal);
     }
-    Ok(found)
+    Ok(Filtered { cycles, feasible, refusals: refusals.unwrap_or_default() })
 }
 
 /// Starts all filters on a pod.

@@ -196,8 +196,9 @@ impl State {
 
     /// Whether a pod on a node is known there as it is.
     fn knows(&self, pod: &crate::Pod, node: &str) -> bool {
-        let pods = self.cluster.node(node).into_iter().flat_map(crate::NodeInfo::pods);
-        pods.filter(|known| known.uid == pod.uid).any(|known| {
+        // A binding that shows is one of the last: the newest pods of a node are the last.
+        let mut pods = self.cluster.node(node).into_iter().flat_map(crate::NodeInfo::pods).rev();
+        pods.find(|known| known.uid == pod.uid).is_some_and(|known| {
             // What it was given on the node, only the decision knows.
             let given = (known.gpu_devices.clone(), known.nominated_node.clone());
             crate::Pod { gpu_devices: given.0, nominated_node: given.1, ..pod.clone() } == **known
