@@ -11,6 +11,7 @@ mod nominations;
 mod shards;
 mod table;
 
+use crate::dra::{KnownPools, Pools};
 use crate::inventory::Inventory;
 use crate::model::{Labels, Node, Pod};
 use hashbrown::HashMap;
@@ -74,6 +75,7 @@ pub struct Cluster {
     image_nodes: Arc<HashMap<String, usize>>,
     nominations: Arc<Nominations>,
     inventory: Inventory,
+    pools: KnownPools,
     /// How many requirements of terms of bound pods look at a label, by key.
     term_keys: Arc<HashMap<String, usize>>,
     /// Changes when a key is added to them.
@@ -130,6 +132,7 @@ impl Cluster {
             image_nodes: self.image_nodes.clone(),
             nominations: self.nominations.clone(),
             inventory: self.inventory.clone(),
+            pools: self.pools.clone(),
             term_keys: self.term_keys.clone(),
             term_version: self.term_version,
         }
@@ -369,6 +372,11 @@ impl Cluster {
     /// Two numbers: the first changes with the objects of nodes, the second with namespaces.
     pub(crate) fn versions(&self) -> (u64, u64) {
         (self.specs, self.context)
+    }
+
+    /// The pools of devices, and which of them are in use.
+    pub(crate) fn pools(&self) -> Pools {
+        self.pools.of(&self.inventory)
     }
 
     /// Whether a pod is promised room anywhere.

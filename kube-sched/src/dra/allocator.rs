@@ -10,6 +10,7 @@ use super::{Allocation, Constraint, DeviceAmount, DeviceRequest, DeviceResult, E
 use crate::inventory::Inventory;
 use crate::model::{Effect, Node, NodeSelector, NodeSelectorTerm, Operator, Requirement};
 use pools::Candidate;
+pub(crate) use pools::KnownPools;
 pub use pools::Pools;
 use std::sync::Arc;
 

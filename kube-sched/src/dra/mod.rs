@@ -6,6 +6,7 @@ mod claim;
 mod selector;
 mod slice;
 
+pub(crate) use allocator::KnownPools;
 pub use allocator::{AllocationError, Pools, allocate};
 pub use claim::{Allocation, Constraint, DeviceAmount, DeviceRequest, DeviceResult, ExactRequest, ResourceClaim};
 pub use selector::{DevicePredicate, DeviceSelector};

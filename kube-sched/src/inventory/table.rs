@@ -1,7 +1,8 @@
 //! A table of objects by namespace and name, cheap to clone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a [`Table`] can hold.
 pub trait Entry: Clone {
@@ -19,11 +20,30 @@ type Rows<T> = BTreeMap<Arc<str>, Arc<T>>;
 pub struct Table<T> {
     namespaces: Arc<BTreeMap<Arc<str>, Arc<Rows<T>>>>,
     changes: u64,
+    /// A number that no table with other objects has.
+    state: u64,
+    /// The last changes, oldest first.
+    recent: Arc<VecDeque<Edit<T>>>,
 }
+
+/// One change: an object in the place of another.
+#[derive(Clone, Debug)]
+struct Edit<T> {
+    /// The state before it.
+    before: u64,
+    old: Option<Arc<T>>,
+    new: Option<Arc<T>>,
+}
+
+/// What was, and what is in its place.
+type Changed<'a, T> = (Option<&'a Arc<T>>, Option<&'a Arc<T>>);
+
+/// So many changes are remembered, for those who follow: a few turns of a scheduler's.
+const RECENT_MAX: usize = 256;
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { namespaces: Arc::default(), changes: 0 }
+        Self { namespaces: Arc::default(), changes: 0, state: 0, recent: Arc::default() }
     }
 }
 
@@ -50,21 +70,22 @@ impl<T: Entry> Table<T> {
 
     /// Adds an object, or replaces the one of its name.
     pub fn set(&mut self, object: T) {
-        self.changes += 1;
+        let object = Arc::new(object);
         let rows = Arc::make_mut(&mut self.namespaces).entry(object.namespace().clone()).or_default();
-        Arc::make_mut(rows).insert(object.name(), Arc::new(object));
+        let old = Arc::make_mut(rows).insert(object.name(), object.clone());
+        self.note(old, Some(object));
     }
 
     /// Removes an object; gives it back.
     pub fn remove(&mut self, namespace: &str, name: &str) -> Option<Arc<T>> {
         self.get(namespace, name)?;
-        self.changes += 1;
         let namespaces = Arc::make_mut(&mut self.namespaces);
         let rows = namespaces.get_mut(namespace)?;
         let removed = Arc::make_mut(rows).remove(name);
         if rows.is_empty() {
             namespaces.remove(namespace);
         }
+        self.note(removed.clone(), None);
         removed
     }
 
@@ -80,6 +101,31 @@ impl<T: Entry> Table<T> {
     /// Whether the other is this table or a copy of it, and neither has changed since. `false` may be said of equal ones.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.namespaces, &other.namespaces)
+    }
+
+    fn note(&mut self, old: Option<Arc<T>>, new: Option<Arc<T>>) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        self.changes += 1;
+        let recent = Arc::make_mut(&mut self.recent);
+        if recent.len() >= RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(Edit { before: self.state, old, new });
+        self.state = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that stands for the objects in the table: two tables that give the same have the same.
+    pub(crate) fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// What has changed since the table was in a state, oldest first: what was, and what is in its place. `None` when that is
+    /// no longer known.
+    pub(crate) fn since(&self, state: u64) -> Option<impl Iterator<Item = Changed<'_, T>>> {
+        let edits = self.recent.len();
+        let from =
+            if state == self.state { edits } else { self.recent.iter().rposition(|edit| edit.before == state)? };
+        Some(self.recent.range(from..).map(|edit| (edit.old.as_ref(), edit.new.as_ref())))
     }
 
     /// How often the table was changed.

@@ -76,3 +76,24 @@ fn an_assumed_change_can_be_taken_back() {
     inventory.revert(&select);
     assert_eq!(inventory.claims.get("ns", "c").unwrap().selected_node, None);
 }
+
+#[test]
+fn a_table_says_what_has_changed_since() {
+    let mut table = Inventory::default().claims;
+    let claim = |name: &str, bytes| Claim::new("ns", name, "fast", bytes);
+    let start = table.state();
+    table.set(claim("a", 1));
+    let first = table.state();
+    let fork = table.clone();
+    table.set(claim("a", 2));
+    table.remove("ns", "a");
+    let edits = |table: &Table<Claim>, since| {
+        let bytes = |claim: Option<&std::sync::Arc<Claim>>| claim.map(|claim| claim.request_bytes);
+        table.since(since).map(|edits| edits.map(|(old, new)| (bytes(old), bytes(new))).collect::<Vec<_>>())
+    };
+    assert_eq!(edits(&table, start), Some(vec![(None, Some(1)), (Some(1), Some(2)), (Some(2), None)]));
+    assert_eq!(edits(&table, table.state()), Some(vec![]));
+    assert_eq!((edits(&fork, start), edits(&fork, table.state())), (Some(vec![(None, Some(1))]), None));
+    (0..1000).for_each(|bytes| table.set(claim("b", bytes)));
+    assert_eq!(edits(&table, first), None);
+}

@@ -39,7 +39,7 @@ impl Filter for DynamicResources {
         if pod.resource_claims.is_empty() {
             return PreFilter::Skip;
         }
-        match PodResourceClaims::of(cluster.inventory(), pod) {
+        match PodResourceClaims::of(cluster, pod) {
             Ok(claims) => PreFilter::Run(claims),
             Err(why) => PreFilter::Refuse(Refusal::unresolvable(NAME, why)),
         }
@@ -81,7 +81,7 @@ impl Score for DynamicResources {
         if pod.resource_claims.is_empty() {
             return None;
         }
-        let claims = PodResourceClaims::of(cluster.inventory(), pod).ok()?;
+        let claims = PodResourceClaims::of(cluster, pod).ok()?;
         let choosing = |claim: &Arc<ResourceClaim>| claim.requests.iter().any(|r| r.alternatives.len() > 1);
         claims.waiting.iter().any(choosing).then_some(claims)
     }
@@ -144,7 +144,8 @@ impl Reserve for DynamicResources {
 }
 
 impl PodResourceClaims {
-    fn of(inventory: &Inventory, pod: &Pod) -> Result<Self, String> {
+    fn of(cluster: &Cluster, pod: &Pod) -> Result<Self, String> {
+        let inventory = cluster.inventory();
         let mut claims =
             Self { inventory: inventory.clone(), allocated: Vec::new(), waiting: Vec::new(), pools: Pools::default() };
         for reference in &pod.resource_claims {
@@ -161,7 +162,7 @@ impl PodResourceClaims {
             claims.allocated.push(claim.clone());
         }
         if !claims.waiting.is_empty() {
-            claims.pools = Pools::new(inventory);
+            claims.pools = cluster.pools();
         }
         Ok(claims)
     }

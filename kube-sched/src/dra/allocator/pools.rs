@@ -1,28 +1,160 @@
 //! The newest edition of every pool of devices, and which devices are in use.
 
-use crate::dra::{Device, NodeScope, ResourceSlice};
+use crate::dra::{Device, NodeScope, ResourceClaim, ResourceSlice};
 use crate::inventory::Inventory;
 use crate::model::Node;
-use hashbrown::{HashMap, HashSet};
-use std::sync::Arc;
+use hashbrown::{Equivalent, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Driver, pool and device.
-type DeviceId = (Arc<str>, Arc<str>, Arc<str>);
+/// What tells a device from all others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct DeviceId {
+    driver: Arc<str>,
+    pool: Arc<str>,
+    device: Arc<str>,
+}
+
+/// The same, to look it up by.
+#[derive(Hash)]
+struct DeviceRef<'a> {
+    driver: &'a str,
+    pool: &'a str,
+    device: &'a str,
+}
+
+impl Equivalent<DeviceId> for DeviceRef<'_> {
+    fn equivalent(&self, id: &DeviceId) -> bool {
+        *self.device == *id.device && *self.pool == *id.pool && *self.driver == *id.driver
+    }
+}
 
 /// The slices of complete pools, and the devices that are in use.
 #[derive(Clone, Debug, Default)]
 pub struct Pools {
+    published: Arc<Published>,
+    /// How many claims have each device that is in use.
+    in_use: Arc<HashMap<DeviceId, u32>>,
+}
+
+/// What drivers have published.
+#[derive(Debug, Default)]
+struct Published {
     slices: Vec<Arc<ResourceSlice>>,
     /// Which of the slices are a node's own.
     of_node: HashMap<Arc<str>, Vec<usize>>,
     /// Which of the slices several nodes may reach.
     shared: Vec<usize>,
-    in_use: Arc<HashSet<DeviceId>>,
 }
 
 impl Pools {
     /// The pools of an inventory. A pool counts when every slice of its newest edition is there.
     pub fn new(inventory: &Inventory) -> Self {
+        let mut pools = Self { published: Arc::new(Published::new(inventory)), in_use: Arc::default() };
+        inventory.resource_claims.iter().for_each(|claim| pools.take(claim));
+        pools
+    }
+
+    /// Counts the devices that a claim has.
+    fn take(&mut self, claim: &ResourceClaim) {
+        for id in devices(claim) {
+            *Arc::make_mut(&mut self.in_use).entry(id).or_insert(0) += 1;
+        }
+    }
+
+    /// Gives back the devices that a claim had.
+    fn give_back(&mut self, claim: &ResourceClaim) {
+        for id in devices(claim) {
+            let in_use = Arc::make_mut(&mut self.in_use);
+            if let Some(claims) = in_use.get_mut(&id) {
+                *claims -= 1;
+                if *claims == 0 {
+                    in_use.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// The devices that a node can reach, in the order of drivers, pools and slices.
+    pub(super) fn on_node(&self, node: &Node) -> Vec<Candidate<'_>> {
+        let Published { slices, of_node, shared } = &*self.published;
+        let mut candidates = Vec::new();
+        let own = of_node.get(&node.name).map_or(&[][..], Vec::as_slice);
+        let mut reachable = [own, shared].concat();
+        reachable.sort_unstable();
+        for slice in reachable.into_iter().map(|index| &slices[index]) {
+            candidates.reserve(slice.devices.len());
+            for device in &slice.devices {
+                let scope = device.scope.as_ref().filter(|_| slice.scope == NodeScope::PerDevice);
+                if scope.unwrap_or(&slice.scope).contains(&node.labels, &node.name) {
+                    let id = DeviceRef { driver: &slice.driver, pool: &slice.pool, device: &device.name };
+                    candidates.push(Candidate { slice, device, in_use: self.in_use.contains_key(&id), pools: self });
+                }
+            }
+        }
+        candidates
+    }
+}
+
+/// The devices that a claim keeps from others.
+fn devices(claim: &ResourceClaim) -> impl Iterator<Item = DeviceId> {
+    let results = claim.allocation.iter().flat_map(|allocation| &allocation.results);
+    results.filter(|result| !result.admin_access).map(|result| DeviceId {
+        driver: result.driver.clone(),
+        pool: result.pool.clone(),
+        device: result.device.clone(),
+    })
+}
+
+/// The pools of an inventory as they were last asked for, which are brought up to date with what has changed since.
+#[derive(Debug, Default)]
+pub(crate) struct KnownPools(Mutex<Option<Known>>);
+
+#[derive(Clone, Debug)]
+struct Known {
+    pools: Pools,
+    /// The states of the tables that they were made of.
+    slices: u64,
+    claims: u64,
+}
+
+impl Clone for KnownPools {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+    }
+}
+
+impl KnownPools {
+    /// The pools of an inventory, at the cost of what has changed.
+    pub(crate) fn of(&self, inventory: &Inventory) -> Pools {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (slices, claims) = (inventory.resource_slices.state(), inventory.resource_claims.state());
+        let pools = match known.take() {
+            Some(known) if known.slices == slices => known.follow(inventory),
+            _ => None,
+        };
+        let pools = pools.unwrap_or_else(|| Pools::new(inventory));
+        *known = Some(Known { pools: pools.clone(), slices, claims });
+        pools
+    }
+}
+
+impl Known {
+    fn follow(self, inventory: &Inventory) -> Option<Pools> {
+        let Self { mut pools, claims, .. } = self;
+        for (old, new) in inventory.resource_claims.since(claims)? {
+            if let Some(old) = old {
+                pools.give_back(old);
+            }
+            if let Some(new) = new {
+                pools.take(new);
+            }
+        }
+        Some(pools)
+    }
+}
+
+impl Published {
+    fn new(inventory: &Inventory) -> Self {
         let mut newest: HashMap<(&str, &str), (i64, usize)> = HashMap::new();
         for slice in inventory.resource_slices.iter() {
             let (generation, count) = newest.entry((&slice.driver, &slice.pool)).or_insert((i64::MIN, 0));
@@ -36,39 +168,14 @@ impl Pools {
         };
         let mut slices: Vec<_> = inventory.resource_slices.iter().filter(complete).cloned().collect();
         slices.sort_by(|a, b| (&a.driver, &a.pool, &a.name).cmp(&(&b.driver, &b.pool, &b.name)));
-        let results = inventory
-            .resource_claims
-            .iter()
-            .filter_map(|claim| claim.allocation.as_ref())
-            .flat_map(|allocation| &allocation.results)
-            .filter(|result| !result.admin_access)
-            .map(|result| (result.driver.clone(), result.pool.clone(), result.device.clone()));
-        let mut pools = Self { in_use: Arc::new(results.collect()), ..Self::default() };
-        for (index, slice) in slices.iter().enumerate() {
+        let mut published = Self { slices, ..Self::default() };
+        for (index, slice) in published.slices.iter().enumerate() {
             match &slice.scope {
-                NodeScope::Node(node) => pools.of_node.entry(node.clone()).or_default().push(index),
-                _ => pools.shared.push(index),
+                NodeScope::Node(node) => published.of_node.entry(node.clone()).or_default().push(index),
+                _ => published.shared.push(index),
             }
         }
-        Self { slices, ..pools }
-    }
-
-    /// The devices that a node can reach, in the order of drivers, pools and slices.
-    pub(super) fn on_node(&self, node: &Node) -> Vec<Candidate<'_>> {
-        let mut candidates = Vec::new();
-        let own = self.of_node.get(&node.name).map_or(&[][..], Vec::as_slice);
-        let mut reachable = [own, &self.shared].concat();
-        reachable.sort_unstable();
-        for slice in reachable.into_iter().map(|index| &self.slices[index]) {
-            for device in &slice.devices {
-                let scope = device.scope.as_ref().filter(|_| slice.scope == NodeScope::PerDevice);
-                if scope.unwrap_or(&slice.scope).contains(&node.labels, &node.name) {
-                    let key = (slice.driver.clone(), slice.pool.clone(), device.name.clone());
-                    candidates.push(Candidate { slice, device, in_use: self.in_use.contains(&key), pools: self });
-                }
-            }
-        }
-        candidates
+        published
     }
 }
 
@@ -90,7 +197,10 @@ impl Candidate<'_> {
     /// How much there is of a counter of its pool.
     pub(super) fn counter(&self, set: &str, counter: &str) -> Option<i64> {
         let of_pool = |slice: &&Arc<ResourceSlice>| slice.driver == self.slice.driver && slice.pool == self.slice.pool;
-        let mut sets = self.pools.slices.iter().filter(of_pool).flat_map(|slice| &slice.counters);
+        let mut sets = self.pools.published.slices.iter().filter(of_pool).flat_map(|slice| &slice.counters);
         sets.find(|found| found.name == set)?.counters.get(counter).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;
