@@ -10,6 +10,7 @@ mod kinds;
 mod nominations;
 mod shards;
 mod table;
+mod volumes;
 
 use crate::dra::{KnownPools, Pools};
 use crate::inventory::Inventory;
@@ -26,6 +27,7 @@ use nominations::Nominations;
 use shards::Shards;
 use table::unique;
 pub(crate) use table::{CHUNK, NodeTable, Position};
+use volumes::Volumes;
 
 /// Why the state could not be changed. Nothing was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +77,7 @@ pub struct Cluster {
     image_nodes: Arc<HashMap<String, usize>>,
     nominations: Arc<Nominations>,
     inventory: Inventory,
+    volumes: Volumes,
     pools: KnownPools,
     /// How many requirements of terms of bound pods look at a label, by key.
     term_keys: Arc<HashMap<String, usize>>,
@@ -132,6 +135,7 @@ impl Cluster {
             image_nodes: self.image_nodes.clone(),
             nominations: self.nominations.clone(),
             inventory: self.inventory.clone(),
+            volumes: self.volumes.clone(),
             pools: self.pools.clone(),
             term_keys: self.term_keys.clone(),
             term_version: self.term_version,
@@ -237,6 +241,7 @@ impl Cluster {
         let Some(position) = self.table.find(name) else { return false };
         self.specs = unique();
         let node = self.table.info(position).shared_node().clone();
+        self.volumes.set(&node.name, self.table.info(position).claims(), 0);
         let pods = self.table.change(position, |info, _| info.take_pods());
         pods.iter().for_each(|pod| self.forget_terms(pod));
         self.table.remove(position);
@@ -294,7 +299,9 @@ impl Cluster {
     pub fn remove_pod(&mut self, uid: &str) -> Option<Arc<Pod>> {
         let node = self.locations.remove(uid)?;
         if let Some(position) = self.table.find(&node) {
+            let before = self.table.info(position).claims();
             let (pod, has_terms) = self.table.change(position, |info, _| (info.remove(uid), info.has_pod_terms()));
+            self.volumes.set(&node, before, self.table.info(position).claims());
             self.journal.push(position, self.table.len());
             if !has_terms && self.nodes_with_terms.contains(&node) {
                 Arc::make_mut(&mut self.nodes_with_terms).remove(&node);
@@ -374,6 +381,16 @@ impl Cluster {
         (self.specs, self.context)
     }
 
+    /// The nodes whose pods have at least so many claims of volumes, at least one.
+    pub(crate) fn nodes_with_claims(&self, claims: usize) -> impl Iterator<Item = &Arc<str>> {
+        self.volumes.at_least(claims)
+    }
+
+    /// The least number of volumes that a driver attaches to any node; `None` where it has no limit.
+    pub(crate) fn least_volume_limit(&self, driver: &str) -> Option<i64> {
+        self.volumes.least_limit(&self.inventory.csi_nodes, driver)
+    }
+
     /// The pools of devices, and which of them are in use.
     pub(crate) fn pools(&self) -> Pools {
         self.pools.of(&self.inventory)
@@ -398,7 +415,9 @@ impl Cluster {
                 }
             }
         }
+        let before = self.table.info(position).claims();
         self.table.change(position, |info, _| info.add(pod));
+        self.volumes.set(node, before, self.table.info(position).claims());
         self.journal.push(position, self.table.len());
     }
 

@@ -96,7 +96,8 @@ pub(crate) fn pre_filter(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Res
     for plugin in &profile.filters {
         match guard(plugin.name(), || plugin.clone().start(cluster, pod))? {
             Verdict::Skip => {}
-            Verdict::Run(cycle) => started.cycles.push(cycle),
+            // Those that need not be looked at say yes.
+            Verdict::Run(cycle) | Verdict::AllBut(_, cycle) => started.cycles.push(cycle),
             Verdict::Only(names, cycle) => {
                 started.cycles.push(cycle);
                 started.only = Some(started.only.unwrap_or_default().and(plugin.name(), names)?);

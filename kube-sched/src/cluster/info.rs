@@ -12,6 +12,7 @@ pub struct NodeInfo {
     assumed: Resources,
     ports: Vec<HostPort>,
     with_pod_terms: usize,
+    claims: usize,
     gpu_free: Vec<i64>,
 }
 
@@ -25,6 +26,7 @@ impl NodeInfo {
             assumed: Resources::default(),
             ports: Vec::new(),
             with_pod_terms: 0,
+            claims: 0,
         }
     }
 
@@ -56,6 +58,11 @@ impl NodeInfo {
     /// Whether a pod on it says anything about other pods.
     pub fn has_pod_terms(&self) -> bool {
         self.with_pod_terms > 0
+    }
+
+    /// How many claims of volumes its pods have.
+    pub(crate) fn claims(&self) -> usize {
+        self.claims
     }
 
     /// What is free of each of its GPU devices, in thousandths.
@@ -104,12 +111,14 @@ impl NodeInfo {
         self.assumed.add(&pod.assumed);
         self.ports.extend(pod.host_ports.iter().cloned());
         self.with_pod_terms += usize::from(pod.has_pod_terms());
+        self.claims += pod.claims().count();
         self.settle_devices(&pod, -1);
         self.pods.push(pod);
     }
 
     pub(crate) fn remove(&mut self, uid: &str) -> Option<Arc<Pod>> {
-        let index = self.pods.iter().position(|pod| &*pod.uid == uid)?;
+        // A binding that failed is one of the last.
+        let index = self.pods.iter().rposition(|pod| &*pod.uid == uid)?;
         let pod = self.pods.remove(index);
         self.requested.subtract(&pod.requests);
         self.requested.pods -= 1;
@@ -120,6 +129,7 @@ impl NodeInfo {
             }
         }
         self.with_pod_terms -= usize::from(pod.has_pod_terms());
+        self.claims -= pod.claims().count();
         self.settle_devices(&pod, 1);
         Some(pod)
     }

@@ -119,7 +119,7 @@ impl Class {
         }
         let cycle = match start() {
             Started::Skip => return Ok(()),
-            Started::Run(cycle) => cycle,
+            Started::Run(cycle) | Started::AllBut(_, cycle) => cycle,
             Started::Only(..) | Started::Refuse(_) => return Err(Unkept),
         };
         match depends {
@@ -299,6 +299,19 @@ impl Class {
         self.shift();
         let chosen = self.best(cluster, tie);
         self.look(cluster, own, None);
+        self.shift();
+        chosen
+    }
+
+    /// Where a pod goes that is of this class but for these nodes, which refuse it.
+    pub(super) fn choose_but(&mut self, cluster: &Cluster, pod: &Pod, tie: Tie, refusing: &[Position]) -> Choice {
+        for at in refusing.iter().map(|position| *position as usize) {
+            self.groups.set(at, self.index.get(at) != NONE, None);
+            self.index.set(at, NONE);
+        }
+        self.shift();
+        let chosen = self.choose(cluster, pod, tie);
+        refusing.iter().for_each(|position| self.look(cluster, *position, None));
         self.shift();
         chosen
     }

@@ -14,6 +14,9 @@
 //! differ: nothing is copied, and the indexes of a cluster serve all its forks. (An index with versions of its own for each
 //! fork would make forks cost at every change of a cluster that has none.)
 //!
+//! **Volumes** are not part of a class: what plugins say of them is asked for each pod, about the nodes that they name
+//! ([`volumes`]).
+//!
 //! **Bounds.** When classes take more than [`BytesMax`], the least recently used give up what they keep of nodes.
 //!
 //! The oracle is [`Scheduler::schedule_naively`](crate::Scheduler::schedule_naively); both take the same decisions, and
@@ -27,6 +30,7 @@ mod index;
 mod key;
 mod log;
 mod slot;
+mod volumes;
 
 use crate::cluster::{Cluster, Position};
 use crate::framework::{Depends, FitError, MAX_NODE_SCORE, Names, Profile};
@@ -36,6 +40,7 @@ use class::{Choice, Class};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use key::LabelsSeen;
 use log::Log;
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -129,20 +134,25 @@ impl Cache {
         if self.refuses || cluster.is_empty() || !suits(profile, pod) {
             return Decision::Unknown;
         }
+        let refusing = if pod.volumes.is_empty() { Some(Vec::new()) } else { volumes::refusing(profile, cluster, pod) };
+        let Some(refusing) = refusing else { return Decision::Unknown };
         if !self.log.follow(cluster) {
             self.classes.iter_mut().for_each(Class::forget);
         }
         self.decisions += 1;
         let alike = if domains { alike(cluster, pod) } else { Selector::Nothing };
-        let Some(number) = self.class(profile, cluster, pod, alike) else { return Decision::Unknown };
+        let like_it = without_volumes(pod);
+        let Some(number) = self.class(profile, cluster, &like_it, alike) else { return Decision::Unknown };
         let class = &mut self.classes[number];
         class.used = self.decisions;
         class.follow(cluster, &self.log);
-        let decision = match class.choose(cluster, pod, tie) {
+        let decision = match class.choose_but(cluster, pod, tie, &refusing) {
             Choice::Node { position, feasible } => {
                 self.kept += 1;
                 Decision::Node { position, feasible }
             }
+            // What has to go may be volumes.
+            Choice::Nowhere if !pod.volumes.is_empty() => Decision::Unknown,
             Choice::Nowhere => {
                 self.kept += 1;
                 let names = self.names.of(cluster);
@@ -276,6 +286,14 @@ fn has_domains(profile: &Profile) -> bool {
     let domains = |depends: Depends| matches!(depends, Depends::Domains(_));
     profile.filters.iter().any(|plugin| domains(plugin.depends(&any)))
         || profile.scores.iter().any(|(plugin, _)| domains(plugin.depends(&any)))
+}
+
+/// The pod as its class has it.
+fn without_volumes(pod: &Pod) -> Cow<'_, Pod> {
+    if pod.volumes.is_empty() {
+        return Cow::Borrowed(pod);
+    }
+    Cow::Owned(Pod { volumes: Vec::new(), ..pod.clone() })
 }
 
 /// What selects pods like this one for default spreading; nothing where it has constraints of its own.

@@ -5,6 +5,8 @@ use crate::plugins::DefaultConstraints;
 /// What a plugin's answer for a pod and a node depends on, besides what scheduling can see of the pod (its requests,
 /// selectors, tolerations, terms, priority, namespace and labels; never its name, uid and times).
 ///
+/// Volumes are not among it: a plugin that looks at a pod's volumes declares [`Depends::Anything`] for pods that have some.
+///
 /// A declaration may be too cautious and must not be too bold: [`Depends::Anything`], the default, is always right and
 /// makes the engine ask anew for every decision. A wrong declaration is caught by `conformance::Checked` (feature `conformance`).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,8 @@ pub enum PreFilter<S> {
     Run(S),
     /// Look at these nodes only.
     Only(Vec<String>, S),
+    /// Every node takes the pod as far as the plugin is concerned, but perhaps these; the others need not be looked at.
+    AllBut(Vec<Arc<str>>, S),
     /// No node will do.
     Refuse(Refusal),
 }
@@ -86,6 +88,7 @@ pub(crate) enum Started {
     Skip,
     Run(Box<dyn FilterCycle>),
     Only(Vec<String>, Box<dyn FilterCycle>),
+    AllBut(Vec<Arc<str>>, Box<dyn FilterCycle>),
     Refuse(Refusal),
 }
 
@@ -123,6 +126,7 @@ impl<F: Filter> DynFilter for F {
             PreFilter::Skip => Started::Skip,
             PreFilter::Run(state) => Started::Run(Box::new(Cycle { plugin: self, state })),
             PreFilter::Only(nodes, state) => Started::Only(nodes, Box::new(Cycle { plugin: self, state })),
+            PreFilter::AllBut(nodes, state) => Started::AllBut(nodes, Box::new(Cycle { plugin: self, state })),
             PreFilter::Refuse(refusal) => Started::Refuse(refusal),
         }
     }

@@ -42,7 +42,7 @@ pub struct Inventory {
     pub csi_drivers: Table<storage::CsiDriver>,
     /// CSIStorageCapacities.
     pub capacities: Table<storage::Capacity>,
-    /// VolumeAttachments.
+    /// VolumeAttachments, with their node in the place of a namespace.
     pub attachments: Table<storage::Attachment>,
     /// ResourceClaims.
     pub resource_claims: Table<dra::ResourceClaim>,

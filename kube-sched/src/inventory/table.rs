@@ -114,6 +114,11 @@ impl<T: Entry> Table<T> {
         self.state = NEXT.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The namespaces that have objects, in order.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.namespaces.keys()
+    }
+
     /// A number that stands for the objects in the table: two tables that give the same have the same.
     pub(crate) fn state(&self) -> u64 {
         self.state

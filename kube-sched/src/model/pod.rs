@@ -264,6 +264,14 @@ impl Pod {
             .map(|requirement| requirement.key.as_str())
     }
 
+    /// The claims of its volumes, by name.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.volumes.iter().filter_map(|volume| match volume {
+            PodVolume::Claim { name, .. } => Some(name),
+            PodVolume::Disk(_) => None,
+        })
+    }
+
     /// Whether it says anything about other pods.
     pub fn has_pod_terms(&self) -> bool {
         !(self.affinity.is_empty() && self.anti_affinity.is_empty() && self.preferred_pods.is_empty())

@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, NodeInfo};
 use crate::framework::{Depends, EventKind, Filter, PreFilter, Refusal};
 use crate::inventory::Inventory;
 use crate::model::Pod;
-use crate::storage::{PodVolume, Source};
+use crate::storage::Source;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Filter for NodeVolumeLimits {
     fn pre_filter(&self, cluster: &Cluster, pod: &Pod) -> PreFilter<NewVolumes> {
         let inventory = cluster.inventory();
         let mut volumes = BTreeSet::new();
-        for name in claims(pod) {
+        for name in pod.claims() {
             if inventory.claims.get(&pod.namespace, name).is_none() {
                 let why = format!(
                     "looking up PVC {namespace}/{name}: persistentvolumeclaim {name:?} not found",
@@ -50,7 +50,12 @@ impl Filter for NodeVolumeLimits {
         if volumes.is_empty() {
             return PreFilter::Skip;
         }
-        PreFilter::Run(NewVolumes { inventory: inventory.clone(), volumes })
+        let near = near_a_limit(cluster, &volumes);
+        let state = NewVolumes { inventory: inventory.clone(), volumes };
+        match near {
+            Some(near) => PreFilter::AllBut(near, state),
+            None => PreFilter::Run(state),
+        }
     }
 
     fn filter(&self, state: &NewVolumes, _pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
@@ -88,10 +93,12 @@ impl Filter for NodeVolumeLimits {
 impl NewVolumes {
     fn attached_to(&self, node: &NodeInfo) -> BTreeSet<Attached> {
         let inventory = &self.inventory;
-        let used =
-            node.pods().iter().flat_map(|pod| claims(pod).filter_map(|name| attached(inventory, &pod.namespace, name)));
+        let used = node
+            .pods()
+            .iter()
+            .flat_map(|pod| pod.claims().filter_map(|name| attached(inventory, &pod.namespace, name)));
         let mut found: BTreeSet<Attached> = used.collect();
-        for attachment in inventory.attachments.iter().filter(|attachment| attachment.node == node.node().name) {
+        for attachment in inventory.attachments.in_namespace(&node.node().name) {
             let volume = inventory.volumes.get("", &attachment.volume);
             if let Some(Source::Csi { driver, handle }) = volume.map(|volume| &volume.source) {
                 found.insert((driver.clone(), handle.clone()));
@@ -114,11 +121,28 @@ fn attached(inventory: &Inventory, namespace: &str, name: &str) -> Option<Attach
     }
 }
 
-fn claims(pod: &Pod) -> impl Iterator<Item = &Arc<str>> {
-    pod.volumes.iter().filter_map(|volume| match volume {
-        PodVolume::Claim { name, .. } => Some(name),
-        PodVolume::Disk(_) => None,
-    })
+/// The nodes that may have no room for these volumes; `None` when that may be any.
+fn near_a_limit(cluster: &Cluster, volumes: &BTreeSet<Attached>) -> Option<Vec<Arc<str>>> {
+    let drivers: BTreeSet<&Arc<str>> = volumes.iter().map(|(driver, _)| driver).collect();
+    let Some(limit) = drivers.into_iter().filter_map(|driver| cluster.least_volume_limit(driver)).min() else {
+        return Some(Vec::new());
+    };
+    // A node with fewer has room, whichever driver they are of.
+    let few = usize::try_from(limit).unwrap_or(0).saturating_add(1).saturating_sub(volumes.len());
+    if few == 0 {
+        return None;
+    }
+    let attachments = &cluster.inventory().attachments;
+    let many = |node: &str| {
+        let claims = cluster.node(node).map_or(0, NodeInfo::claims);
+        claims + attachments.in_namespace(node).count() >= few
+    };
+    // Where both add up to so many, one is at least half.
+    let half = few.div_ceil(2);
+    let by_claims = cluster.nodes_with_claims(half);
+    let by_attachments = attachments.namespaces().filter(|node| attachments.in_namespace(node).count() >= half);
+    let near: BTreeSet<&Arc<str>> = by_claims.chain(by_attachments).filter(|node| many(node)).collect();
+    Some(near.into_iter().cloned().collect())
 }
 
 #[cfg(test)]

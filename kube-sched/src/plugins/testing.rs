@@ -44,7 +44,7 @@ pub(super) fn verdict(plugin: &impl Filter, cluster: &Cluster, pod: &Pod) -> Str
     let (only, state) = match plugin.pre_filter(cluster, pod) {
         PreFilter::Skip => return "skip".to_owned(),
         PreFilter::Refuse(refusal) => return format!("| {}", told(&refusal)),
-        PreFilter::Run(state) => (None, state),
+        PreFilter::Run(state) | PreFilter::AllBut(_, state) => (None, state),
         PreFilter::Only(names, state) => (Some(names), state),
     };
     let mut words: Vec<String> = Vec::new();

@@ -77,6 +77,7 @@ impl Filter for VolumeBinding {
             return PreFilter::Skip;
         }
         match PodClaims::of(cluster.inventory(), pod) {
+            Ok(claims) if claims.bear_on_no_node() => PreFilter::AllBut(Vec::new(), claims),
             Ok(claims) => PreFilter::Run(claims),
             Err(refusal) => PreFilter::Refuse(refusal),
         }
@@ -113,7 +114,7 @@ impl Reserve for VolumeBinding {
 
     fn changes(&self, cluster: &Cluster, pod: &Pod, node: &str) -> Result<Vec<Change>, Refusal> {
         match (self.pre_filter(cluster, pod), cluster.node(node)) {
-            (PreFilter::Run(claims), Some(info)) => claims.place(info.node()),
+            (PreFilter::Run(claims) | PreFilter::AllBut(_, claims), Some(info)) => claims.place(info.node()),
             (PreFilter::Refuse(refusal), _) => Err(refusal),
             _ => Ok(Vec::new()),
         }
@@ -140,6 +141,12 @@ impl PodClaims {
         // A large claim must not take a volume that a small one would have left it.
         claims.waiting.sort_by_key(|waiting| waiting.claim.request_bytes);
         Ok(claims)
+    }
+
+    /// Whether every claim is bound to a volume that all nodes reach.
+    fn bear_on_no_node(&self) -> bool {
+        let everywhere = |volume: &Volume| volume.node_affinity.is_none();
+        self.waiting.is_empty() && self.bound.iter().all(|volume| volume.as_deref().is_some_and(everywhere))
     }
 
     /// What placing the pod on the node binds.

@@ -67,7 +67,18 @@ macro_rules! cluster_scoped {
     )*};
 }
 
-cluster_scoped!(CsiNode, CsiDriver, Attachment);
+cluster_scoped!(CsiNode, CsiDriver);
+
+/// Attachments are kept by node, where they are looked for.
+impl Entry for Attachment {
+    fn namespace(&self) -> &Arc<str> {
+        &self.node
+    }
+
+    fn name(&self) -> Arc<str> {
+        self.name.clone()
+    }
+}
 
 impl Entry for Capacity {
     fn namespace(&self) -> &Arc<str> {

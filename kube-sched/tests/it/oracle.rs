@@ -25,6 +25,8 @@ struct Counts {
     fast: u64,
     /// Those of the fast path that found no node.
     fast_refusals: u64,
+    /// Those of the fast path for pods with volumes.
+    fast_with_volumes: u64,
 }
 
 struct Run {
@@ -46,6 +48,9 @@ impl Run {
         let mut cluster = Cluster::new();
         for _ in 0..rng.below(world.nodes_max) {
             cluster.add_node(world.node(&mut rng));
+        }
+        if world.volumes {
+            (0..200).for_each(|_| world.change_storage(&mut rng, cluster.inventory_mut()));
         }
         Self { seed, rng, world, scheduler, clusters: vec![cluster], counts: Counts::default() }
     }
@@ -90,6 +95,9 @@ impl Run {
                 let budget = self.world.budget(&mut self.rng);
                 self.clusters[at].inventory_mut().budgets.set(budget);
             }
+            13 | 14 if self.world.volumes => {
+                self.world.change_storage(&mut self.rng, self.clusters[at].inventory_mut());
+            }
             8 if self.clusters.len() < 4 => {
                 let fork = self.clusters[at].fork();
                 self.clusters.push(fork);
@@ -121,6 +129,8 @@ impl Run {
         match self.scheduler.schedule(cluster, &pod) {
             Ok(placement) if !self.rng.one_in(8) => {
                 cluster.withdraw_nomination(&pod.uid);
+                let changes = self.scheduler.changes(cluster, &pod, &placement.node).unwrap_or_default();
+                changes.iter().for_each(|change| cluster.inventory_mut().apply(change));
                 // A pod of this uid may be elsewhere already.
                 let _ = cluster.add_pod(pod.on(placement.node));
             }
@@ -150,6 +160,7 @@ impl Run {
         let kept = self.scheduler.kept_decisions() - before;
         self.counts.fast += kept;
         self.counts.fast_refusals += kept * u64::from(slow.is_err());
+        self.counts.fast_with_volumes += kept * u64::from(!pod.volumes.is_empty());
         self.counts.preempting += u64::from(slow.as_ref().is_err_and(|error| error.nomination.is_some()));
         self.counts.decisions += 1;
         self.counts.placed += u64::from(slow.is_ok());
@@ -172,12 +183,14 @@ fn the_fast_path_decides_as_the_plain_evaluation_does() {
         all.preempting += run.counts.preempting;
         all.fast += run.counts.fast;
         all.fast_refusals += run.counts.fast_refusals;
+        all.fast_with_volumes += run.counts.fast_with_volumes;
     }
     println!(
-        "oracle: {runs} random clusters, {} decisions compared ({} placed, {} preempting; by the fast path {}, {} of them refusals), 0 differences",
-        all.decisions, all.placed, all.preempting, all.fast, all.fast_refusals
+        "oracle: {runs} random clusters, {} decisions compared ({} placed, {} preempting; by the fast path {}, {} of them refusals, {} of pods with volumes), 0 differences",
+        all.decisions, all.placed, all.preempting, all.fast, all.fast_refusals, all.fast_with_volumes
     );
     assert!(all.fast * 3 > all.decisions, "the fast path was hardly used");
     assert!(all.fast_refusals * 20 > all.decisions, "the fast path hardly refused");
+    assert!(all.fast_with_volumes * 50 > all.decisions, "pods with volumes hardly took the fast path");
     assert!(all.preempting * 80 > all.decisions, "hardly anything was preempted");
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::plugins::testing::{cluster, node, verdict};
-use crate::storage::{Attachment, Claim, CsiNode, StorageClass, Volume};
+use crate::storage::{Attachment, Claim, CsiNode, PodVolume, StorageClass, Volume};
 
 const NO: &str = "Unschedulable: node(s) exceed max volume count";
 const DRIVER: &str = "csi.example.com";

@@ -1,7 +1,10 @@
 //! Random clusters and pods: few names, labels and amounts, so that things meet.
 
 use kubekit_sched::framework::ProfileBuilder;
-use kubekit_sched::inventory::{DisruptionBudget, Service};
+use kubekit_sched::inventory::{DisruptionBudget, Inventory, Service};
+use kubekit_sched::storage::{
+    AccessModes, Attachment, Claim, CsiNode, Disk, DiskKind, PodVolume, Source, StorageClass, Volume,
+};
 use kubekit_sched::{
     Effect, HostPort, Labels, NamespaceScope, Node, NodeSelector, NodeSelectorTerm, Operator, Pod, PodAffinityTerm,
     PreferredNodeTerm, Profile, Protocol, Requirement, Resources, Selector, SpreadConstraint, Taint, Toleration,
@@ -51,6 +54,7 @@ pub(super) struct World {
     pub(super) nominations: bool,
     pub(super) services: bool,
     pub(super) budgets: bool,
+    pub(super) volumes: bool,
     /// Whether nodes are soon full.
     tight: bool,
 }
@@ -78,6 +82,7 @@ impl World {
             nominations: rng.one_in(4),
             services: rng.one_in(4),
             budgets: rng.one_in(3),
+            volumes: rng.one_in(3),
             tight,
         }
     }
@@ -193,7 +198,34 @@ impl World {
         if self.affinity {
             pod_terms(rng, &mut pod);
         }
+        if self.volumes && rng.one_in(2) {
+            pod.volumes = (0..1 + rng.below(2)).map(|_| pod_volume(rng)).collect();
+        }
         pod
+    }
+
+    /// A claim with its volume, or what a driver says of a node, or a volume that is attached to one; or one of them goes.
+    pub(super) fn change_storage(&self, rng: &mut Rng, inventory: &mut Inventory) {
+        inventory.storage_classes.set(StorageClass::waiting("fast", "csi"));
+        let node = self.node_name(rng);
+        match rng.below(8) {
+            0 => inventory.csi_nodes.set(CsiNode {
+                name: node.as_str().into(),
+                drivers: vec![("csi".into(), rng.pick(&[None, Some(1), Some(2), Some(4), Some(4)]))],
+            }),
+            1 => {
+                let volume = format!("pv-{}", rng.below(CLAIMS)).into();
+                let name = format!("va-{}", rng.below(CLAIMS)).into();
+                inventory.attachments.set(Attachment { name, attacher: "csi".into(), node: node.into(), volume });
+            }
+            2 => {
+                let gone = inventory.attachments.iter().next().cloned();
+                gone.map(|gone| inventory.attachments.remove(&gone.node, &gone.name));
+            }
+            3 => drop(inventory.csi_nodes.remove("", &node)),
+            4 => drop(inventory.claims.remove("default", &format!("c{}", rng.below(CLAIMS)))),
+            _ => claim(rng, inventory),
+        }
     }
 
     fn node_terms(&self, rng: &mut Rng, pod: &mut Pod) {
@@ -234,6 +266,37 @@ impl World {
         }
         term
     }
+}
+
+/// So many claims have names of their own in a namespace.
+const CLAIMS: usize = 24;
+
+fn pod_volume(rng: &mut Rng) -> PodVolume {
+    if rng.one_in(12) {
+        return PodVolume::Disk(Disk { kind: DiskKind::Gce, id: "d".into(), monitors: Vec::new(), read_only: false });
+    }
+    PodVolume::Claim { name: format!("c{}", rng.below(CLAIMS)).into(), ephemeral: false }
+}
+
+/// A claim; most are bound, to a volume that most nodes reach.
+fn claim(rng: &mut Rng, inventory: &mut Inventory) {
+    let number = rng.below(CLAIMS);
+    let (name, volume) = (format!("c{number}"), format!("pv-{number}"));
+    let mut made = Claim::new(rng.pick(&["default", "other"]), &name, "fast", 1);
+    if rng.one_in(10) {
+        made.access_modes = AccessModes::ONCE_POD;
+    }
+    if !rng.one_in(8) {
+        made = made.bound_to(&volume);
+        let csi = Source::Csi { driver: "csi".into(), handle: volume.as_str().into() };
+        let zone = || NodeSelectorTerm { labels: vec![Requirement::new("zone", Operator::In, ["a"])], names: vec![] };
+        inventory.volumes.set(Volume {
+            source: if rng.one_in(4) { Source::Other } else { csi },
+            node_affinity: rng.one_in(10).then(|| NodeSelector(vec![zone()])),
+            ..Volume::new(&volume, "fast", 1)
+        });
+    }
+    inventory.claims.set(made);
 }
 
 fn selector(rng: &mut Rng) -> Selector {
