@@ -5,6 +5,7 @@ use super::volumes::ChangeError;
 use crate::dra::Allocation;
 use k8s_openapi::api::resource::v1::{DeviceClass, ResourceClaim};
 use kubekit_runtime::{Api, Client, ObjectKey, Patch, PatchParams, Reader};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 const FINALIZER: &str = "resource.kubernetes.io/delete-protection";
@@ -76,8 +77,8 @@ impl DeviceWriter {
         }
         // The version keeps two schedulers from giving a claim twice, and a list from losing a user.
         let patch = json!({"metadata": {"resourceVersion": known.metadata.resource_version}, "status": status});
-        let written = api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await;
-        written.map(drop).map_err(|error| ChangeError::write(object(), &error))
+        let written = api.patch_subresource(name, "status", &PatchParams::default(), &Patch::Merge(patch)).await;
+        written.map(|IgnoredAny| ()).map_err(|error| ChangeError::write(object(), &error))
     }
 
     /// An allocation as the API has it, with the configuration of classes and of the claim.

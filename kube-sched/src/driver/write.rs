@@ -242,7 +242,9 @@ impl Writer {
 
     async fn patch_status(&self, pod: &crate::Pod, status: Value) -> Result<(), Error> {
         let patch = Patch::Strategic(json!({"metadata": {"uid": *pod.uid}, "status": status}));
-        self.api(pod).patch_status(&pod.name, &PatchParams::default(), &patch).await.map(drop)
+        let params = PatchParams::default();
+        let patched = self.api(pod).patch_subresource(&pod.name, "status", &params, &patch).await;
+        patched.map(|IgnoredAny| ())
     }
 
     fn api(&self, pod: &crate::Pod) -> Api<api::Pod> {
