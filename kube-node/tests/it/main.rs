@@ -3,4 +3,5 @@
 mod agent;
 #[cfg(target_os = "linux")]
 mod containerd;
+mod life;
 mod simulated;
