@@ -142,7 +142,7 @@ fn has_ended(pod: &Pod, observed: &Observed, memory: &Memory) -> bool {
     let spec = spec_of(pod);
     let final_code = |member: &Member<'_>| -> Option<i32> {
         let code = match observed.latest(&member.spec.name) {
-            Some(seen) if seen.status.state == ContainerState::Exited => seen.status.exit_code,
+            Some(seen) if seen.status.state == ContainerState::Exited => seen.verdict(),
             Some(_) => return None,
             None => {
                 let statuses = if member.role == Role::Main {
@@ -268,7 +268,7 @@ fn advance(pod: &Pod, member: &Member<'_>, observed: &Observed, memory: &mut Mem
             plan.steps.push(stop(seen, GRACE_MIN, format!("Stopping container {name}"), false));
         }
         ContainerState::Exited => {
-            let code = seen.status.exit_code;
+            let code = seen.verdict();
             let first_of_sandbox = !current && member.role != Role::Main;
             if !first_of_sandbox && !members::restarts(member, spec_of(pod), code) {
                 return;
@@ -307,7 +307,7 @@ fn supervise(
     member: &Member<'_>,
     seen: &ObservedContainer,
     observed: &Observed,
-    memory: &Memory,
+    memory: &mut Memory,
     now: Timestamp,
     plan: &mut Plan,
 ) {
@@ -320,6 +320,7 @@ fn supervise(
         return;
     }
     let Some(kind) = memory.probes.condemned(&seen.status.id) else { return };
+    memory.condemned.insert(seen.status.id.clone());
     let restarts = members::restarts(member, spec_of(pod), 137);
     let after = if restarts { ", will be restarted" } else { "" };
     let message = format!("Container {name} failed {} probe{after}", word(kind).to_lowercase());

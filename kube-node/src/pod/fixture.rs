@@ -82,6 +82,7 @@ pub(crate) fn seen(text: &str) -> ObservedContainer {
     let ended = state == ContainerState::Exited;
     ObservedContainer {
         sandbox_id: "s".into(),
+        condemned: false,
         status: ContainerStatus {
             id: format!("{name}-{attempt}"),
             name: name.into(),

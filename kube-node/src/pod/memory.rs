@@ -1,6 +1,6 @@
 //! What an agent remembers of a pod beyond what the runtime shows. It is lost with the agent, and may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -44,6 +44,8 @@ pub struct Memory {
     pub retries: BTreeMap<String, Timestamp>,
     /// Probes.
     pub probes: Probes,
+    /// The runtime's identifiers of containers that were ended because a probe had failed.
+    pub condemned: BTreeSet<String>,
     /// Set once, when the pod has to end.
     pub verdict: Option<Verdict>,
 }

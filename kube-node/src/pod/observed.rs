@@ -15,6 +15,16 @@ pub struct ObservedContainer {
     pub sandbox_id: String,
     /// Its state.
     pub status: ContainerStatus,
+    /// Whether it was ended because a probe had failed.
+    pub condemned: bool,
+}
+
+impl ObservedContainer {
+    /// The code by which its end is judged: what was ended because it did not work has failed, even if it went in peace.
+    #[must_use]
+    pub fn verdict(&self) -> i32 {
+        if self.condemned && self.status.exit_code == 0 { 137 } else { self.status.exit_code }
+    }
 }
 
 /// The sandboxes and containers of a pod, newest first.

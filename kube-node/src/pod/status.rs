@@ -57,7 +57,8 @@ pub fn status(pod: &Pod, inputs: &Situation<'_>) -> PodStatus {
     let mut main = of(members::main(spec).collect(), &old.container_statuses);
     main.sort_by(|a, b| a.name.cmp(&b.name));
     let initialized = any_main_started(&main);
-    let mut phase = phase(spec, &init, &main, inputs.ending, initialized);
+    let judged = judged(&main, inputs.observed);
+    let mut phase = phase(spec, &init, judged.as_deref().unwrap_or(&main), inputs.ending, initialized);
     if inputs.ending && inputs.observed.running().next().is_none() {
         phase = close(phase, &mut init, &mut main);
     }
@@ -101,6 +102,25 @@ pub fn status(pod: &Pod, inputs: &Situation<'_>) -> PodStatus {
         qos_class: api.qos_class.clone().or_else(|| Some(super::qos::class(spec).as_str().into())),
         ..api
     }
+}
+
+/// The statuses by which the phase is told, where that is by other codes than the containers have ended with.
+fn judged(statuses: &[ContainerStatus], observed: &Observed) -> Option<Vec<ContainerStatus>> {
+    let otherwise = |seen: &ObservedContainer| {
+        seen.status.state == runtime::ContainerState::Exited && seen.verdict() != seen.status.exit_code
+    };
+    observed.containers.iter().any(otherwise).then(|| {
+        let mut statuses = statuses.to_vec();
+        for status in &mut statuses {
+            let Some(seen) = observed.latest(&status.name).filter(|seen| otherwise(seen)) else { continue };
+            for state in [&mut status.state, &mut status.last_state].into_iter().flatten() {
+                if let Some(end) = &mut state.terminated {
+                    end.exit_code = seen.verdict();
+                }
+            }
+        }
+        statuses
+    })
 }
 
 /// The last word on a pod of which nothing runs and nothing will: a phase that is final, and an end of every container that
@@ -190,19 +210,26 @@ fn container_status(
         }
         Role::Sidecar | Role::Main => running && inputs.memory.probes.ready(container, id),
     };
-    waiting_to_start(pod, member, &mut status, inputs);
+    let verdict = inputs.observed.latest(&container.name).map(ObservedContainer::verdict);
+    waiting_to_start(pod, member, &mut status, verdict, inputs);
     status
 }
 
 /// A container that is to be started and could not be is waiting, with the reason.
-fn waiting_to_start(pod: &Pod, member: &Member<'_>, status: &mut ContainerStatus, inputs: &Situation<'_>) {
+fn waiting_to_start(
+    pod: &Pod,
+    member: &Member<'_>,
+    status: &mut ContainerStatus,
+    verdict: Option<i32>,
+    inputs: &Situation<'_>,
+) {
     if inputs.ending {
         return;
     }
     let Some(failure) = inputs.memory.failures.get(&member.spec.name) else { return };
     let state = status.state.take().unwrap_or_default();
     let restarts = match &state.terminated {
-        Some(terminated) => members::restarts(member, spec_of(pod), terminated.exit_code),
+        Some(end) => members::restarts(member, spec_of(pod), verdict.unwrap_or(end.exit_code)),
         None => state.running.is_none(),
     };
     if !restarts {

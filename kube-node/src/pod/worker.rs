@@ -167,8 +167,10 @@ impl Worker {
         let pod = &*update.pod;
         let late = mind.compare(pod);
         if mind.stale {
-            match self.observe().await {
+            match self.observe(&mind.memory).await {
                 Ok(observed) => {
+                    let known = |id: &String| observed.containers.iter().any(|seen| seen.status.id == *id);
+                    mind.memory.condemned.retain(known);
                     mind.observed = observed;
                     mind.stale = false;
                 }
@@ -371,7 +373,7 @@ impl Worker {
     }
 
     /// What the runtime shows of the pod now.
-    async fn observe(&self) -> Result<Observed, Error> {
+    async fn observe(&self, memory: &Memory) -> Result<Observed, Error> {
         let runtime = &self.shared.runtime;
         let filter = Filter::pod(&self.uid);
         let mut sandboxes = runtime.list_sandboxes(&filter).await?;
@@ -389,7 +391,8 @@ impl Worker {
                     if status.state == ContainerState::Exited && status.message.is_empty() {
                         status.message = self.termination_message(&status).await;
                     }
-                    containers.push(ObservedContainer { sandbox_id: container.sandbox_id, status });
+                    let condemned = memory.condemned.contains(&status.id);
+                    containers.push(ObservedContainer { sandbox_id: container.sandbox_id, status, condemned });
                 }
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),

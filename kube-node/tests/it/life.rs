@@ -248,6 +248,11 @@ async fn a_server_that_fails_its_liveness_probe_has_not_succeeded() {
     let pod = world.now().await;
     assert_eq!((phase(&pod).as_str(), short(&pod, "a").as_str()), ("Running", "+! 1"));
     assert_eq!(last_end(&pod, "a").exit_code, 0, "it ended in peace when it was asked to");
+    // The third instance fails too soon after the second for a start at once.
+    world.after(15.0).await;
+    let pod = world.now().await;
+    assert_eq!((phase(&pod).as_str(), short(&pod, "a").as_str()), ("Running", "CrashLoopBackOff 2"));
+    assert_eq!(last_end(&pod, "a").exit_code, 0);
     let events = world.events().await;
     World::told(&events, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 503");
     World::told(&events, "Killing", "Container a failed liveness probe, will be restarted");
