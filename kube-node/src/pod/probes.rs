@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, Pod, Probe};
+use k8s_openapi::api::core::v1::{Container, Pod, PodStatus, Probe};
 
 use super::members::{self, Role, spec_of};
 use super::observed::Observed;
@@ -54,6 +54,21 @@ struct Track {
 pub struct Probes(BTreeMap<Key, Track>);
 
 impl Probes {
+    /// Takes over what an agent before this one has reported: containers that had started and were ready still are, until
+    /// a probe says otherwise. A restart of the agent is no reason to take traffic from a pod.
+    pub fn adopt(&mut self, status: &PodStatus) {
+        let statuses = [&status.init_container_statuses, &status.container_statuses];
+        for status in statuses.into_iter().flatten().flatten() {
+            let Some((_, id)) = status.container_id.as_deref().and_then(|id| id.split_once("://")) else { continue };
+            let passed = [(ProbeKind::Startup, status.started == Some(true)), (ProbeKind::Readiness, status.ready)];
+            for (kind, _) in passed.into_iter().filter(|(_, passed)| *passed) {
+                let next = Timestamp::MIN;
+                let track = Track { passed: Some(true), last_ok: Some(true), run: 1, next, running: false };
+                self.0.insert(Key { container_id: id.to_owned(), kind }, track);
+            }
+        }
+    }
+
     /// Whether the container counts as started: it has no startup probe, or that has succeeded.
     #[must_use]
     pub fn started(&self, container: &Container, id: &str) -> bool {

@@ -109,6 +109,7 @@ impl Worker {
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut mind = Mind { stale: true, ..Mind::default() };
         mind.memory.status = Arc::clone(&self.published.lock());
+        mind.memory.probes.adopt(&mind.memory.status);
         loop {
             let round = tokio::select! {
                 biased;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod, PodCondition};
 use kubekit_node::runtime::ContainerRuntime as _;
 use kubekit_node::runtime::simulated::{self, Simulated};
 use kubekit_node::runtime::{ContainerState, Filter};
@@ -172,6 +172,11 @@ fn short(pod: &Pod, name: &str) -> String {
         _ => "?".to_owned(),
     };
     format!("{text} {}", status.restart_count)
+}
+
+fn ready(pod: &Pod) -> PodCondition {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.clone());
+    conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready").expect("Ready")
 }
 
 fn last_end(pod: &Pod, name: &str) -> ContainerStateTerminated {
@@ -485,6 +490,20 @@ async fn an_agent_that_is_started_again_counts_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ready_pod_stays_ready_when_the_agent_is_started_again() {
+    let world = World::new().await;
+    let probe = json!({"httpGet": {"port": 80}, "initialDelaySeconds": 2, "periodSeconds": 30});
+    world.pod(json!({}), json!({}), json!({"readinessProbe": probe, "startupProbe": probe})).await;
+    world.after(60.0).await;
+    let before = ready(&world.now().await);
+    assert_eq!(before.status, "True");
+    let world = world.restart_agent().await;
+    world.after(60.0).await;
+    let after = ready(&world.now().await);
+    assert_eq!((after.status.as_str(), after.last_transition_time), ("True", before.last_transition_time));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_ended_while_no_agent_looked_is_told_by_the_next() {
     let world = World::new().await;
     world.pod(json!({}), json!({"restartPolicy": "Never"}), shell("sleep 10; exit 6")).await;
@@ -520,16 +539,12 @@ async fn a_readiness_gate_is_heeded_as_soon_as_it_is_set() {
     let world = World::new().await;
     world.pod(json!({}), json!({"readinessGates": [{"conditionType": "example.com/lb"}]}), json!({})).await;
     world.after(2.0).await;
-    let ready = async || {
-        let conditions = world.now().await.status.and_then(|status| status.conditions);
-        conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready").expect("Ready").status
-    };
-    assert_eq!(ready().await, "False");
+    assert_eq!(ready(&world.now().await).status, "False");
     for (status, expected) in [("True", "True"), ("False", "False")] {
         let set = json!({"status": {"conditions": [{"type": "example.com/lb", "status": status}]}});
         world.pods().patch_status("p", &PatchParams::default(), &Patch::Strategic(set)).await.expect("set");
         world.after(1.0).await;
-        assert_eq!(ready().await, expected);
+        assert_eq!(ready(&world.now().await).status, expected);
     }
 }
 
