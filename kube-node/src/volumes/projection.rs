@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use crate::pod::downward::{self, Place};
+use crate::pod::members::spec_of;
 use crate::pod::sources::{Kind, Sources};
 
 /// A file of a volume.
@@ -83,8 +84,9 @@ pub fn files(
             }
             if let (Some(part), Some(tokens)) = (&part.service_account_token, tokens) {
                 let token = tokens.get(&part.path).ok_or_else(|| format!("no token for {}", part.path))?;
-                // A token is for its pod's user alone, and readable for the group of the volume.
-                target.add(&part.path, token.clone().into_bytes(), mode)?;
+                // Where the volume has a group, the token is that group's to read and nobody else's.
+                let grouped = spec_of(pod).security_context.as_ref().is_some_and(|context| context.fs_group.is_some());
+                target.add(&part.path, token.clone().into_bytes(), if grouped { 0o600 } else { mode })?;
             }
         }
     } else {
@@ -226,5 +228,72 @@ mod tests {
                 {"downwardAPI":{"items":[{"path":"namespace","fieldRef":{"fieldPath":"metadata.namespace"}}]}}]}}"#,
             Ok(&[("ca.crt", "A", 0o644), ("namespace", "ns", 0o644), ("token", "jwt", 0o644)]),
         );
+    }
+
+    #[test]
+    fn a_token_is_for_the_group_of_the_volume() {
+        let volume = r#"{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"token"}},
+            {"configMap":{"name":"cm","items":[{"key":"a.txt","path":"ca.crt"}]}}]}}"#;
+        let volume: Volume = serde_json::from_str(volume).expect("a volume");
+        let tokens = Tokens::from([("token".to_owned(), "jwt".to_owned())]);
+        let mut pod = pod("Always", vec![], vec![]);
+        let modes = |pod: &Pod| -> Vec<u32> {
+            let files = files(pod, &volume, &Place::default(), &sources(), Some(&tokens)).expect("files");
+            files.expect("a projected volume").values().map(|file| file.mode).collect()
+        };
+        assert_eq!(modes(&pod), [0o644, 0o644]);
+        pod.spec.as_mut().expect("spec").security_context =
+            Some(serde_json::from_str(r#"{"fsGroup":2000}"#).expect("a context"));
+        assert_eq!(modes(&pod), [0o644, 0o600], "which the group of the volume may read then");
+    }
+
+    #[test]
+    fn a_missing_token_is_an_error_and_none_are_left_out() {
+        let volume = r#"{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"own/token"}}]}}"#;
+        check(volume, Err("no token for own/token"));
+        let volume: Volume = serde_json::from_str(volume).expect("a volume");
+        assert_eq!(wanted_tokens(&volume).map(|wanted| wanted.path.as_str()).collect::<Vec<_>>(), ["own/token"]);
+        let files = files(&pod("Always", vec![], vec![]), &volume, &Place::default(), &sources(), None);
+        assert_eq!(files, Ok(Some(Files::new())), "a runtime that has no files needs none");
+    }
+
+    #[test]
+    fn the_last_of_several_sources_wins_a_path() {
+        check(
+            r#"{"name":"v","projected":{"defaultMode":416,"sources":[
+                {"configMap":{"name":"cm","items":[{"key":"a.txt","path":"x"}]}},
+                {"configMap":{"name":"cm","items":[{"key":"b.txt","path":"x"}]}},
+                {"configMap":{"name":"gone","optional":true}},
+                {"configMap":{"name":"cm","optional":true,"items":[{"key":"z","path":"z"}]}}]}}"#,
+            Ok(&[("x", "B", 0o640)]),
+        );
+        check(r#"{"name":"v","projected":{"sources":[{"secret":{"name":"gone"}}]}}"#, Err("secret \"gone\" not found"));
+    }
+
+    #[test]
+    fn downward_files_have_their_own_modes() {
+        check(
+            r#"{"name":"v","downwardAPI":{"defaultMode":288,"items":[
+                {"path":"uid","fieldRef":{"fieldPath":"metadata.uid"},"mode":256},
+                {"path":"who/name","fieldRef":{"fieldPath":"metadata.name"}}]}}"#,
+            Ok(&[("uid", "uid-1", 0o400), ("who/name", "p", 0o440)]),
+        );
+        check(
+            r#"{"name":"v","downwardAPI":{"items":[{"path":"x","fieldRef":{"fieldPath":"spec.nothing"}}]}}"#,
+            Err("unsupported fieldPath: spec.nothing"),
+        );
+        check(
+            r#"{"name":"v","downwardAPI":{"items":[{"path":"/x","fieldRef":{"fieldPath":"metadata.uid"}}]}}"#,
+            Err("invalid path \"/x\": must be relative and must not contain '..'"),
+        );
+    }
+
+    #[test]
+    fn other_volumes_have_no_files() {
+        for volume in [r#"{"name":"v","emptyDir":{}}"#, r#"{"name":"v","hostPath":{"path":"/srv"}}"#] {
+            let volume: Volume = serde_json::from_str(volume).expect("a volume");
+            let files = files(&pod("Always", vec![], vec![]), &volume, &Place::default(), &sources(), None);
+            assert_eq!((files, is_projected(&volume)), (Ok(None), false));
+        }
     }
 }
