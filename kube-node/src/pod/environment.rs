@@ -34,7 +34,7 @@ pub fn environment(
             from.secret_ref.as_ref().map(|source| (Kind::Secret, &source.name, source.optional)),
         ];
         for (kind, name, optional) in references.into_iter().flatten() {
-            match sources.get(kind, name) {
+            match sources.variables(kind, name) {
                 Some(data) => {
                     for (key, value) in data {
                         variables.set(format!("{prefix}{key}"), String::from_utf8_lossy(value).into_owned());
@@ -76,10 +76,10 @@ fn from_source(
     ];
     if let Some((kind, name, key, optional)) = keys.into_iter().flatten().next() {
         let optional = optional == Some(true);
-        let Some(data) = sources.get(kind, name) else {
+        let Some(data) = sources.variables(kind, name) else {
             return if optional { Ok(None) } else { Err(missing(kind, name)) };
         };
-        return match data.get(key) {
+        return match data.get(key.as_str()) {
             Some(value) => Ok(Some(String::from_utf8_lossy(value).into_owned())),
             None if optional => Ok(None),
             None => {

@@ -12,7 +12,9 @@ use crate::pod::fixture::{container, pod};
 fn sources() -> Sources {
     let mut sources = Sources::default();
     let data = [("COLOR".to_owned(), "blue".to_owned()), ("SIZE".to_owned(), "big".to_owned())].into();
-    sources.add_config_map("cm", &ConfigMap { data: Some(data), ..ConfigMap::default() });
+    let binary = [("LOGO".to_owned(), k8s_openapi::ByteString(vec![0, 0xff]))].into();
+    let object = ConfigMap { data: Some(data), binary_data: Some(binary), ..ConfigMap::default() };
+    sources.add_config_map("cm", &object);
     let data = [("pw".to_owned(), k8s_openapi::ByteString(b"hidden".to_vec()))].into();
     sources.add_secret("sec", &Secret { data: Some(data), ..Secret::default() });
     sources
@@ -59,6 +61,8 @@ fn values_and_references() {
     check(vec![], vec![from("C", config_map_key("COLOR", false))], Ok(&[("C", "blue")]));
     check(vec![], vec![from("C", config_map_key("absent", true))], Ok(&[]));
     check(vec![], vec![from("C", config_map_key("absent", false))], Err("couldn't find key absent in ConfigMap ns/cm"));
+    let logo = config_map_key("LOGO", false);
+    check(vec![], vec![from("C", logo)], Err("couldn't find key LOGO in ConfigMap ns/cm"));
     let key = SecretKeySelector { name: "sec".into(), key: "pw".into(), optional: None };
     check(
         vec![],
@@ -85,6 +89,48 @@ fn whole_config_maps() {
     check(vec![reference("cm", None)], vec![variable("P_SIZE", "own")], Ok(&[("P_COLOR", "blue"), ("P_SIZE", "own")]));
     check(vec![reference("gone", Some(true))], vec![], Ok(&[]));
     check(vec![reference("gone", None)], vec![], Err("configmap \"gone\" not found"));
+    let twice = vec![reference("cm", None), EnvFromSource { prefix: None, ..reference("cm", None) }];
+    let all = &[("P_COLOR", "blue"), ("P_SIZE", "big"), ("COLOR", "blue"), ("SIZE", "big")];
+    check(twice, vec![], Ok(all));
+}
+
+#[test]
+fn whole_secrets() {
+    let reference = |name: &str, optional| EnvFromSource {
+        secret_ref: Some(k8s_openapi::api::core::v1::SecretEnvSource { name: name.into(), optional }),
+        ..EnvFromSource::default()
+    };
+    check(vec![reference("sec", None)], vec![], Ok(&[("pw", "hidden")]));
+    check(vec![reference("gone", None)], vec![], Err("secret \"gone\" not found"));
+    check(vec![reference("gone", Some(true))], vec![], Ok(&[]));
+}
+
+#[test]
+fn variables_stand_for_what_is_before_them() {
+    // One that is defined later, or not at all, stays as it is written; a service's comes first of all.
+    check(vec![], vec![variable("B", "$(A)"), variable("A", "1")], Ok(&[("B", "$(A)"), ("A", "1")]));
+    check(vec![], vec![variable("A", "1"), variable("A", "$(A)2")], Ok(&[("A", "12")]));
+    check(vec![], vec![variable("E", ""), variable("F", "<$(E)>")], Ok(&[("E", ""), ("F", "<>")]));
+    let cm = EnvFromSource {
+        config_map_ref: Some(ConfigMapEnvSource { name: "cm".into(), optional: None }),
+        ..EnvFromSource::default()
+    };
+    let expected = &[("COLOR", "blue"), ("SIZE", "big"), ("X", "blue")];
+    check(vec![cm], vec![variable("X", "$(COLOR)")], Ok(expected));
+    let field = ObjectFieldSelector { api_version: None, field_path: "metadata.name".into() };
+    let field = EnvVarSource { field_ref: Some(field), ..Default::default() };
+    check(vec![], vec![from("N", field), variable("X", "$(N)!")], Ok(&[("N", "p"), ("X", "p!")]));
+}
+
+#[test]
+fn sources_that_make_no_sense_are_errors() {
+    let field = |path: &str| {
+        let field = ObjectFieldSelector { api_version: None, field_path: path.into() };
+        from("F", EnvVarSource { field_ref: Some(field), ..Default::default() })
+    };
+    check(vec![], vec![field("spec.nothing")], Err("unsupported fieldPath: spec.nothing"));
+    let nothing = "this source of a variable's value is not supported";
+    check(vec![], vec![from("F", EnvVarSource::default())], Err(nothing));
 }
 
 #[test]
@@ -98,6 +144,14 @@ fn expansion() {
         ("$(A", "$(A"),
         ("a$", "a$"),
         ("$(A)$(A)", "xx"),
+        ("$$$(A)", "$x"),
+        ("$$$$(A)", "$$(A)"),
+        ("$(A$(A))", "$(A$(A))"),
+        ("$()", "$()"),
+        ("$", "$"),
+        ("$$", "$"),
+        ("$( A)", "$( A)"),
+        ("ü$(A)ü", "üxü"),
     ] {
         assert_eq!(expand(text, lookup), expected, "{text}");
     }
@@ -140,4 +194,43 @@ fn services_are_found_by_variables() {
     }
     assert!(!with.iter().any(|line| line.starts_with("FAR") || line.starts_with("HEADLESS")));
     assert!(names(false).iter().all(|line| line.starts_with("KUBERNETES_")));
+}
+
+#[test]
+fn variables_of_services_in_full() {
+    let mut two = service("ns", "web", "fd00::9");
+    let spec = two.spec.as_mut().expect("a spec");
+    let more = ServicePort { name: Some("dns".into()), port: 53, protocol: Some("UDP".into()), ..Default::default() };
+    spec.ports.as_mut().expect("ports").push(more);
+    let shown: Vec<String> =
+        service_variables("ns", true, [two].iter()).into_iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(
+        shown,
+        [
+            "WEB_SERVICE_HOST=fd00::9",
+            "WEB_SERVICE_PORT=80",
+            "WEB_SERVICE_PORT_HTTP_X=80",
+            "WEB_SERVICE_PORT_DNS=53",
+            "WEB_PORT=tcp://[fd00::9]:80",
+            "WEB_PORT_80_TCP=tcp://[fd00::9]:80",
+            "WEB_PORT_80_TCP_PROTO=tcp",
+            "WEB_PORT_80_TCP_PORT=80",
+            "WEB_PORT_80_TCP_ADDR=fd00::9",
+            "WEB_PORT_53_UDP=udp://[fd00::9]:53",
+            "WEB_PORT_53_UDP_PROTO=udp",
+            "WEB_PORT_53_UDP_PORT=53",
+            "WEB_PORT_53_UDP_ADDR=fd00::9",
+        ]
+    );
+}
+
+#[test]
+fn a_namespace_may_have_a_service_of_the_api_servers_name() {
+    let all = [service("default", "kubernetes", "10.96.0.1"), service("ns", "kubernetes", "10.96.0.2")];
+    for (order, services) in [(0, all.clone()), (1, [all[1].clone(), all[0].clone()])] {
+        let found = service_variables("ns", true, services.iter());
+        assert_eq!(found[0], ("KUBERNETES_SERVICE_HOST".into(), "10.96.0.2".into()), "order {order}");
+        let without = service_variables("ns", false, services.iter());
+        assert_eq!(without[0], ("KUBERNETES_SERVICE_HOST".into(), "10.96.0.1".into()), "order {order}");
+    }
 }
