@@ -112,6 +112,9 @@ fn privileged(container: &Container) -> bool {
     container.security_context.as_ref().is_some_and(|security| security.privileged == Some(true))
 }
 
+/// The most name servers that resolvers look at (`MAXNS` of the C library); the kubelet's `MaxDNSNameservers`.
+const NAME_SERVERS_MAX: usize = 3;
+
 /// What the pod's resolver is told: by `spec.dnsPolicy`, then `spec.dnsConfig` on top.
 #[must_use]
 pub fn dns(pod: &Pod, defaults: &NodeDefaults) -> DnsConfig {
@@ -125,7 +128,7 @@ pub fn dns(pod: &Pod, defaults: &NodeDefaults) -> DnsConfig {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         let domain = &defaults.cluster_domain;
         let mut searches = vec![format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.clone()];
-        searches.extend(defaults.host_dns.searches.iter().cloned());
+        append_new(&mut searches, &defaults.host_dns.searches);
         DnsConfig { servers: defaults.cluster_dns.clone(), searches, options: vec!["ndots:5".into()] }
     } else {
         defaults.host_dns.clone()
@@ -142,6 +145,7 @@ pub fn dns(pod: &Pod, defaults: &NodeDefaults) -> DnsConfig {
             });
         }
     }
+    config.servers.truncate(NAME_SERVERS_MAX);
     config
 }
 

@@ -1,6 +1,6 @@
 //! Specs in, configurations out.
 
-use k8s_openapi::api::core::v1::{Capabilities, ContainerPort, PodDNSConfig, PodDNSConfigOption};
+use k8s_openapi::api::core::v1::{Capabilities, Container, ContainerPort, PodDNSConfig, PodDNSConfigOption};
 
 use super::*;
 use crate::pod::fixture::{container as maker, container_with_resources, pod};
@@ -66,6 +66,141 @@ fn own_dns_settings_come_on_top() {
     let config = dns(&pod, &defaults());
     assert_eq!(config.servers, ["10.96.0.10", "9.9.9.9"]);
     assert_eq!(config.options, ["ndots:2"]);
+}
+
+#[test]
+fn resolvers_look_at_three_servers_and_at_each_domain_once() {
+    let mut pod = pod("Always", vec![], vec![]);
+    let own = |text: &str| Some(serde_json::from_str(text).expect("settings"));
+    pod.spec.as_mut().expect("spec").dns_config =
+        own(r#"{"nameservers":["1.1.1.1","2.2.2.2","3.3.3.3"],"searches":["cluster.local","own.example"]}"#);
+    let mut defaults = defaults();
+    defaults.host_dns.searches.push("cluster.local".into());
+    let config = dns(&pod, &defaults);
+    assert_eq!(config.servers, ["10.96.0.10", "1.1.1.1", "2.2.2.2"]);
+    let searches = ["ns.svc.cluster.local", "svc.cluster.local", "cluster.local", "example.com", "own.example"];
+    assert_eq!(config.searches, searches);
+    // Without a name server of the cluster the node's is taken.
+    defaults.cluster_dns.clear();
+    assert_eq!(dns(&pod, &defaults).servers[0], "192.0.2.53");
+    let spec = pod.spec.as_mut().expect("spec");
+    spec.dns_policy = Some("None".into());
+    spec.dns_config = own(r#"{"nameservers":["9.9.9.9"],"options":[{"name":"edns0"},{"name":"ndots","value":"3"}]}"#);
+    let config = dns(&pod, &defaults);
+    assert_eq!((config.servers, config.options), (vec!["9.9.9.9".into()], vec!["edns0".into(), "ndots:3".into()]));
+}
+
+/// The namespaces of a pod with this spec: network, processes, IPC.
+#[track_caller]
+fn check_namespaces(spec: &str, expected: [NamespaceMode; 3]) {
+    let mut pod = pod("Always", vec![], vec![]);
+    pod.spec = Some(serde_json::from_str(spec).expect("a spec"));
+    let Namespaces { network, pid, ipc } = sandbox(&pod, 0, &defaults()).namespaces;
+    assert_eq!([network, pid, ipc], expected);
+}
+
+#[test]
+fn namespaces_are_shared_as_asked() {
+    use NamespaceMode::{Container, Node, Pod};
+    check_namespaces(r#"{"containers":[]}"#, [Pod, Container, Pod]);
+    check_namespaces(r#"{"containers":[],"shareProcessNamespace":true}"#, [Pod, Pod, Pod]);
+    check_namespaces(r#"{"containers":[],"hostPID":true,"hostIPC":true}"#, [Pod, Node, Node]);
+    check_namespaces(r#"{"containers":[],"hostNetwork":true}"#, [Node, Container, Pod]);
+}
+
+#[test]
+fn a_sandbox_has_what_its_containers_need() {
+    let mut pod = pod("Always", vec![], vec![maker("a")]);
+    let spec = pod.spec.as_mut().expect("spec");
+    spec.host_network = Some(true);
+    let context =
+        r#"{"fsGroup":2000,"supplementalGroups":[1,2],"sysctls":[{"name":"net.ipv4.ip_forward","value":"1"}]}"#;
+    spec.security_context = Some(serde_json::from_str(context).expect("a context"));
+    let config = sandbox(&pod, 0, &defaults());
+    assert_eq!(config.hostname, "", "on the node's network the name is the node's");
+    assert_eq!(config.supplemental_groups, [1, 2, 2000]);
+    assert_eq!(config.sysctls["net.ipv4.ip_forward"], "1");
+    assert!(!config.privileged);
+    let privileged = SecurityContext { privileged: Some(true), ..SecurityContext::default() };
+    let sidecar = Container { security_context: Some(privileged), ..maker("i") };
+    pod.spec.as_mut().expect("spec").init_containers = Some(vec![sidecar]);
+    assert!(sandbox(&pod, 0, &defaults()).privileged, "an init container is one of them");
+}
+
+/// What the settings of the pod and of the container come to.
+#[track_caller]
+fn check_security(pod_context: &str, own: &str, check: impl FnOnce(ContainerSecurity)) {
+    let mut spec = maker("a");
+    spec.security_context = Some(serde_json::from_str(own).expect("a context"));
+    let mut pod = pod("Always", vec![], vec![spec.clone()]);
+    pod.spec.as_mut().expect("spec").security_context = Some(serde_json::from_str(pod_context).expect("a context"));
+    let made = container(&pod, &spec, ContainerInputs::default(), &defaults()).expect("allowed");
+    check(made.security);
+}
+
+#[test]
+fn a_containers_own_settings_come_before_the_pods() {
+    let pod = r#"{"runAsUser":1,"runAsGroup":2,"fsGroup":3,"supplementalGroups":[4]}"#;
+    check_security(pod, "{}", |made| {
+        assert_eq!((made.run_as_user, made.run_as_group), (Some(1), Some(2)));
+        assert_eq!(made.supplemental_groups, [4, 3]);
+    });
+    check_security(pod, r#"{"runAsUser":0,"runAsGroup":9}"#, |made| {
+        assert_eq!((made.run_as_user, made.run_as_group), (Some(0), Some(9)));
+    });
+}
+
+#[test]
+fn profiles_of_seccomp_and_apparmor() {
+    use SecurityProfile::{Localhost, RuntimeDefault, Unconfined};
+    let typed = |field: &str, type_: &str| format!(r#"{{"{field}":{{"type":"{type_}","localhostProfile":"p.json"}}}}"#);
+    let seccomp = |pod: &str, own: &str, expected: SecurityProfile| {
+        check_security(pod, own, |made| assert_eq!(made.seccomp, Some(expected)));
+    };
+    seccomp("{}", "{}", Unconfined);
+    seccomp(&typed("seccompProfile", "RuntimeDefault"), "{}", RuntimeDefault);
+    seccomp(&typed("seccompProfile", "RuntimeDefault"), &typed("seccompProfile", "Unconfined"), Unconfined);
+    let local = Localhost("/var/lib/kubelet/seccomp/p.json".into());
+    seccomp("{}", &typed("seccompProfile", "Localhost"), local);
+    seccomp(&typed("seccompProfile", "RuntimeDefault"), r#"{"privileged":true}"#, Unconfined);
+    let apparmor = |pod: &str, own: &str, expected: Option<SecurityProfile>| {
+        check_security(pod, own, |made| assert_eq!(made.apparmor, expected));
+    };
+    apparmor("{}", "{}", None);
+    apparmor(&typed("appArmorProfile", "Unconfined"), "{}", Some(Unconfined));
+    apparmor(
+        &typed("appArmorProfile", "Unconfined"),
+        &typed("appArmorProfile", "Localhost"),
+        Some(Localhost("p.json".into())),
+    );
+}
+
+#[test]
+fn only_the_privileged_see_all_of_proc() {
+    let seen = |own: &str, hidden: bool, frozen: bool| {
+        check_security("{}", own, |made| {
+            assert_eq!(!made.masked_paths.is_empty(), hidden, "{own}");
+            assert_eq!(!made.read_only_paths.is_empty(), hidden, "{own}");
+            assert_eq!(made.no_new_privileges, frozen, "{own}");
+        });
+    };
+    seen("{}", true, false);
+    seen(r#"{"procMount":"Default","allowPrivilegeEscalation":true}"#, true, false);
+    seen(r#"{"procMount":"Unmasked","allowPrivilegeEscalation":false}"#, false, true);
+    seen(r#"{"privileged":true}"#, false, false);
+}
+
+#[test]
+fn last_words_have_a_place_and_a_policy() {
+    let words = |more: &str| {
+        let spec: Container = serde_json::from_str(&format!(r#"{{"name":"a"{more}}}"#)).expect("a container");
+        let pod = pod("Always", vec![], vec![]);
+        let made = container(&pod, &spec, ContainerInputs::default(), &defaults()).expect("allowed");
+        (made.annotations[TERMINATION_PATH_ANNOTATION].clone(), made.annotations[TERMINATION_POLICY_ANNOTATION].clone())
+    };
+    assert_eq!(words(""), ("/dev/termination-log".into(), "File".into()));
+    let own = r#","terminationMessagePath":"/tmp/end","terminationMessagePolicy":"FallbackToLogsOnError""#;
+    assert_eq!(words(own), ("/tmp/end".into(), "FallbackToLogsOnError".into()));
 }
 
 #[test]
