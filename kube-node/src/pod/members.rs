@@ -119,3 +119,82 @@ pub fn hash(container: &Container) -> String {
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:x}")
 }
+
+#[cfg(test)]
+mod tests {
+    //! Ends in, restarts out.
+
+    use super::*;
+    use crate::pod::fixture::{container, pod};
+
+    /// Whether a container (by its own settings, as an init container or not) is started again after each of these codes.
+    #[track_caller]
+    fn check(own: &str, init: bool, policy: &str, expected: [(i32, bool); 3]) {
+        let own: Container = serde_json::from_str(&format!(r#"{{"name":"a"{own}}}"#)).expect("a container");
+        let pod = if init { pod(policy, vec![own], vec![]) } else { pod(policy, vec![], vec![own]) };
+        let member = find(spec_of(&pod), "a").expect("the container");
+        let seen = expected.map(|(code, _)| (code, restarts(&member, spec_of(&pod), code)));
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn policies() {
+        let all = |again: bool| [(0, again), (1, again), (42, again)];
+        let failures = [(0, false), (1, true), (42, true)];
+        check("", false, "Always", all(true));
+        check("", false, "OnFailure", failures);
+        check("", false, "Never", all(false));
+        // An init container that has succeeded is done, whatever the policy.
+        check("", true, "Always", failures);
+        check("", true, "OnFailure", failures);
+        check("", true, "Never", all(false));
+        let sidecar = r#","restartPolicy":"Always""#;
+        check(sidecar, true, "Never", all(true));
+        check(sidecar, true, "OnFailure", all(true));
+    }
+
+    #[test]
+    fn a_container_may_have_a_policy_of_its_own() {
+        let all = |again: bool| [(0, again), (1, again), (42, again)];
+        check(r#","restartPolicy":"Never""#, false, "Always", all(false));
+        check(r#","restartPolicy":"Always""#, false, "Never", all(true));
+        check(r#","restartPolicy":"OnFailure""#, true, "Never", [(0, false), (1, true), (42, true)]);
+        check(r#","restartPolicy":"Never""#, true, "Always", all(false));
+    }
+
+    #[test]
+    fn rules_come_before_policies() {
+        let rule = |operator: &str, codes: &str| {
+            format!(
+                r#","restartPolicy":"Never","restartPolicyRules":[{{"action":"Restart","exitCodes":{{"operator":"{operator}","values":[{codes}]}}}}]"#
+            )
+        };
+        check(&rule("In", "7, 42"), false, "Always", [(0, false), (1, false), (42, true)]);
+        check(&rule("NotIn", "0, 42"), false, "Always", [(0, false), (1, true), (42, false)]);
+        check(&rule("In", "0, 42"), true, "Always", [(0, false), (1, false), (42, true)]);
+        check(&rule("Beyond", "42"), false, "Always", [(0, false), (1, false), (42, false)]);
+    }
+
+    #[test]
+    fn a_digest_tells_images_and_names_apart() {
+        let hash_of = |name: &str, image: &str| hash(&Container { image: Some(image.into()), ..container(name) });
+        let own = hash_of("a", "busybox:1");
+        assert_eq!(own, hash_of("a", "busybox:1"));
+        for other in [hash_of("a", "busybox:2"), hash_of("b", "busybox:1"), hash_of("ab", "usybox:1")] {
+            assert_ne!(own, other);
+        }
+        let changed = Container { command: Some(vec!["x".into()]), ..container("a") };
+        assert_eq!(hash(&changed), hash(&container("a")), "nothing else of a running container can change");
+    }
+
+    #[test]
+    fn grace_is_the_deletions_then_the_specs() {
+        let mut pod = pod("Always", vec![], vec![]);
+        assert_eq!(grace(&pod), Duration::from_secs(30));
+        pod.metadata.deletion_grace_period_seconds = Some(5);
+        assert_eq!(grace(&pod), Duration::from_secs(5));
+        pod.metadata.deletion_grace_period_seconds = Some(-1);
+        assert_eq!(grace(&pod), Duration::ZERO);
+        assert_eq!(grace(&Pod::default()), Duration::from_secs(30));
+    }
+}

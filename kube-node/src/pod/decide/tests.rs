@@ -264,3 +264,120 @@ fn what_has_ended_stays_ended_without_the_runtime() {
     let plan = decide(&simple("Always"), &observed(&[]), &mut memory, false, at(3));
     assert_eq!(short(&plan), "+a/1");
 }
+
+#[test]
+fn a_sidecar_restarts_whatever_the_policy_and_holds_nobody_up_later() {
+    let pod = pod("Never", vec![sidecar("s")], vec![container("a")]);
+    check(&pod, &["a +", "s 0"], "+s/1");
+    check(&pod, &["a +", "s 1"], "+s/1");
+    // When the main containers have ended, it is ended, and not started again.
+    check(&pod, &["a 0", "s +"], "-s-0@30");
+    check(&pod, &["a 0", "s 143"], "s:s");
+}
+
+#[test]
+fn a_final_phase_ends_what_is_left() {
+    for phase in ["Succeeded", "Failed"] {
+        let mut known = simple("Always");
+        known.status = Some(PodStatus { phase: Some(phase.into()), ..PodStatus::default() });
+        check(&known, &["a +"], "-a-0@30");
+        check(&known, &["a 0"], "s:s");
+        // Nothing is made for a pod that has ended before this agent came.
+        let plan = decide(&known, &Observed::default(), &mut Memory::default(), false, at(3));
+        assert_eq!((short(&plan).as_str(), plan.ending), ("", true));
+    }
+}
+
+#[test]
+fn an_unknown_container_is_stopped_before_anything_else_of_it() {
+    let mut seen = observed(&["a +", "b +"]);
+    seen.containers[0].status.state = ContainerState::Unknown;
+    let two = pod("Always", vec![], vec![container("a"), container("b")]);
+    assert_eq!(short(&decide(&two, &seen, &mut Memory::default(), false, at(3))), "-a-0@2");
+}
+
+#[test]
+fn a_second_sandbox_is_stopped_and_removed_when_it_is_empty() {
+    let mut seen = observed(&["a +"]);
+    seen.sandboxes.push(sandbox("old", 0, SandboxState::Ready));
+    assert_eq!(short(&decide(&simple("Always"), &seen, &mut Memory::default(), false, at(3))), "s:old");
+    seen.sandboxes[1].state = SandboxState::NotReady;
+    assert_eq!(short(&decide(&simple("Always"), &seen, &mut Memory::default(), false, at(3))), "xs:old");
+    let mut kept = observed(&["a +", "a 1"]);
+    kept.sandboxes.push(sandbox("old", 0, SandboxState::NotReady));
+    kept.containers[1].sandbox_id = "old".into();
+    assert_eq!(short(&decide(&simple("Always"), &kept, &mut Memory::default(), false, at(3))), "", "it is history");
+}
+
+#[test]
+fn what_runs_in_a_lost_sandbox_is_ended_with_it() {
+    let mut seen = observed(&["a +"]);
+    seen.sandboxes[0].state = SandboxState::NotReady;
+    assert_eq!(short(&decide(&simple("Always"), &seen, &mut Memory::default(), false, at(3))), "-a-0@2 s:s S1");
+    // Under Never it is the pod's end, once it has ended.
+    seen.containers[0].status.state = ContainerState::Exited;
+    assert_eq!(short(&decide(&simple("Never"), &seen, &mut Memory::default(), false, at(3))), "");
+}
+
+#[test]
+fn a_failure_to_start_is_tried_again_in_its_time() {
+    let two = pod("Always", vec![], vec![container("a"), container("b")]);
+    let mut memory = Memory::default();
+    memory.retries.insert("a".into(), at(9));
+    let plan = decide(&two, &observed(&[]), &mut memory, false, at(3));
+    assert_eq!((short(&plan).as_str(), plan.wake), ("+b/0", Some(at(9))), "the others do not wait for it");
+    let plan = decide(&two, &observed(&["b +"]), &mut memory, false, at(9));
+    assert_eq!(short(&plan), "+a/0");
+}
+
+#[test]
+fn who_waits_for_a_restart_is_named() {
+    let three = pod("Always", vec![], vec![container("a"), container("b"), container("c")]);
+    let mut memory = Memory::default();
+    for (name, tries) in [("a", 1), ("b", 2)] {
+        for _ in 0..tries {
+            memory.crashes.entry(name.into()).or_default().next(at(0), at(0));
+        }
+    }
+    let plan = decide(&three, &observed(&["a 1", "b 1", "c +"]), &mut memory, false, at(5));
+    assert_eq!(plan.backing_off, ["a", "b"]);
+    assert_eq!((short(&plan).as_str(), plan.wake), ("", Some(at(12))), "the first wait is over 10 s after the end");
+    assert_eq!(memory.failures["b"].message, "back-off 20s restarting failed container=b pod=p_ns(uid-1)");
+}
+
+#[test]
+fn deletion_takes_what_no_sandbox_holds() {
+    let pod = deleted(simple("Always"), 33, 30);
+    let mut seen = observed(&["a 0"]);
+    seen.sandboxes.clear();
+    assert_eq!(short(&decide(&pod, &seen, &mut Memory::default(), false, at(3))), "xa-0 F");
+    let init = deleted(pod_with_init(), 33, 30);
+    check(&init, &["i +"], "-i-0@30");
+}
+
+fn pod_with_init() -> Pod {
+    pod("Always", vec![container("i")], vec![container("a")])
+}
+
+#[test]
+fn an_order_to_end_stays_one() {
+    // Whatever changes besides: the back-off, the image, a new probe.
+    let mut changed = container("a");
+    changed.image = Some("busybox:2".into());
+    let pod = deleted(pod("Always", vec![], vec![changed, container("b")]), 33, 30);
+    check(&pod, &["b +", "a 1"], "-b-0@30");
+    check(&pod, &["b 1", "a 1"], "s:s xs:s F");
+}
+
+#[test]
+fn a_deadline_counts_from_the_start_that_was_reported() {
+    let mut pod = simple("Always");
+    pod.spec.as_mut().expect("spec").active_deadline_seconds = Some(10);
+    let mut memory = Memory::default();
+    let plan = decide(&pod, &observed(&["a +"]), &mut memory, false, at(99));
+    assert_eq!((short(&plan).as_str(), plan.wake), ("", None), "without a start there is no end");
+    let status = PodStatus { start_time: Some(Time(at(0))), phase: Some("Succeeded".into()), ..PodStatus::default() };
+    memory.status = status.into();
+    decide(&pod, &observed(&["a 0"]), &mut memory, false, at(99));
+    assert_eq!(memory.verdict, None, "what has succeeded does not fail later");
+}

@@ -47,6 +47,157 @@ fn phases_and_conditions() {
     check(&side, &["s +"], false, "Pending", "11001");
     check(&side, &["a +", "s +"], false, "Running", "11111");
     check(&side, &["a +", "s 1"], false, "Running", "11001");
+    check(&side, &["s 1"], false, "Pending", "10001");
+    check(&side, &["a 0", "s 0"], true, "Succeeded", "11001");
+    check(&side, &["a 0", "s 137"], true, "Succeeded", "11001");
+    let two = |policy| pod(policy, vec![], vec![container("a"), container("b")]);
+    check(&two("Always"), &["a +"], false, "Pending", "11001");
+    check(&two("Never"), &["a 1", "b +"], false, "Running", "11001");
+    check(&two("Never"), &["a 1", "b 0"], false, "Failed", "11001");
+    check(&two("Never"), &["a 0", "b 0"], false, "Succeeded", "11001");
+    check(&two("OnFailure"), &["a 0", "b 1"], false, "Running", "11001");
+    check(&two("OnFailure"), &["a 0", "b +"], false, "Running", "11001");
+    check(&init("OnFailure"), &["i 1"], false, "Pending", "10001");
+    check(&init("Never"), &["i 0"], false, "Pending", "11001");
+    check(&init("Never"), &["a 0", "i 0"], false, "Succeeded", "11001");
+}
+
+#[test]
+fn without_a_sandbox_nothing_is_ready_to_start() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let status = of(&pod, &Observed::default(), &Memory::default(), false);
+    assert_eq!(condition(&status, "PodReadyToStartContainers").status, "False");
+    assert_eq!(condition(&status, "PodScheduled").status, "True");
+    assert_eq!((status.phase.as_deref(), status.pod_ip), (Some("Pending"), None));
+}
+
+#[test]
+fn on_the_nodes_network_the_address_is_the_nodes() {
+    let mut pod = pod("Always", vec![], vec![container("a")]);
+    pod.spec.as_mut().expect("spec").host_network = Some(true);
+    let status = of(&pod, &observed(&["a +"]), &Memory::default(), false);
+    assert_eq!((status.pod_ip.as_deref(), status.host_ip.as_deref()), (Some("192.0.2.1"), Some("192.0.2.1")));
+    assert_eq!(status.pod_ips.expect("addresses").len(), 1);
+}
+
+#[test]
+fn both_families_are_told() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let mut seen = observed(&["a +"]);
+    seen.sandboxes[0].ips = vec!["10.0.0.2".into(), "fd00::2".into()];
+    let status = of(&pod, &seen, &Memory::default(), false);
+    let ips: Vec<String> = status.pod_ips.into_iter().flatten().map(|ip| ip.ip).collect();
+    assert_eq!((status.pod_ip.as_deref(), ips), (Some("10.0.0.2"), vec!["10.0.0.2".into(), "fd00::2".into()]));
+}
+
+/// The words of the condition Ready, by the states of two gates.
+#[track_caller]
+fn check_gates(first: Option<&str>, second: Option<&str>, expected: (&str, Option<&str>)) {
+    let mut pod = pod("Always", vec![], vec![container("a")]);
+    let gates = r#"[{"conditionType":"x/one"},{"conditionType":"x/two"}]"#;
+    pod.spec.as_mut().expect("spec").readiness_gates = Some(serde_json::from_str(gates).expect("gates"));
+    let given = [("x/one", first), ("x/two", second)].into_iter();
+    let conditions = given.filter_map(|(type_, status)| {
+        Some(PodCondition { type_: type_.into(), status: status?.into(), ..PodCondition::default() })
+    });
+    pod.status = Some(PodStatus { conditions: Some(conditions.collect()), ..PodStatus::default() });
+    let status = of(&pod, &observed(&["a +"]), &Memory::default(), false);
+    let ready = condition(&status, "Ready");
+    assert_eq!((ready.status.as_str(), ready.message.as_deref()), expected);
+    assert_eq!(condition(&status, "ContainersReady").status, "True");
+}
+
+#[test]
+fn every_gate_must_be_open() {
+    check_gates(Some("True"), Some("True"), ("True", None));
+    let absent = "corresponding condition of pod readiness gate \"x/two\" does not exist.";
+    check_gates(Some("True"), None, ("False", Some(absent)));
+    let closed = "the status of pod readiness gate \"x/one\" is not \"True\", but False";
+    check_gates(Some("False"), Some("True"), ("False", Some(closed)));
+    check_gates(Some("False"), None, ("False", Some(&format!("{closed}, {absent}"))));
+}
+
+#[test]
+fn a_sidecar_that_is_not_ready_keeps_the_pod_from_being() {
+    let mut side = sidecar("s");
+    side.readiness_probe = Some(Probe::default());
+    let pod = pod("Always", vec![container("i"), side], vec![container("a")]);
+    let status = of(&pod, &observed(&["a +", "s +", "i 0"]), &Memory::default(), false);
+    let message = condition(&status, "ContainersReady").message.as_deref();
+    assert_eq!(message, Some("containers with unready status: [s]"));
+    assert_eq!(condition(&status, "Initialized").status, "True", "it has started, and that is what counts here");
+}
+
+#[test]
+fn a_failure_is_shown_until_the_container_runs() {
+    let pod = pod("Never", vec![], vec![container("a")]);
+    let failure = Failure { reason: "ErrImagePull".into(), message: "no such image".into(), at: at(40) };
+    let memory = Memory { failures: [("a".to_owned(), failure)].into(), ..Memory::default() };
+    let waiting = |containers: &[&str]| {
+        let status = of(&pod, &observed(containers), &memory, false);
+        let state = status.container_statuses.expect("statuses")[0].state.clone().expect("a state");
+        state.waiting.map(|waiting| (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default()))
+    };
+    assert_eq!(waiting(&[]), Some(("ErrImagePull".into(), "no such image".into())));
+    assert_eq!(waiting(&["a +"]), None);
+    assert_eq!(waiting(&["a 1"]), None, "one that is not started again has ended");
+}
+
+#[test]
+fn what_the_runtime_has_forgotten_the_status_remembers() {
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let before = of(&pod, &observed(&["a/1 +", "a/0 7"]), &Memory::default(), false);
+    // The dead one is gone from the runtime; it is still what ended last.
+    let memory = Memory { status: before.into(), ..Memory::default() };
+    let status = of(&pod, &observed(&["a/1 +"]), &memory, false);
+    let last = |status: &PodStatus| {
+        let container = status.container_statuses.as_ref().expect("statuses")[0].clone();
+        container.last_state.and_then(|state| state.terminated).map(|end| end.exit_code)
+    };
+    assert_eq!(last(&status), Some(7));
+    // And one that was replaced since has ended as the status said.
+    let ended = of(&pod, &observed(&["a/1 9"]), &memory, false);
+    let memory = Memory { status: ended.into(), ..Memory::default() };
+    assert_eq!(last(&of(&pod, &observed(&["a/2 +"]), &memory, false)), Some(9));
+}
+
+#[test]
+fn counts_come_from_the_annotation() {
+    use crate::runtime::container::RESTART_COUNT_ANNOTATION;
+    let pod = pod("Always", vec![], vec![container("a")]);
+    let mut seen = observed(&["a/2 +"]);
+    seen.containers[0].status.annotations.insert(RESTART_COUNT_ANNOTATION.into(), "5".into());
+    let status = of(&pod, &seen, &Memory::default(), false);
+    assert_eq!(status.container_statuses.expect("statuses")[0].restart_count, 5);
+}
+
+#[test]
+fn what_others_wrote_into_a_status_is_kept() {
+    let mut pod = pod("Always", vec![], vec![container("a")]);
+    let api = r#"{"nominatedNodeName":"n9","qosClass":"Guaranteed","startTime":"2023-01-01T00:00:00Z","reason":"R","message":"M"}"#;
+    pod.status = Some(serde_json::from_str(api).expect("a status"));
+    let status = of(&pod, &observed(&["a +"]), &Memory::default(), false);
+    assert_eq!(status.nominated_node_name.as_deref(), Some("n9"));
+    assert_eq!(status.qos_class.as_deref(), Some("Guaranteed"), "it was settled when the pod was made");
+    assert_eq!(status.start_time, pod.status.as_ref().and_then(|status| status.start_time.clone()));
+    assert_eq!((status.reason.as_deref(), status.message.as_deref()), (Some("R"), Some("M")));
+}
+
+#[test]
+fn mounts_and_resources_are_told() {
+    let mut own = crate::pod::fixture::container_with_resources("a", &[("cpu", "1")], &[("cpu", "2")]);
+    let mounts = r#"[{"name":"v","mountPath":"/data"},{"name":"w","mountPath":"/ro","readOnly":true}]"#;
+    own.volume_mounts = Some(serde_json::from_str(mounts).expect("mounts"));
+    let pod = pod("Always", vec![], vec![own]);
+    let status = of(&pod, &observed(&["a +"]), &Memory::default(), false);
+    let container = &status.container_statuses.as_ref().expect("statuses")[0];
+    assert_eq!(container.allocated_resources.as_ref().expect("resources")["cpu"].0, "1");
+    let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref()).expect("limits");
+    assert_eq!(limits["cpu"].0, "2");
+    let mounts = container.volume_mounts.as_ref().expect("mounts");
+    let shown: Vec<_> =
+        mounts.iter().map(|m| (m.mount_path.as_str(), m.read_only, m.recursive_read_only.as_deref())).collect();
+    assert_eq!(shown, [("/data", None, None), ("/ro", Some(true), Some("Disabled"))]);
 }
 
 #[test]
