@@ -139,15 +139,37 @@ mod tests {
         assert_eq!(memory_total("nothing"), None);
         assert_eq!(os_image("ID=x\nPRETTY_NAME=\"Some Linux 1\"\n"), "Some Linux 1");
         assert_eq!(os_image(""), operating_system());
+        assert_eq!(os_image("PRETTY_NAME=Plain\n"), "Plain");
+        assert_eq!(memory_total("MemTotal: 9223372036854775807 kB"), None, "more than there can be");
+        assert_eq!(memory_total("MemTotal: many kB"), None);
+    }
+
+    #[track_caller]
+    fn check_resolv_conf(text: &str, servers: &[&str], searches: &[&str], options: &[&str]) {
+        let config = parse_resolv_conf(text);
+        assert_eq!(
+            (config.servers.as_slice(), config.searches.as_slice()),
+            (&owned(servers)[..], &owned(searches)[..])
+        );
+        assert_eq!(config.options, owned(options));
+    }
+
+    fn owned(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
     }
 
     #[test]
     fn resolv_conf() {
-        let config = parse_resolv_conf("# x\nnameserver 1.1.1.1\nnameserver 9.9.9.9\nsearch a b\noptions ndots:2\n");
-        assert_eq!(
-            (config.servers.len(), config.searches.len(), config.options.as_slice()),
-            (2, 2, &["ndots:2".to_owned()][..])
+        check_resolv_conf(
+            "# x\nnameserver 1.1.1.1\nnameserver 9.9.9.9\nsearch a b\noptions ndots:2 rotate\n",
+            &["1.1.1.1", "9.9.9.9"],
+            &["a", "b"],
+            &["ndots:2", "rotate"],
         );
+        check_resolv_conf("", &[], &[], &[]);
+        check_resolv_conf("nameserver\n;search x\n  nameserver\tfd00::1 # mine\n", &["fd00::1"], &[], &[]);
+        // Of several lists the last counts, as the C library has it.
+        check_resolv_conf("search a b\nsearch c\noptions x\noptions y\n", &[], &["c"], &["y"]);
     }
 
     #[test]

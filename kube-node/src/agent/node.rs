@@ -271,4 +271,92 @@ mod tests {
         assert_eq!(labels["kubernetes.io/os"], operating_system());
         assert_eq!(labels.len(), 5);
     }
+
+    #[test]
+    fn both_problems_of_a_runtime_are_told() {
+        let broken = RuntimeStatus { runtime_problem: Some("starting".into()), network_problem: Some("no cni".into()) };
+        let text = "container runtime status check may not have completed yet: starting, container runtime network not \
+                    ready: NetworkReady=false reason:NetworkPluginNotReady message:no cni";
+        check_ready(Ok(&broken), ("False", "KubeletNotReady", text));
+    }
+
+    #[test]
+    fn pressures_are_false_whatever_the_runtime_does() {
+        let status = of(Err("gone".into()), &[], 0);
+        let others: Vec<(String, String)> = status
+            .conditions
+            .into_iter()
+            .flatten()
+            .take(3)
+            .map(|condition| (condition.type_, condition.status))
+            .collect();
+        let named =
+            ["MemoryPressure", "DiskPressure", "PIDPressure"].map(|type_| (type_.to_owned(), "False".to_owned()));
+        assert_eq!(others, named);
+    }
+
+    /// Cores in thousandths, bytes of memory, and how they are written.
+    #[track_caller]
+    fn check_resources(cpu_millis: i64, memory_bytes: i64, expected: (&str, &str)) {
+        let made = resources(&Capacity { cpu_millis, memory_bytes, ..Capacity::default() });
+        assert_eq!((made["cpu"].0.as_str(), made["memory"].0.as_str()), expected);
+    }
+
+    #[test]
+    fn amounts_are_written_as_kubernetes_does() {
+        check_resources(1_500, 1 << 30, ("1500m", "1048576Ki"));
+        check_resources(64_000, 1_500, ("64", "1Ki"));
+    }
+
+    #[test]
+    fn of_many_images_the_largest_are_named_with_few_names() {
+        let image = |number: u64| Image {
+            id: format!("{number:03}"),
+            repo_tags: (0..4).map(|tag| format!("i{number}:{tag}")).collect(),
+            repo_digests: (0..4).map(|digest| format!("i{number}@sha256:{digest}")).collect(),
+            size_bytes: number % 40,
+            ..Image::default()
+        };
+        let all: Vec<Image> = (0..60).map(image).collect();
+        let named = images(&all);
+        assert_eq!(named.len(), 50);
+        assert_eq!(named[0].size_bytes, Some(39));
+        let names = named[0].names.as_ref().expect("names");
+        assert_eq!(names.len(), 5);
+        assert_eq!((names[0].as_str(), names[4].as_str()), ("i39@sha256:0", "i39:0"), "digests first");
+        // Of equal ones always the same: the status would change for ever otherwise.
+        let mut turned = all;
+        turned.reverse();
+        assert_eq!(images(&turned), named);
+    }
+
+    #[test]
+    fn a_node_is_registered_with_what_its_settings_say() {
+        let mut config = Config::new("n1");
+        config.provider_id = Some("kind://docker/n1".into());
+        config.labels.insert("zone".into(), "a".into());
+        let plain = node(&config, NodeStatus::default());
+        let spec = plain.spec.expect("a spec");
+        assert_eq!((spec.taints, spec.provider_id.as_deref()), (None, Some("kind://docker/n1")));
+        assert_eq!(plain.metadata.labels.expect("labels")["zone"], "a");
+        let taint = k8s_openapi::api::core::v1::Taint {
+            key: "dedicated".into(),
+            effect: "NoSchedule".into(),
+            ..Default::default()
+        };
+        config.taints.push(taint.clone());
+        assert_eq!(node(&config, NodeStatus::default()).spec.and_then(|spec| spec.taints), Some(vec![taint]));
+    }
+
+    #[test]
+    fn every_address_is_told_and_then_the_name() {
+        let mut config = Config::new("n1");
+        config.addresses = vec!["192.0.2.1".into(), "2001:db8::1".into()];
+        let (info, fine) = (NodeSystemInfo::default(), RuntimeStatus::default());
+        let inputs = Inputs { config: &config, info: &info, runtime: Ok(&fine), images: &[], old: &[], now: at(0) };
+        let told: Vec<String> =
+            status(&inputs).addresses.into_iter().flatten().map(|a| format!("{}={}", a.type_, a.address)).collect();
+        assert_eq!(told, ["InternalIP=192.0.2.1", "InternalIP=2001:db8::1", "Hostname=n1"]);
+        assert_eq!(status(&inputs).images, None);
+    }
 }

@@ -222,6 +222,104 @@ mod tests {
         assert_eq!(texts(&path, since).await, ["l48", "l49"]);
     }
 
+    /// The texts of a log with this content, by these options.
+    async fn check(content: &str, options: LogOptions, expected: &[&str]) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("0.log");
+        std::fs::write(&path, content).expect("written");
+        assert_eq!(texts(&path, options).await, expected, "{content}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_of_the_format_is_passed_over() {
+        let all = LogOptions::default;
+        check("", all(), &[]).await;
+        check("\n\n", all(), &[]).await;
+        check(&format!("{}no log line\n{}", line(1, "a"), line(2, "b")), all(), &["a", "b"]).await;
+        // A line that is being written is told when it has ended.
+        check(&format!("{}2024-01-01T00:00:02Z stdout F hal", line(1, "a")), all(), &["a"]).await;
+        check("2024-01-01T00:00:01Z stdout P one\n2024-01-01T00:00:01Z stdout F two\n", all(), &["one", "two"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_tail_is_taken_before_times_are_looked_at() {
+        let ten: String = (0..10).map(|n| line(n, &format!("l{n}"))).collect();
+        let options = |since: &str, tail| LogOptions { since: since.parse().ok(), tail_lines: tail, follow: false };
+        check(&ten, options("2024-01-01T00:00:08Z", Some(5)), &["l8", "l9"]).await;
+        check(&ten, options("2024-01-01T00:00:02Z", Some(1)), &["l9"]).await;
+        check(&ten, options("2024-01-01T00:01:00Z", Some(5)), &[]).await;
+        check(&ten, options("2024-01-01T00:00:08.5Z", None), &["l9"]).await;
+        // Without a line feed at its end the last line is one all the same.
+        let cut = ten.trim_end().to_owned();
+        let tail = LogOptions { tail_lines: Some(2), ..LogOptions::default() };
+        check(&cut, tail, &["l8"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_cut_and_does_not_take_the_others_with_it() {
+        let endless = format!("2024-01-01T00:00:01Z stdout F {}\n", "x".repeat(LINE_BYTES_MAX + 100));
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("0.log");
+        std::fs::write(&path, format!("{}{endless}{}", line(0, "before"), line(2, "after"))).expect("written");
+        let texts = texts(&path, LogOptions::default()).await;
+        assert_eq!(
+            (texts.first().map(String::as_str), texts.last().map(String::as_str)),
+            (Some("before"), Some("after"))
+        );
+        assert!(texts.iter().all(|text| text.len() <= LINE_BYTES_MAX));
+    }
+
+    #[tokio::test]
+    async fn following_waits_for_a_file_that_is_not_there_yet() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("0.log");
+        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (times, there) = (Arc::clone(&asked), path.clone());
+        // The runtime opens the file while the reader waits, and the container ends after that.
+        let alive: Alive = Box::new(move || {
+            let time = times.fetch_add(1, Ordering::SeqCst);
+            if time == 0 {
+                std::fs::write(&there, line(0, "one")).expect("written");
+            }
+            Box::pin(async move { time < 2 })
+        });
+        let options = LogOptions { follow: true, tail_lines: Some(1), ..LogOptions::default() };
+        let stream = read(path, &options, alive).await.expect("readable");
+        let texts: Vec<_> = stream.map(|entry| entry.expect("an entry").text).collect().await;
+        assert_eq!(texts, ["one\n"]);
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn what_was_written_just_before_the_end_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("0.log");
+        std::fs::write(&path, line(0, "one")).expect("written");
+        let there = path.clone();
+        let alive: Alive = Box::new(move || {
+            std::fs::write(&there, format!("{}{}", line(0, "one"), line(1, "last words"))).expect("written");
+            Box::pin(async { false })
+        });
+        let options = LogOptions { follow: true, tail_lines: Some(0), ..LogOptions::default() };
+        let stream = read(path, &options, alive).await.expect("readable");
+        let texts: Vec<_> = stream.map(|entry| entry.expect("an entry").text).collect().await;
+        assert_eq!(texts, ["last words\n"]);
+    }
+
+    #[tokio::test]
+    async fn of_a_directory_only_the_logs_own_files_go() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for name in ["0.log", "0.log.20240101-000000", "10.log", "0.logs", "other"] {
+            std::fs::write(directory.path().join(name), "x").expect("written");
+        }
+        remove(&directory.path().join("0.log")).await.expect("removed");
+        remove(&directory.path().join("absent/0.log")).await.expect("nothing to remove");
+        let mut left: Vec<_> =
+            std::fs::read_dir(directory.path()).expect("readable").flatten().map(|e| e.file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["0.logs", "10.log", "other"]);
+    }
+
     #[tokio::test]
     async fn tails_of_long_files() {
         let directory = tempfile::tempdir().expect("a directory");

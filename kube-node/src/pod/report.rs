@@ -99,6 +99,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn lists_without_keys_are_sent_whole_and_what_is_gone_is_taken_away() {
+        let container = |name: &str, ready: bool| json!({"name": name, "image": "", "imageID": "", "ready": ready, "restartCount": 0});
+        let (a, b) = (container("a", true), container("b", false));
+        check(
+            json!({"containerStatuses": [a, b]}),
+            json!({"containerStatuses": [a, container("b", true)]}),
+            Some(json!({"containerStatuses": [a, container("b", true)]})),
+        );
+        check(
+            json!({"hostIPs": [{"ip": "1.1.1.1"}], "podIPs": [{"ip": "10.0.0.1"}], "reason": "x", "message": "y"}),
+            json!({"hostIPs": [{"ip": "2.2.2.2"}]}),
+            Some(
+                json!({"hostIPs": [{"$patch": "replace"}, {"ip": "2.2.2.2"}], "podIPs": null, "reason": null, "message": null}),
+            ),
+        );
+    }
+
+    #[test]
+    fn a_condition_whose_time_alone_differs_is_sent() {
+        let ready = |time: &str| json!({"type": "Ready", "status": "True", "lastTransitionTime": time});
+        let sent = json!({"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T00:00:00Z", "reason": null, "message": null});
+        check(
+            json!({"conditions": [ready("2026-01-01T00:00:00Z")]}),
+            json!({"conditions": [ready("2026-01-02T00:00:00Z")]}),
+            Some(json!({"conditions": [sent]})),
+        );
+    }
+
     #[track_caller]
     fn check_overwritten(reported: Value, found: Value, expected: bool) {
         let status = |conditions| serde_json::from_value(json!({"conditions": conditions})).expect("a status");

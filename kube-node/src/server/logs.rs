@@ -147,6 +147,49 @@ mod tests {
     }
 
     #[test]
+    fn containers_that_have_no_log_say_why() {
+        let waiting = |reason: &str| format!(r#""state":{{"waiting":{{"reason":"{reason}"}}}}"#);
+        for (reason, expected) in [
+            ("ErrImagePull", "image can't be pulled"),
+            ("ImagePullBackOff", "trying and failing to pull image"),
+            ("CreateContainerConfigError", "CreateContainerConfigError"),
+            ("PodInitializing", "PodInitializing"),
+        ] {
+            let said = format!("container \"a\" in pod \"p\" is waiting to start: {expected}");
+            check(&waiting(reason), false, Err(&said));
+        }
+        let previous = Err("previous terminated container \"a\" in pod \"p\" not found");
+        check(&waiting("CrashLoopBackOff"), true, previous);
+        check(r#""state":{}"#, false, Err("container \"a\" in pod \"p\" is waiting to start - no logs yet"));
+        // One that nobody saw end has left nothing, but for what is known of the one before.
+        let lost = r#""state":{"terminated":{"exitCode":137,"reason":"ContainerStatusUnknown"}}"#;
+        check(lost, false, Err("container \"a\" in pod \"p\" is terminated"));
+        let before = format!(r#"{lost},"lastState":{{"terminated":{{"exitCode":1,"containerID":"containerd://3"}}}}"#);
+        check(&before, false, Ok("3"));
+    }
+
+    #[test]
+    fn containers_of_every_sort_have_logs() {
+        let one = |name: &str| {
+            format!(
+                r#"[{{"name":"{name}","image":"","imageID":"","ready":true,"restartCount":0,"containerID":"x://{name}-id","state":{{"running":{{}}}}}}]"#
+            )
+        };
+        let status = format!(
+            r#"{{"initContainerStatuses":{},"containerStatuses":{},"ephemeralContainerStatuses":{}}}"#,
+            one("i"),
+            one("a"),
+            one("e")
+        );
+        let status: PodStatus = serde_json::from_str(&status).expect("a status");
+        for name in ["i", "a", "e"] {
+            assert_eq!(container_id("p", &status, name, false), Ok(format!("{name}-id")));
+        }
+        let absent = "container \"z\" in pod \"p\" is not available".to_owned();
+        assert_eq!(container_id("p", &status, "z", false), Err(absent));
+    }
+
+    #[test]
     fn any_number_of_seconds_is_a_time() {
         let now: Timestamp = "2024-01-02T03:04:05Z".parse().expect("a time");
         for (seconds, expected) in [(0, now), (5, "2024-01-02T03:04:00Z".parse().expect("a time"))] {
@@ -167,6 +210,11 @@ mod tests {
         let mut form = Form { timestamps: true, left: None, within_line: false };
         assert_eq!(form.render(&entry("part")).as_deref(), Some(&b"2024-01-02T03:04:05.500000000Z part"[..]));
         assert_eq!(form.render(&entry("rest\n")).as_deref(), Some(&b"rest\n"[..]));
+        assert_eq!(form.render(&entry("next\n")).as_deref(), Some(&b"2024-01-02T03:04:05.500000000Z next\n"[..]));
+        let mut form = Form { timestamps: true, left: Some(33), within_line: false };
+        assert_eq!(form.render(&entry("xyz\n")).as_deref(), Some(&b"2024-01-02T03:04:05.500000000Z xy"[..]));
+        let mut form = Form { timestamps: false, left: Some(0), within_line: false };
+        assert_eq!(form.render(&entry("x\n")), None);
         let mut form = Form { timestamps: false, left: Some(6), within_line: false };
         assert_eq!(form.render(&entry("four\n")).as_deref(), Some(&b"four\n"[..]));
         assert_eq!(form.render(&entry("four\n")).as_deref(), Some(&b"f"[..]));

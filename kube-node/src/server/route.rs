@@ -221,4 +221,89 @@ mod tests {
         check("/portForward/ns/p?port=0", Err(StatusCode::BAD_REQUEST));
         check("/portForward/ns/p", Ok(Route::PortForward(ObjectKey::new("ns", "p"), Vec::new())));
     }
+
+    /// What a query says of a log.
+    #[track_caller]
+    fn check_logs(query: &str, expected: Result<LogQuery, StatusCode>) {
+        check(
+            &format!("/containerLogs/ns/p/a?{query}"),
+            expected.map(|query| Route::Logs(target("ns", "p", "a"), query)),
+        );
+    }
+
+    #[test]
+    fn parts_of_logs() {
+        let none = LogQuery::default;
+        check_logs("sinceSeconds=60", Ok(LogQuery { since_seconds: Some(60), ..none() }));
+        let since = "2024-01-02T03:04:05Z".parse().ok();
+        check_logs("sinceTime=2024-01-02T03%3A04%3A05Z", Ok(LogQuery { since, ..none() }));
+        check_logs("sinceTime=2024-01-02T05:04:05%2B02:00", Ok(LogQuery { since, ..none() }));
+        check_logs("limitBytes=7&previous=true", Ok(LogQuery { limit_bytes: Some(7), previous: true, ..none() }));
+        check_logs("tailLines=all&follow=false&timestamps=0", Ok(none()));
+        check_logs("tail=3", Ok(LogQuery { tail_lines: Some(3), ..none() }));
+        for (stream, source) in
+            [("Stdout", Some(LogSource::Stdout)), ("Stderr", Some(LogSource::Stderr)), ("All", None)]
+        {
+            check_logs(&format!("stream={stream}"), Ok(LogQuery { source, ..none() }));
+        }
+        check_logs("unknown=1&&=x&pretty", Ok(none()));
+        for bad in ["sinceSeconds=-1", "sinceTime=yesterday", "limitBytes=many", "tailLines=1.5", "tailLines="] {
+            check_logs(bad, Err(StatusCode::BAD_REQUEST));
+        }
+    }
+
+    #[test]
+    fn names_of_streams_are_the_kubelets_or_the_apis() {
+        let streams = |stdin, stdout, stderr, tty| StreamOptions { stdin, stdout, stderr, tty };
+        for (query, expected) in [
+            ("input=1&output=1&error=1", streams(true, true, true, false)),
+            ("stdin=true&stdout=true&stderr=true", streams(true, true, true, false)),
+            ("stdout=true&stderr=true&tty=true", streams(false, true, false, true)),
+            ("stderr=true", streams(false, false, true, false)),
+        ] {
+            let exec = ExecQuery { command: Vec::new(), streams: expected };
+            check(&format!("/attach/ns/p/a?{query}"), Ok(Route::Attach(target("ns", "p", "a"), exec.clone())));
+            check(&format!("/attach/ns/p/uid/a?{query}"), Ok(Route::Attach(target("ns", "p", "a"), exec)));
+        }
+        check("/attach/ns/p/a", Err(StatusCode::BAD_REQUEST));
+        check("/attach/ns/p/a?tty=1", Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn a_uid_may_stand_before_the_container() {
+        let exec = ExecQuery {
+            command: vec!["ls".into()],
+            streams: StreamOptions { stdout: true, ..StreamOptions::default() },
+        };
+        check("/exec/ns/p/some-uid/a?command=ls&output=1", Ok(Route::Exec(target("ns", "p", "a"), exec)));
+        check("/portForward/ns/p/some-uid", Ok(Route::PortForward(ObjectKey::new("ns", "p"), Vec::new())));
+        check("/exec/ns/p/u/a/more?command=ls&output=1", Err(StatusCode::NOT_FOUND));
+    }
+
+    #[test]
+    fn ports_are_ports() {
+        let many = |count: usize| (1..=count).map(|port| port.to_string()).collect::<Vec<_>>().join(",");
+        let key = ObjectKey::new("ns", "p");
+        let ports = (1..=64).collect();
+        check(&format!("/portForward/ns/p?ports={}", many(64)), Ok(Route::PortForward(key, ports)));
+        for bad in [many(65), "65536".into(), "-1".into(), "http".into(), "80,".into()] {
+            check(&format!("/portForward/ns/p?ports={bad}"), Err(StatusCode::BAD_REQUEST));
+        }
+    }
+
+    #[track_caller]
+    fn check_decoded(text: &str, plus: bool, expected: &str) {
+        assert_eq!(decode(text, plus), expected);
+    }
+
+    #[test]
+    fn escapes_are_undone_once() {
+        check_decoded("a%20b%2Fc", false, "a b/c");
+        check_decoded("a+b", false, "a+b");
+        check_decoded("a+b", true, "a b");
+        check_decoded("%2541", true, "%41");
+        check_decoded("100%", true, "100%");
+        check_decoded("%zz%4", true, "%zz%4");
+        check_decoded("%C3%BC%ff", true, "ü\u{fffd}");
+    }
 }
