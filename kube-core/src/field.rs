@@ -156,6 +156,11 @@ impl Error {
         Self::new(ErrorKind::Invalid, path, with_detail(&format!("Invalid value: {value}"), detail))
     }
 
+    /// As [`Error::invalid`], where the detail says what the value is wrong about and the value would not help.
+    pub fn invalid_without_value(path: &Path, detail: &str) -> Self {
+        Self::new(ErrorKind::Invalid, path, with_detail("Invalid value", detail))
+    }
+
     /// The field's value is not one of those supported, which are listed sorted.
     pub fn not_supported(path: &Path, value: &serde_json::Value, supported: &[&str]) -> Self {
         let mut sorted: Vec<String> = supported.iter().map(|s| format!("{s:?}")).collect();

@@ -17,7 +17,7 @@ impl Rules for CronJob {
         default_to(spec, "successfulJobsHistoryLimit", 3);
         default_to(spec, "failedJobsHistoryLimit", 1);
         if let Some(job) = child_mut(spec, "jobTemplate").and_then(|template| child_mut(template, "spec")) {
-            pod::defaults::template(job);
+            job::default_template(job);
         }
     }
 
@@ -41,21 +41,7 @@ impl Rules for CronJob {
         format::check_non_negative(&mut errors, &path, spec, "failedJobsHistoryLimit");
         let template = path.child("jobTemplate").child("spec");
         errors.extend(job::check_spec(&template, &spec["jobTemplate"]["spec"]));
-        if is_true(&spec["jobTemplate"]["spec"], "manualSelector") {
-            let text = "`selector` will be auto-generated";
-            errors.push(Error::not_supported(
-                &template.child("manualSelector"),
-                &spec["jobTemplate"]["spec"]["manualSelector"],
-                &["nil", "false"],
-            ));
-            if get(&spec["jobTemplate"]["spec"], "selector").is_some() {
-                errors.push(Error::invalid(
-                    &template.child("selector"),
-                    &spec["jobTemplate"]["spec"]["selector"],
-                    text,
-                ));
-            }
-        }
+        check_no_selector(&mut errors, &template, &spec["jobTemplate"]["spec"]);
         // The controller appends an 11-character suffix, and a Job's name is a label's value.
         if text_at(object, &["metadata", "name"]).len() > 52 {
             errors.push(Error::invalid(
@@ -77,6 +63,17 @@ impl Rules for CronJob {
 
     fn has_status(&self) -> bool {
         true
+    }
+}
+
+/// The Jobs' selectors are made for each.
+fn check_no_selector(errors: &mut ErrorList, path: &Path, job: &Value) {
+    if let Some(selector) = get(job, "selector") {
+        errors.push(Error::invalid(&path.child("selector"), selector, "`selector` will be auto-generated"));
+    }
+    if is_true(job, "manualSelector") {
+        let path = path.child("manualSelector");
+        errors.push(Error::not_supported(&path, &job["manualSelector"], &["nil", "false"]));
     }
 }
 

@@ -47,6 +47,26 @@ pub(super) fn check_label_key(errors: &mut ErrorList, path: &Path, value: &str) 
     invalid(errors, path, value, qualified_name(value));
 }
 
+/// A path below a domain: `example.com/name`.
+pub(super) fn check_domain_prefixed_path(errors: &mut ErrorList, path: &Path, value: &str) {
+    if value.is_empty() {
+        errors.push(Error::required(path, ""));
+        return;
+    }
+    let Some((domain, rest)) = value.split_once('/').filter(|(domain, rest)| !domain.is_empty() && !rest.is_empty())
+    else {
+        let text = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        errors.push(Error::invalid(path, &value.into(), text));
+        return;
+    };
+    check_subdomain(errors, path, domain);
+    let in_path = |c: u8| c.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&c);
+    if !rest.bytes().all(in_path) {
+        let text = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+        errors.push(Error::invalid(path, &rest.into(), text));
+    }
+}
+
 /// A key of the map at `path`, under the rules of ConfigMaps and Secrets.
 pub(super) fn check_config_key(errors: &mut ErrorList, path: &Path, key: &str) {
     let messages = syntax::config_map_key(key);

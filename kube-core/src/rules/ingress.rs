@@ -71,15 +71,7 @@ impl Rules for IngressClass {
         if controller.len() > 250 {
             errors.push(Error::too_long(&path.child("controller"), 250));
         }
-        let prefixed = controller
-            .split_once('/')
-            .is_some_and(|(domain, rest)| syntax::dns1123_subdomain(domain).is_empty() && !rest.is_empty());
-        if controller.is_empty() {
-            errors.push(Error::required(&path.child("controller"), ""));
-        } else if !prefixed {
-            let text = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-            errors.push(Error::invalid(&path.child("controller"), &controller.into(), text));
-        }
+        format::check_domain_prefixed_path(&mut errors, &path.child("controller"), controller);
         if let Some(parameters) = get(&object["spec"], "parameters") {
             check_parameters(&mut errors, &path.child("parameters"), parameters);
         }

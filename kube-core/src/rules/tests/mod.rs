@@ -3,6 +3,7 @@
 mod defaults;
 mod examples;
 mod fields;
+mod jobs;
 mod kinds;
 mod networking;
 mod pod;

@@ -98,61 +98,6 @@ fn other_controllers() {
     );
 }
 
-fn job(spec: Value) -> Value {
-    let mut job = object(
-        "batch/v1",
-        "Job",
-        json!({"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}),
-    );
-    merge(&mut job["spec"], spec);
-    job
-}
-
-#[test]
-fn jobs() {
-    check(job(json!({})), &[]);
-    check(
-        job(json!({"parallelism": -1})),
-        &["spec.parallelism: Invalid value: -1: must be greater than or equal to 0"],
-    );
-    check(
-        job(json!({"template": {"spec": {"restartPolicy": null}}})),
-        &["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""],
-    );
-    check(
-        job(json!({"completionMode": "Indexed", "parallelism": 1})),
-        &["spec.completions: Required value: when completion mode is Indexed"],
-    );
-    check(
-        job(json!({"backoffLimitPerIndex": 1})),
-        &["spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"],
-    );
-}
-
-#[track_caller]
-fn check_schedule(schedule: &str, expected: &[&str]) {
-    let cron = object("batch/v1", "CronJob", json!({"spec": {"schedule": schedule, "jobTemplate": job(json!({}))}}));
-    let full: Vec<String> = expected.iter().map(|text| format!("spec.schedule: {text}")).collect();
-    check(cron, &full.iter().map(String::as_str).collect::<Vec<_>>());
-}
-
-#[test]
-fn schedules() {
-    for valid in ["* * * * *", "*/5 0-6 1,15 jan-mar MON", "@hourly", "0 0 * * 6"] {
-        check_schedule(valid, &[]);
-    }
-    check_schedule("", &["Required value"]);
-    check_schedule("* * *", &["Invalid value: \"* * *\": expected exactly 5 fields, found 3: [* * *]"]);
-    check_schedule("60 * * * *", &["Invalid value: \"60 * * * *\": end of range (60) above maximum (59): 60"]);
-    check_schedule("* * 0 * *", &["Invalid value: \"* * 0 * *\": beginning of range (0) below minimum (1): 0"]);
-    check_schedule("*/0 * * * *", &["Invalid value: \"*/0 * * * *\": step of range should be a positive number: */0"]);
-    check_schedule("@never", &["Invalid value: \"@never\": unrecognized descriptor: @never"]);
-    check_schedule(
-        "TZ=UTC * * * * *",
-        &["Invalid value: \"TZ=UTC * * * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"],
-    );
-}
-
 #[test]
 fn statuses_of_workloads() {
     let status = |kind: &str, status: Value| {
