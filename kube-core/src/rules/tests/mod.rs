@@ -1,5 +1,6 @@
 //! Rows for the rules: what is wrong with an object, what an update may not change, what defaults fill in.
 
+mod autoscalers;
 mod defaults;
 mod examples;
 mod fields;
