@@ -101,7 +101,7 @@ fn check_strategy(errors: &mut ErrorList, path: &Path, strategy: &Value) {
             None => errors.push(Error::required(&path.child("rollingUpdate"), "")),
             Some(rolling) => check_rolling(errors, &path.child("rollingUpdate"), rolling),
         },
-        other => errors.push(Error::not_supported(path, &other.into(), &["RollingUpdate", "OnDelete"])),
+        _ => errors.push(Error::not_supported(path, strategy, &["RollingUpdate", "OnDelete"])),
     }
 }
 

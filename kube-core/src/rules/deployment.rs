@@ -130,7 +130,7 @@ fn check_strategy(errors: &mut ErrorList, path: &Path, strategy: &Value) {
             }
             Some(rolling) => check_rolling(errors, &path.child("rollingUpdate"), rolling),
         },
-        other => errors.push(Error::not_supported(&path.child("type"), &other.into(), &["Recreate", "RollingUpdate"])),
+        _ => errors.push(Error::not_supported(path, strategy, &["Recreate", "RollingUpdate"])),
     }
 }
 

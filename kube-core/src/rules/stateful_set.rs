@@ -2,7 +2,7 @@
 
 use super::access::{default_text, default_to, each_mut, get, int, made, set, text};
 use super::selector::{self, check_template};
-use super::{Rules, format, persistent_volume_claim, pod};
+use super::{NameRule, Rules, format, persistent_volume_claim, pod};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
 
@@ -134,6 +134,11 @@ impl Rules for StatefulSet {
     fn has_status(&self) -> bool {
         true
     }
+
+    /// The name is the head of its pods' host names.
+    fn name_rule(&self) -> NameRule {
+        NameRule::Label
+    }
 }
 
 fn check_policies(errors: &mut ErrorList, path: &Path, spec: &Value) {
@@ -162,14 +167,17 @@ fn check_policies(errors: &mut ErrorList, path: &Path, spec: &Value) {
         "RollingUpdate" => {
             if let Some(rolling) = get(strategy, "rollingUpdate") {
                 format::check_non_negative(errors, &strategy_path.child("rollingUpdate"), rolling, "partition");
-                if get(rolling, "maxUnavailable").is_some() {
+                if let Some(unavailable) = get(rolling, "maxUnavailable") {
                     let path = strategy_path.child("rollingUpdate");
                     format::check_int_or_percent(errors, &path, rolling, "maxUnavailable");
+                    if format::int_or_percent_value(rolling, "maxUnavailable") == 0 {
+                        errors.push(Error::invalid(&path.child("maxUnavailable"), unavailable, "cannot be 0"));
+                    }
                     format::check_not_above_100_percent(errors, &path, rolling, "maxUnavailable");
                 }
             }
         }
-        other => errors.push(Error::invalid(&strategy_path, &other.into(), "must be 'RollingUpdate' or 'OnDelete'")),
+        _ => errors.push(Error::invalid(&strategy_path, strategy, "must be 'RollingUpdate' or 'OnDelete'")),
     }
     let retention = path.child("persistentVolumeClaimRetentionPolicy");
     if let Some(policy) = get(spec, "persistentVolumeClaimRetentionPolicy") {

@@ -392,6 +392,7 @@ fn what_is_particular_about_a_kind() {
     }
     assert_eq!(of("", "Service").name_rule(), NameRule::Rfc1035Label);
     assert_eq!(of("", "Namespace").name_rule(), NameRule::Label);
+    assert_eq!(of("apps", "StatefulSet").name_rule(), NameRule::Label);
     assert_eq!(of("rbac.authorization.k8s.io", "Role").name_rule(), NameRule::PathSegment);
 }
 

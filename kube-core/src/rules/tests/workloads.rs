@@ -24,7 +24,7 @@ fn deployments() {
     );
     check(
         deployment(json!({"strategy": {"type": "x"}})),
-        &["spec.strategy.type: Unsupported value: \"x\": supported values: \"Recreate\", \"RollingUpdate\""],
+        &["spec.strategy: Unsupported value: {\"type\":\"x\"}: supported values: \"Recreate\", \"RollingUpdate\""],
     );
     check(
         deployment(json!({"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}})),
@@ -85,6 +85,36 @@ fn other_controllers() {
     check(
         workload("StatefulSet", json!({"updateStrategy": {"type": "OnDelete", "rollingUpdate": {}}})),
         &["spec.updateStrategy.rollingUpdate: Invalid value: {}: only allowed for updateStrategy 'RollingUpdate'"],
+    );
+    check(
+        workload("DaemonSet", json!({"updateStrategy": {"type": "x"}})),
+        &[
+            "spec.updateStrategy: Unsupported value: {\"type\":\"x\"}: supported values: \"OnDelete\", \"RollingUpdate\"",
+        ],
+    );
+    check(
+        workload("StatefulSet", json!({"updateStrategy": {"type": "x"}})),
+        &["spec.updateStrategy: Invalid value: {\"type\":\"x\"}: must be 'RollingUpdate' or 'OnDelete'"],
+    );
+    check(
+        workload(
+            "StatefulSet",
+            json!({"updateStrategy": {"rollingUpdate": {"maxUnavailable": "0%", "partition": -1}}}),
+        ),
+        &[
+            "spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than or equal to 0",
+            "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: \"0%\": cannot be 0",
+        ],
+    );
+    check(
+        workload(
+            "StatefulSet",
+            json!({"ordinals": {"start": -1}, "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Keep"}}),
+        ),
+        &[
+            "spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: \"Keep\": supported values: \"Delete\", \"Retain\"",
+            "spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0",
+        ],
     );
     let controller = object(
         "v1",
