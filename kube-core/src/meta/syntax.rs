@@ -13,6 +13,10 @@ const SUBDOMAIN_MAX: usize = 253;
 pub fn dns1123_label(value: &str) -> Vec<String> {
     let mut errors = too_long(value, LABEL_MAX);
     if !matches(value, |c| c.is_ascii_lowercase() || c.is_ascii_digit(), |c| c == b'-') {
+        if is_subdomain(value) {
+            errors.push("must not contain dots".to_owned());
+            return errors;
+        }
         errors.push(regex_error(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
             "[a-z0-9]([-a-z0-9]*[a-z0-9])?",

@@ -105,11 +105,15 @@ fn new_metadata_is_validated() {
         &["metadata.name: Required value: name or generateName is required", "metadata.namespace: Required value"],
     );
     check_new(
-        json!({"name": "A", "namespace": "a.b", "generateName": "x_"}),
+        json!({"name": "a", "namespace": "a.b"}),
+        &["metadata.namespace: Invalid value: \"a.b\": must not contain dots"],
+    );
+    check_new(
+        json!({"name": "A", "namespace": "a_b", "generateName": "x_"}),
         &[
             "metadata.generateName: Invalid value: \"x_\": a lowercase RFC 1123 subdomain must consist of",
             "metadata.name: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
-            "metadata.namespace: Invalid value: \"a.b\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+            "metadata.namespace: Invalid value: \"a_b\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
         ],
     );
     check_new(

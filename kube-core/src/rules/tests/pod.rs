@@ -37,6 +37,11 @@ fn a_plain_pod_is_valid() {
 #[test]
 fn names_and_images() {
     check_container(json!({"name": "B_d"}), &[&format!("name: Invalid value: \"B_d\": {LABEL}")]);
+    check_container(json!({"name": "a.b"}), &["name: Invalid value: \"a.b\": must not contain dots"]);
+    check_container(
+        json!({"name": "a".repeat(64)}),
+        &[&format!("name: Invalid value: \"{}\": must be no more than 63 bytes", "a".repeat(64))],
+    );
     check_container(json!({"name": "", "image": ""}), &["name: Required value", "image: Required value"]);
     check_container(
         json!({"image": " nginx"}),
