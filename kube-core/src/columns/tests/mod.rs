@@ -1,6 +1,9 @@
 //! Rows of Tables, as `kubectl get -o wide` shows them.
 
-use super::{cells, completed, human_duration, of};
+mod pods;
+mod status_words;
+
+use super::{cells, human_duration, of};
 use crate::catalog;
 use serde_json::{Value, json};
 
@@ -16,18 +19,6 @@ fn check(group: &str, kind: &str, mut object: Value, expected: &str) {
     let text: Vec<String> =
         cells.iter().map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned)).collect();
     assert_eq!(text.join("|"), expected);
-}
-
-/// The first four cells of a pod: name, ready, status, restarts.
-#[track_caller]
-fn check_pod(pod: Value, expected: &str) {
-    let cells = cells("", "Pod", &pod, NOW.parse().unwrap());
-    let text: Vec<&str> = cells[1..4].iter().map(|cell| cell.as_str().unwrap()).collect();
-    assert_eq!(text.join("|"), expected);
-}
-
-fn pod(status: Value) -> Value {
-    json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}, "status": status})
 }
 
 #[test]
@@ -74,89 +65,6 @@ fn kinds_without_a_printer_show_when_they_were_created() {
     check("rbac.authorization.k8s.io", "ClusterRole", json!({}), "a|2026-01-01T00:00:00Z");
     check("", "LimitRange", json!({}), "a|2026-01-01T00:00:00Z");
     check("apiextensions.k8s.io", "CustomResourceDefinition", json!({}), "a|2026-01-01T00:00:00Z");
-}
-
-#[test]
-fn a_pod_shows_what_its_containers_do() {
-    let running = json!({"name": "c", "ready": true, "restartCount": 0, "state": {"running": {}}});
-    check_pod(pod(json!({"phase": "Pending"})), "0/1|Pending|0");
-    check_pod(pod(json!({"phase": "Running", "containerStatuses": [running]})), "1/1|Running|0");
-    check_pod(pod(json!({"phase": "Failed", "reason": "Evicted"})), "0/1|Evicted|0");
-    let crash = json!({"name": "c", "ready": false, "restartCount": 3,
-        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-        "lastState": {"terminated": {"exitCode": 1, "finishedAt": "2026-01-01T00:55:00Z"}}});
-    check_pod(pod(json!({"phase": "Running", "containerStatuses": [crash]})), "0/1|CrashLoopBackOff|3 (5m ago)");
-    let ended = |code: i64, reason: &str| json!({"name": "c", "restartCount": 0, "state": {"terminated": {"exitCode": code, "reason": reason}}});
-    check_pod(pod(json!({"phase": "Succeeded", "containerStatuses": [ended(0, "Completed")]})), "0/1|Completed|0");
-    check_pod(pod(json!({"phase": "Failed", "containerStatuses": [ended(1, "Error")]})), "0/1|Error|0");
-    check_pod(pod(json!({"phase": "Failed", "containerStatuses": [ended(3, "")]})), "0/1|ExitCode:3|0");
-}
-
-#[test]
-fn a_pod_that_has_partly_ended_still_runs() {
-    let statuses = json!([
-        {"name": "a", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
-        {"name": "b", "ready": true, "state": {"running": {}}},
-    ]);
-    let ready = json!([{"type": "Ready", "status": "True"}]);
-    check_pod(pod(json!({"phase": "Running", "conditions": ready, "containerStatuses": statuses})), "1/1|Running|0");
-    check_pod(pod(json!({"phase": "Running", "containerStatuses": statuses})), "1/1|NotReady|0");
-}
-
-#[test]
-fn init_containers_come_first() {
-    let with = |init: Value, statuses: Value| {
-        let mut pod = pod(json!({"phase": "Pending", "initContainerStatuses": statuses}));
-        pod["spec"]["initContainers"] = init;
-        pod
-    };
-    let two = json!([{"name": "x"}, {"name": "y"}]);
-    let done = json!({"name": "x", "state": {"terminated": {"exitCode": 0}}});
-    check_pod(with(two.clone(), json!([done, {"name": "y", "state": {"running": {}}}])), "0/1|Init:1/2|0");
-    check_pod(
-        with(
-            two.clone(),
-            json!([{"name": "x", "restartCount": 2, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]),
-        ),
-        "0/1|Init:CrashLoopBackOff|2",
-    );
-    check_pod(
-        with(two, json!([{"name": "x", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}])),
-        "0/1|Init:Error|0",
-    );
-    let sidecar = json!([{"name": "x", "restartPolicy": "Always"}]);
-    let started = json!([{"name": "x", "ready": true, "started": true, "restartCount": 1, "state": {"running": {}}}]);
-    check_pod(with(sidecar, started), "1/2|Pending|1");
-}
-
-#[test]
-fn a_pod_that_is_deleted_or_gated_says_so() {
-    let mut deleted = pod(json!({"phase": "Running"}));
-    deleted["metadata"]["deletionTimestamp"] = json!(NOW);
-    check_pod(deleted.clone(), "0/1|Terminating|0");
-    deleted["status"]["reason"] = json!("NodeLost");
-    check_pod(deleted.clone(), "0/1|Unknown|0");
-    deleted["status"] = json!({"phase": "Succeeded"});
-    check_pod(deleted, "0/1|Succeeded|0");
-    let gated = json!([{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]);
-    check_pod(pod(json!({"phase": "Pending", "conditions": gated})), "0/1|SchedulingGated|0");
-}
-
-#[test]
-fn the_wide_cells_of_a_pod() {
-    let mut object = pod(json!({"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}],
-                                "conditions": [{"type": "g", "status": "True"}]}));
-    object["spec"]["nodeName"] = json!("n");
-    object["spec"]["readinessGates"] = json!([{"conditionType": "g"}, {"conditionType": "h"}]);
-    check("", "Pod", object, "a|0/1|Running|0|60m|10.0.0.1|n|<none>|1/2");
-    check("", "Pod", pod(json!({"phase": "Pending"})), "a|0/1|Pending|0|60m|<none>|<none>|<none>|<none>");
-}
-
-#[test]
-fn pods_that_have_ended_are_completed() {
-    assert_eq!(completed(&pod(json!({"phase": "Running"}))), None);
-    assert_eq!(completed(&pod(json!({"phase": "Succeeded"}))).unwrap()[0]["type"], "Completed");
-    assert_eq!(completed(&json!({"status": {"phase": "Failed"}})), None, "a volume");
 }
 
 #[test]
