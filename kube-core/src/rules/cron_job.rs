@@ -53,12 +53,12 @@ impl Rules for CronJob {
         errors
     }
 
+    fn warnings_of_create(&self, object: &Value) -> Vec<String> {
+        pod::warnings::of_create(object, self)
+    }
+
     fn warnings(&self, object: &Value) -> Vec<String> {
-        pod::warnings::of_spec(
-            "spec.jobTemplate.spec.template.",
-            &object["spec"]["jobTemplate"]["spec"]["template"]["spec"],
-            &object["spec"]["jobTemplate"]["spec"]["template"]["metadata"],
-        )
+        job::warnings_of_spec("spec.jobTemplate.spec", &object["spec"]["jobTemplate"]["spec"])
     }
 
     fn has_status(&self) -> bool {

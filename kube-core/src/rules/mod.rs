@@ -108,6 +108,11 @@ pub trait Rules: Sync + Debug {
         ErrorList::new()
     }
 
+    /// Warnings for the author of a new object: those of an update, and those about what an update cannot change.
+    fn warnings_of_create(&self, object: &Value) -> Vec<String> {
+        self.warnings(object)
+    }
+
     /// Warnings for the author, sent as `Warning` headers.
     fn warnings(&self, _object: &Value) -> Vec<String> {
         Vec::new()

@@ -1,7 +1,7 @@
 //! PersistentVolume. Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`.
 
-use super::access::{child_mut, default_text, default_to, entries, get, list, made, set, text, text_at};
-use super::pod::volumes;
+use super::access::{at, child_mut, default_text, default_to, entries, get, list, made, set, text, text_at};
+use super::pod::{volumes, warnings as pod_warnings};
 use super::{Rules, format, persistent_volume_claim, resource_list};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 /// Rules of PersistentVolumes.
 #[derive(Debug)]
 pub struct PersistentVolume;
+
+const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
 /// The fields of a volume's spec that name its source.
 const SOURCES: [&str; 22] = [
@@ -108,6 +110,25 @@ impl Rules for PersistentVolume {
             ));
         }
         errors
+    }
+
+    fn warnings(&self, object: &Value) -> Vec<String> {
+        let spec = &object["spec"];
+        let mut warnings: Vec<String> = persistent_volume_claim::warning_of_class(object).into_iter().collect();
+        if at(object, &["metadata", "annotations", MOUNT_OPTIONS]).is_some() {
+            warnings.push(format!(
+                "metadata.annotations[{MOUNT_OPTIONS}]: deprecated since v1.31; use \"mountOptions\" attribute instead"
+            ));
+        }
+        if text(spec, "persistentVolumeReclaimPolicy") == "Recycle" {
+            warnings.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".to_owned());
+        }
+        let terms = at(spec, &["nodeAffinity", "required"]).map_or(&[][..], |node| list(node, "nodeSelectorTerms"));
+        for (index, term) in terms.iter().enumerate() {
+            let path = format!("spec.nodeAffinity.required.nodeSelectorTerms[{index}]");
+            pod_warnings::warn_of_term(&mut warnings, &path, term);
+        }
+        warnings
     }
 
     fn has_status(&self) -> bool {

@@ -76,6 +76,12 @@ impl Rules for PersistentVolumeClaim {
         errors
     }
 
+    fn warnings(&self, object: &Value) -> Vec<String> {
+        let mut warnings: Vec<String> = warning_of_class(object).into_iter().collect();
+        warnings.extend(warnings_of_spec("spec", &object["spec"]));
+        warnings
+    }
+
     fn has_status(&self) -> bool {
         true
     }
@@ -91,6 +97,27 @@ impl Rules for PersistentVolumeClaim {
     fn selectable_field_names(&self) -> &'static [&'static str] {
         &["name"]
     }
+}
+
+/// A warning about the annotation that `storageClassName` has replaced.
+pub(super) fn warning_of_class(object: &Value) -> Option<String> {
+    const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+    at(object, &["metadata", "annotations", CLASS])?;
+    Some(format!("metadata.annotations[{CLASS}]: deprecated since v1.8; use \"storageClassName\" attribute instead"))
+}
+
+/// Warnings about the spec of a claim: half a byte cannot be had.
+pub(super) fn warnings_of_spec(path: &str, spec: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for field in ["requests", "limits"] {
+        let Some(size) = at(spec, &["resources", field, "storage"]) else { continue };
+        if quantity(size).is_some_and(|quantity| quantity.milli_value() % 1000 != 0) {
+            warnings.push(format!(
+                "{path}.resources.{field}[storage]: fractional byte value {size} is invalid, must be an integer"
+            ));
+        }
+    }
+    warnings
 }
 
 /// The spec of a claim, or of the claim that an ephemeral volume makes.

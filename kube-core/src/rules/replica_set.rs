@@ -65,6 +65,10 @@ impl Rules for ReplicaSet {
         errors
     }
 
+    fn warnings_of_create(&self, object: &Value) -> Vec<String> {
+        pod::warnings::of_create(object, self)
+    }
+
     fn warnings(&self, object: &Value) -> Vec<String> {
         pod::warnings::of_template(object, "spec.template")
     }

@@ -58,6 +58,10 @@ impl Rules for ReplicationController {
         ReplicaSet.validate_status_update(new, old)
     }
 
+    fn warnings_of_create(&self, object: &Value) -> Vec<String> {
+        pod::warnings::of_create(object, self)
+    }
+
     fn warnings(&self, object: &Value) -> Vec<String> {
         ReplicaSet.warnings(object)
     }

@@ -1,6 +1,6 @@
 //! StatefulSet. Source: `pkg/apis/apps/v1/defaults.go`, `pkg/apis/apps/validation`, `pkg/registry/apps/statefulset`.
 
-use super::access::{default_text, default_to, each_mut, get, int, made, set, text};
+use super::access::{default_text, default_to, each_mut, get, int, list, made, set, text};
 use super::selector::{self, check_template};
 use super::{NameRule, Rules, format, persistent_volume_claim, pod};
 use crate::field::{Error, ErrorList, Path};
@@ -125,6 +125,10 @@ impl Rules for StatefulSet {
 
     fn warnings(&self, object: &Value) -> Vec<String> {
         let mut warnings = pod::warnings::of_template(object, "spec.template");
+        for (index, claim) in list(&object["spec"], "volumeClaimTemplates").iter().enumerate() {
+            let path = format!("spec.volumeClaimTemplates[{index}]");
+            warnings.extend(persistent_volume_claim::warnings_of_spec(&path, &claim["spec"]));
+        }
         if int(&object["spec"], "revisionHistoryLimit").is_some_and(|limit| limit < 0) {
             warnings.push("spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended".to_owned());
         }

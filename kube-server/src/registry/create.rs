@@ -80,7 +80,7 @@ impl Registry {
             allocation.give_back().await;
             return Err(error);
         }
-        for warning in rules.warnings(&object) {
+        for warning in rules.warnings_of_create(&object) {
             request.warn(warning);
         }
         let managed = if kind.is_converted() {

@@ -94,17 +94,12 @@ impl Rules for Job {
         errors
     }
 
+    fn warnings_of_create(&self, object: &Value) -> Vec<String> {
+        pod::warnings::of_create(object, self)
+    }
+
     fn warnings(&self, object: &Value) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let spec = &object["spec"];
-        if text(spec, "completionMode") == "Indexed"
-            && int(spec, "completions").unwrap_or(0) > 100_000
-            && int(spec, "parallelism").unwrap_or(0) > 10_000
-        {
-            warnings.push("In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail".to_owned());
-        }
-        warnings.extend(pod::warnings::of_template(object, "spec.template"));
-        warnings
+        warnings_of_spec("spec", &object["spec"])
     }
 
     fn has_status(&self) -> bool {
@@ -128,6 +123,20 @@ pub(super) fn default_template(spec: &mut Value) {
         }
     }
     pod::defaults::template(spec);
+}
+
+/// Warnings about the spec of a Job, or of the Jobs of a CronJob.
+pub(super) fn warnings_of_spec(path: &str, spec: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if text(spec, "completionMode") == "Indexed"
+        && int(spec, "completions").unwrap_or(0) > COMPLETIONS_SOFT_MAX
+        && int(spec, "parallelism").unwrap_or(0) > PARALLELISM_SOFT_MAX
+    {
+        warnings.push(format!("{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"));
+    }
+    let template = &spec["template"];
+    warnings.extend(pod::warnings::of_spec(&format!("{path}.template."), &template["spec"], &template["metadata"]));
+    warnings
 }
 
 /// A Job without labels has those of its template, generated ones too.

@@ -77,17 +77,14 @@ impl Rules for Pod {
         status::check(new, old)
     }
 
-    fn warnings(&self, object: &Value) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let problems = super::format::label(text_at(object, &["metadata", "name"]));
-        if !problems.is_empty() {
-            warnings.push(format!(
-                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [{}]",
-                problems.join(" ")
-            ));
-        }
-        warnings.extend(warnings::of_spec("", &object["spec"], &object["metadata"]));
+    fn warnings_of_create(&self, object: &Value) -> Vec<String> {
+        let mut warnings = warnings::of_name(object, "the Pod's hostname");
+        warnings.extend(self.warnings(object));
         warnings
+    }
+
+    fn warnings(&self, object: &Value) -> Vec<String> {
+        warnings::of_spec("", &object["spec"], &object["metadata"])
     }
 
     fn has_status(&self) -> bool {

@@ -1,10 +1,15 @@
 //! Warnings about pods and pod templates. Source: `pkg/api/pod/warnings.go`, `pkg/api/node/util.go`.
 
 use super::{all_containers, security_field};
-use crate::rules::access::{at, entries, get, int, list, text};
+use crate::rules::access::{at, entries, get, int, list, text, text_at};
 use crate::rules::resource_list::quantity_of;
+use crate::rules::{Rules, format, persistent_volume_claim};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+const MATCHES_NOTHING: &str = "a null labelSelector results in matching no pod";
 
 /// Labels of nodes that have newer names.
 const DEPRECATED_LABELS: [(&str, &str); 6] = [
@@ -43,6 +48,26 @@ const DEPRECATED_VOLUMES: [(&str, &str); 9] = [
     ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
 ];
 
+/// A warning about a name that cannot be a host's. `use_of_name` is what it is used in.
+pub(in crate::rules) fn of_name(object: &Value, use_of_name: &str) -> Vec<String> {
+    let problems = format::label(text_at(object, &["metadata", "name"]));
+    if problems.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "metadata.name: this is used in {use_of_name}, which can result in surprising behavior; a DNS label is \
+         recommended: [{}]",
+        problems.join(" ")
+    )]
+}
+
+/// Warnings about a new workload: of its name, and those of its updates.
+pub(in crate::rules) fn of_create(object: &Value, rules: &dyn Rules) -> Vec<String> {
+    let mut warnings = of_name(object, "Pod names and hostnames");
+    warnings.extend(rules.warnings(object));
+    warnings
+}
+
 /// Warnings about the template of a workload; `path` is that of the template.
 pub(in crate::rules) fn of_template(object: &Value, path: &str) -> Vec<String> {
     let template = &object["spec"]["template"];
@@ -69,6 +94,10 @@ pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) ->
         for (source, text) in found.into_iter().map(|at| DEPRECATED_VOLUMES[at]) {
             warnings.push(format!("{prefix}spec.volumes[{index}].{source}: {text}"));
         }
+        if let Some(claim) = at(volume, &["ephemeral", "volumeClaimTemplate", "spec"]) {
+            let path = format!("{prefix}spec.volumes[{index}].ephemeral.volumeClaimTemplate.spec");
+            warnings.extend(persistent_volume_claim::warnings_of_spec(&path, claim));
+        }
     }
     warn_of_duplicates(&mut warnings, prefix, spec, "hostAliases", "ip");
     warn_of_duplicates(&mut warnings, prefix, spec, "imagePullSecrets", "name");
@@ -85,6 +114,7 @@ pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) ->
         ));
     }
     for (field, index, container) in all_containers(spec) {
+        warn_of_annotations(&mut warnings, prefix, spec, metadata, container);
         warn_of_container(&mut warnings, || format!("{prefix}spec.{field}[{index}]"), container);
     }
     warn_of_ports(&mut warnings, prefix, spec);
@@ -94,7 +124,44 @@ pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) ->
             "{prefix}spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
         ));
     }
+    warn_of_affinity(&mut warnings, prefix, spec);
     warnings
+}
+
+/// Of the annotations that fields have replaced. Those of pods for AppArmor still count, and those of templates do not.
+fn warn_of_annotations(warnings: &mut Vec<String>, prefix: &str, spec: &Value, metadata: &Value, container: &Value) {
+    let Some(annotations) = get(metadata, "annotations") else { return };
+    let mut warn = |annotation: &str, what: &str| {
+        let key = format!("{annotation}{}", text(container, "name"));
+        if get(annotations, &key).is_some() {
+            warnings.push(format!("{prefix}metadata.annotations[{key}]: {what}"));
+        }
+    };
+    if security_field(container, "seccompProfile").is_none() {
+        let text = "non-functional in v1.27+; use the \"seccompProfile\" field instead";
+        warn("container.seccomp.security.alpha.kubernetes.io/", text);
+    }
+    let profile = security_field(container, "appArmorProfile").or(security_field(spec, "appArmorProfile"));
+    if !prefix.is_empty() && profile.is_none() {
+        let text = "deprecated since v1.30; use the \"appArmorProfile\" field instead";
+        warn("container.apparmor.security.beta.kubernetes.io/", text);
+    }
+}
+
+fn warn_of_affinity(warnings: &mut Vec<String>, prefix: &str, spec: &Value) {
+    for name in ["podAffinity", "podAntiAffinity"] {
+        let Some(affinity) = at(spec, &["affinity", name]) else { continue };
+        for (field, below) in [(REQUIRED, ""), (PREFERRED, ".podAffinityTerm")] {
+            for (index, term) in list(affinity, field).iter().enumerate() {
+                let selector = if below.is_empty() { term } else { &term["podAffinityTerm"] };
+                if get(selector, "labelSelector").is_none() {
+                    warnings.push(format!(
+                        "{prefix}spec.affinity.{name}.{field}[{index}]{below}.labelSelector: {MATCHES_NOTHING}"
+                    ));
+                }
+            }
+        }
+    }
 }
 
 fn deprecated_label(key: &str) -> Option<&'static str> {
@@ -107,8 +174,6 @@ fn warn_of_labels(warnings: &mut Vec<String>, prefix: &str, spec: &Value) {
             warnings.push(format!("{prefix}spec.nodeSelector[{key}]: {text}"));
         }
     }
-    const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
-    const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
     if let Some(affinity) = at(spec, &["affinity", "nodeAffinity"]) {
         let path = format!("{prefix}spec.affinity.nodeAffinity");
         let terms = get(affinity, REQUIRED).map_or(&[][..], |required| list(required, "nodeSelectorTerms"));
@@ -126,12 +191,13 @@ fn warn_of_labels(warnings: &mut Vec<String>, prefix: &str, spec: &Value) {
             warnings.push(format!("{path}.topologyKey: {key} is {text}"));
         }
         if get(constraint, "labelSelector").is_none() {
-            warnings.push(format!("{path}.labelSelector: a null labelSelector results in matching no pod"));
+            warnings.push(format!("{path}.labelSelector: {MATCHES_NOTHING}"));
         }
     }
 }
 
-fn warn_of_term(warnings: &mut Vec<String>, path: &str, term: &Value) {
+/// Warnings about the labels that a term of a node selector names.
+pub(in crate::rules) fn warn_of_term(warnings: &mut Vec<String>, path: &str, term: &Value) {
     for (index, expression) in list(term, "matchExpressions").iter().enumerate() {
         let key = text(expression, "key");
         if let Some(text) = deprecated_label(key) {

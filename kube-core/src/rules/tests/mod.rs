@@ -11,6 +11,7 @@ mod pod;
 mod pod_placement;
 mod service;
 mod updates;
+mod warnings;
 mod workloads;
 
 use super::{Rules, of};

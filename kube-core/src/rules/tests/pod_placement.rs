@@ -1,4 +1,4 @@
-//! What is wrong with how a pod is secured and scheduled; its deletion and warnings.
+//! What is wrong with how a pod is secured and scheduled; its deletion.
 
 use super::pod::{QUALIFIED, check_container, check_spec};
 use super::*;
@@ -199,38 +199,6 @@ fn a_deletion_waits_for_pods_that_a_node_has() {
     pod["status"]["phase"] = json!("Running");
     pod["spec"]["nodeName"] = json!("");
     assert_eq!(rules.deletion_grace_seconds(&pod, None), Some(0));
-}
-
-#[test]
-fn warnings() {
-    let warnings = |object: Value| rules(&object).warnings(&created(object));
-    assert_eq!(warnings(pod(json!({}))), Vec::<String>::new());
-    assert_eq!(
-        warnings(pod(json!({"nodeSelector": {"beta.kubernetes.io/os": "linux"}}))),
-        ["spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \"kubernetes.io/os\" instead"]
-    );
-    assert_eq!(
-        warnings(container(json!({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}))),
-        ["spec.containers[0].env[1]: hides previous definition of \"A\", which may be dropped when using apply"]
-    );
-    assert_eq!(
-        warnings(container(json!({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]}))),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        warnings(container(json!({"resources": {"requests": {"memory": "100m"}}}))),
-        [
-            "spec.containers[0].resources.requests[memory]: fractional byte value \"100m\" is invalid, must be an integer"
-        ]
-    );
-    assert_eq!(
-        warnings(container(json!({"ports": [{"containerPort": 80}, {"containerPort": 80}]}))),
-        ["spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]"]
-    );
-    assert_eq!(
-        warnings(deployment(json!({"template": {"spec": {"imagePullSecrets": [{"name": ""}]}}}))),
-        ["spec.template.spec.imagePullSecrets[0].name: invalid empty name \"\""]
-    );
 }
 
 #[test]
