@@ -61,7 +61,7 @@ impl Fixture {
         Self { client, runtime, handle, config, shutdown, task }
     }
 
-    async fn simulated() -> Self {
+    pub(crate) async fn simulated() -> Self {
         Self::with_client(client().await).await
     }
 
@@ -373,7 +373,7 @@ async fn a_new_agent_adopts_what_runs_and_ends_what_is_orphaned() {
 }
 
 /// Asks the node's server over a connection in memory.
-async fn get(server: &NodeServer, path: &str) -> (u16, String) {
+pub(crate) async fn get(server: &NodeServer, path: &str) -> (u16, String) {
     let (ours, theirs) = tokio::io::duplex(65_536);
     let server = server.clone();
     tokio::spawn(async move { server.serve_connection(theirs).await });

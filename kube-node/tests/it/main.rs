@@ -3,5 +3,8 @@
 mod agent;
 #[cfg(target_os = "linux")]
 mod containerd;
+mod ends;
 mod life;
 mod simulated;
+mod streams;
+mod world;
