@@ -160,8 +160,8 @@ impl Agent {
         }
         let own = Informers::with_environment(client.clone(), environment.clone());
         let services = match services {
-            Some(shared) => Some(shared.reader()),
-            None if config.service_variables => Some(own.informer::<Service>().reader()),
+            Some(shared) => Some(shared.clone()),
+            None if config.service_variables => Some(own.informer::<Service>()),
             None => None,
         };
         let selector = format!("spec.nodeName={}", config.node_name);

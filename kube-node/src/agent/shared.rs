@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Pod, PodStatus, Service};
 use kubekit_runtime::environment::Environment;
-use kubekit_runtime::{Api, Client, EventType, ObjectKey, Reader, Recorder, object_reference};
+use kubekit_runtime::{Api, Client, EventType, Informer, ObjectKey, Recorder, object_reference};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
@@ -25,7 +25,8 @@ pub(crate) struct Shared {
     pub(crate) runtime_name: Mutex<String>,
     pub(crate) environment: Environment,
     pub(crate) recorder: Recorder,
-    pub(crate) services: Option<Reader<Service>>,
+    /// None where containers do not look for Services in their environment.
+    pub(crate) services: Option<Informer<Service>>,
     pub(crate) objects: Objects,
     pub(crate) defaults: NodeDefaults,
     pub(crate) pods: Mutex<BTreeMap<String, PodEntry>>,

@@ -24,6 +24,8 @@ use crate::volumes::projection::{self, Tokens};
 
 /// How long after a failure the same is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// How long the first list of Services may take before a container's start is put off.
+const SERVICES_WITHIN: Duration = Duration::from_secs(2);
 /// The names that a node knows.
 const HOSTS: &str = "/etc/hosts";
 /// The longest that a postStart hook may take.
@@ -226,14 +228,8 @@ impl Actions<'_> {
             .sources(namespace, &wanted)
             .await
             .map_err(|error| refuse("CreateContainerConfigError", error.chain()))?;
-        let services = match &self.shared.services {
-            Some(reader) => {
-                let all = reader.list();
-                let links = spec_of(self.pod).enable_service_links.unwrap_or(true);
-                service_variables(namespace, links, all.iter().map(|service| &**service))
-            }
-            None => Vec::new(),
-        };
+        let services =
+            self.services(namespace).await.map_err(|problem| refuse("CreateContainerConfigError", problem))?;
         let host = members::host_network(spec_of(self.pod));
         let ips = if host { self.shared.config.addresses.clone() } else { ips.to_vec() };
         let place = self.shared.place(ips.clone());
@@ -251,6 +247,18 @@ impl Actions<'_> {
             .create_container(sandbox_id, &config, sandbox)
             .await
             .map_err(|error| refuse("CreateContainerError", error.to_string()))
+    }
+
+    /// The variables by which the pod's containers find Services. They are settled when a container is made, so that one
+    /// that was made before the first list of Services has arrived would never find any.
+    async fn services(&self, namespace: &str) -> Result<Vec<(String, String)>, String> {
+        let Some(informer) = &self.shared.services else { return Ok(Vec::new()) };
+        if !matches!(tokio::time::timeout(SERVICES_WITHIN, informer.wait_synced()).await, Ok(true)) {
+            return Err("services have not yet been read at least once, cannot construct envvars".into());
+        }
+        let all = informer.reader().list();
+        let links = spec_of(self.pod).enable_service_links.unwrap_or(true);
+        Ok(service_variables(namespace, links, all.iter().map(|service| &**service)))
     }
 
     /// The mounts of a container: volumes, `/etc/hosts` and the termination message.

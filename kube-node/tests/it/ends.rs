@@ -1,7 +1,6 @@
 //! How pods end: by themselves, by their time, and because somebody wants them to.
 
-use kubekit_node::runtime::ContainerRuntime as _;
-use kubekit_node::runtime::{ContainerState, Filter};
+use kubekit_node::runtime::{ContainerRuntime as _, ContainerState, Filter};
 use kubekit_runtime::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 

@@ -1,10 +1,11 @@
 //! How pods live: they start in order, crash and come back, are probed, and survive their agent.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use kubekit_node::runtime::ContainerRuntime as _;
-use kubekit_node::runtime::Filter;
-use kubekit_runtime::{DeleteParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Service;
+use kubekit_node::runtime::{ContainerRuntime as _, Filter};
+use kubekit_runtime::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::world::{World, container, last_end, merge, phase, ready, shell, short};
@@ -298,4 +299,28 @@ async fn a_new_image_replaces_the_container_in_place() {
     assert_eq!(short(&pod, "a"), "+! 1");
     assert_eq!(container(&pod, "a").image, "busybox:2");
     World::told(&world.events().await, "Killing", "Container a definition changed, will be restarted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_finds_services_however_late_they_are_listed() {
+    for (late, waits) in [(1, false), (4, true)] {
+        let world = World::with_services_after(Duration::from_secs(late)).await;
+        let service =
+            json!({"metadata": {"name": "db"}, "spec": {"clusterIP": "10.96.0.77", "ports": [{"port": 5432}]}});
+        let services = Api::<Service>::namespaced(world.client.clone(), "default");
+        services.create(&serde_json::from_value(service).expect("a Service")).await.expect("created");
+        world.pod(json!({}), json!({}), json!({})).await;
+        world.after(3.0).await;
+        let state = container(&world.now().await, "a").state.expect("a state");
+        let waiting =
+            state.waiting.map(|waiting| (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default()));
+        let why = "services have not yet been read at least once, cannot construct envvars";
+        assert_eq!(waiting, waits.then(|| ("CreateContainerConfigError".into(), why.into())), "{late} s");
+        world.after(7.0).await;
+        assert_eq!(short(&world.now().await, "a"), "+! 0");
+        let id = &world.runtime.list_containers(&Filter::default()).await.expect("a list")[0].id;
+        let command = ["printenv", "DB_SERVICE_HOST"].map(str::to_owned);
+        let output = world.runtime.exec_sync(id, &command, None).await.expect("run");
+        assert_eq!(output.stdout, "10.96.0.77\n", "{late} s");
+    }
 }

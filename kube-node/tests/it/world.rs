@@ -31,6 +31,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_services_after(Duration::ZERO).await
+    }
+
+    /// One whose API server takes so long for its first list of Services.
+    pub(crate) async fn with_services_after(wait: Duration) -> Self {
+        let services_at = tokio::time::Instant::now() + wait;
         let clock = Arc::new(TokioClock::starting_at("2026-01-01T00:00:00Z".parse().expect("a time")));
         let store = Arc::new(Memory::new(extractor(), Default::default()));
         let server = ApiServer::builder(store)
@@ -49,8 +55,12 @@ impl World {
                 && request.method() == http::Method::PATCH
                 && request.uri().path().ends_with("/status")
                 && request.uri().path().contains("/pods/");
+            let late = request.uri().path() == "/api/v1/services";
             let server = server.clone();
             async move {
+                if late {
+                    tokio::time::sleep_until(services_at).await;
+                }
                 if refused {
                     return Err(std::io::Error::other("the connection was cut"));
                 }
