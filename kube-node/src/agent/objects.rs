@@ -144,3 +144,6 @@ impl Objects {
         self.tokens.lock().retain(|(owner, ..), _| owner != uid);
     }
 }
+
+#[cfg(test)]
+mod tests;
