@@ -5,6 +5,9 @@ mod agent;
 mod containerd;
 mod ends;
 mod life;
+mod on_disk;
 mod simulated;
 mod streams;
+#[cfg(unix)]
+mod volumes;
 mod world;

@@ -1,11 +1,13 @@
 //! A node with an agent on a simulated runtime, and an API server, in one process. All clocks go with `tokio::time`, which is
 //! paused: what takes minutes takes no time, and happens at the same moment in every run.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod, PodCondition};
+use kubekit_node::runtime::ContainerRuntime;
 use kubekit_node::runtime::simulated::{self, Simulated};
 use kubekit_node::{Agent, Config, agent};
 use kubekit_runtime::environment::{Environment, TokioClock};
@@ -18,10 +20,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::on_disk::OnDisk;
+
 /// A node whose pods live in virtual time.
 pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) runtime: Simulated,
+    /// Where the files are, if containers see any.
+    disk: Option<tempfile::TempDir>,
     clock: Arc<TokioClock>,
     /// While it is set, the API server takes no status of a pod.
     pub(crate) deaf: Arc<AtomicBool>,
@@ -34,9 +40,25 @@ impl World {
         Self::with_services_after(Duration::ZERO).await
     }
 
+    /// One whose containers see files of the node.
+    pub(crate) async fn on_disk() -> Self {
+        let mut world = Self::without_agent(Duration::ZERO).await;
+        world.disk = Some(tempfile::tempdir().expect("a directory"));
+        world.with_agent().await
+    }
+
+    /// The node's directory for its pods.
+    pub(crate) fn root(&self) -> &Path {
+        self.disk.as_ref().expect("a world on disk").path()
+    }
+
     /// One whose API server takes so long for its first list of Services.
     pub(crate) async fn with_services_after(wait: Duration) -> Self {
-        let services_at = tokio::time::Instant::now() + wait;
+        Self::without_agent(wait).await.with_agent().await
+    }
+
+    async fn without_agent(services_after: Duration) -> Self {
+        let services_at = tokio::time::Instant::now() + services_after;
         let clock = Arc::new(TokioClock::starting_at("2026-01-01T00:00:00Z".parse().expect("a time")));
         let store = Arc::new(Memory::new(extractor(), Default::default()));
         let server = ApiServer::builder(store)
@@ -68,15 +90,15 @@ impl World {
             }
         });
         let runtime = Simulated::new(simulated::Config::default(), Arc::clone(&clock) as _);
-        let world = Self {
+        Self {
             client: Client::new(service),
+            disk: None,
             runtime,
             clock,
             deaf,
             shutdown: CancellationToken::new(),
             task: tokio::spawn(async {}),
-        };
-        world.with_agent().await
+        }
     }
 
     /// Starts an agent on what is there.
@@ -86,7 +108,12 @@ impl World {
         config.capacity = agent::machine::Capacity::of(4, 8 << 30);
         config.pod_cidr = Some("10.7.0.0/24".into());
         let environment = Environment { clock: Arc::clone(&self.clock) as _, ..Environment::system() };
-        let runtime = Arc::new(self.runtime.clone());
+        let mut runtime: Arc<dyn ContainerRuntime> = Arc::new(self.runtime.clone());
+        if let Some(disk) = &self.disk {
+            runtime = Arc::new(OnDisk(self.runtime.clone()));
+            config.root_directory = disk.path().to_owned();
+            config.log_directory = disk.path().join("logs");
+        }
         let agent = Agent::with(config, self.client.clone(), runtime, environment, None);
         self.shutdown = CancellationToken::new();
         let shutdown = self.shutdown.clone();
