@@ -32,23 +32,28 @@ pub fn reconcile_old(deployment: &Deployment, old: &[&ReplicaSet], new: Option<&
         return sizes;
     }
     let floor = replicas::wanted(deployment) - replicas::max_unavailable(deployment);
-    let new_unavailable = new_size - new.map_or(0, replicas::available);
+    let new_unavailable = new_size - new.map_or(0, serving);
     let most = old_total + new_size - floor - new_unavailable;
     if most <= 0 {
         return sizes;
     }
     clean_up_unhealthy(old, &mut sizes, most);
-    let available: i32 =
-        old.iter().map(|set| replicas::available(set)).sum::<i32>() + new.map_or(0, replicas::available);
+    let available: i32 = old.iter().map(|set| serving(set)).sum::<i32>() + new.map_or(0, serving);
     take(&mut sizes, available - floor);
     sizes
+}
+
+/// The available pods of a set that nobody has decided to delete. A set that was made smaller reports those it had until its
+/// controller has looked: what it says then must not make room for more to go.
+fn serving(set: &ReplicaSet) -> i32 {
+    replicas::available(set).min(replicas::of(set))
 }
 
 /// Takes away pods that are not available: they serve nobody, and may never become healthy.
 fn clean_up_unhealthy(old: &[&ReplicaSet], sizes: &mut [i32], most: i32) {
     let mut left = most;
     for (set, size) in old.iter().zip(sizes) {
-        let unhealthy = (*size - replicas::available(set)).clamp(0, left.max(0));
+        let unhealthy = (*size - serving(set)).clamp(0, left.max(0));
         *size -= unhealthy;
         left -= unhealthy;
     }

@@ -1,5 +1,6 @@
 //! Rows for the arithmetic, and whole rollouts played through step by step.
 
+mod lag;
 mod rollouts;
 mod rows;
 
