@@ -19,9 +19,9 @@ pub fn resize(deployment: &Deployment, sets: &[&ReplicaSet], new: Option<usize>)
     let mut sizes = vec![None; sets.len()];
     let wanted = replicas::wanted(deployment);
     if let Some(only) = active_or_latest(sets, new) {
-        if replicas::of(sets[only]) != wanted {
-            sizes[only] = Some(wanted);
-        }
+        // Also one of that size already: if somebody else gave it to it, its annotations must follow, or every later pass
+        // would be taken for scaling and none would roll anything out.
+        sizes[only] = Some(wanted);
         return sizes;
     }
     if new.is_some_and(|new| is_saturated(deployment, sets[new])) {

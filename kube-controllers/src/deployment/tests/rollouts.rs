@@ -233,3 +233,15 @@ fn a_collision_changes_the_next_hash() {
     let condition = super::super::progress::condition(&status, PROGRESSING).unwrap();
     assert_eq!((condition.status.as_str(), condition.reason.as_deref()), ("False", Some("ReplicaSetCreateError")));
 }
+
+#[test]
+fn a_set_that_was_scaled_by_somebody_else_does_not_stop_rollouts() {
+    let mut world = World::new(deployment(3, "1", "0"));
+    world.settle(|_| {});
+    // Before the Deployment is looked at, both have another size already, and a template waits.
+    world.sets[0].spec.get_or_insert_default().replicas = Some(5);
+    spec(&mut world.deployment).replicas = Some(5);
+    spec(&mut world.deployment).template = template("v2");
+    world.settle(|_| {});
+    assert_eq!(world.sets.iter().map(replicas::of).collect::<Vec<_>>(), [0, 5]);
+}
