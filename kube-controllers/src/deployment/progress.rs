@@ -214,7 +214,9 @@ fn is_timed_out(deployment: &Deployment, status: &DeploymentStatus, now: Timesta
 pub fn recheck_after(deployment: &Deployment, status: &DeploymentStatus, now: Timestamp) -> Option<Duration> {
     let deadline = deadline(deployment)?;
     let condition = condition(status, PROGRESSING)?;
-    if is_complete(deployment, status) || condition.reason.as_deref() == Some(reason::PROGRESS_DEADLINE_EXCEEDED) {
+    let stands = [reason::PROGRESS_DEADLINE_EXCEEDED, reason::NEW_REPLICA_SET_AVAILABLE, reason::DEPLOYMENT_PAUSED];
+    let runs = condition.reason.as_deref().is_some_and(|reason| !stands.contains(&reason));
+    if !runs || deployment.is_being_deleted() || is_complete(deployment, status) {
         return None;
     }
     let since = condition.last_update_time.as_ref()?;

@@ -245,3 +245,34 @@ fn a_set_that_was_scaled_by_somebody_else_does_not_stop_rollouts() {
     world.settle(|_| {});
     assert_eq!(world.sets.iter().map(replicas::of).collect::<Vec<_>>(), [0, 5]);
 }
+
+#[test]
+fn pods_that_fail_after_a_rollout_do_not_make_it_fail() {
+    let mut world = World::new(deployment(2, "1", "0"));
+    world.settle(|_| {});
+    let status = world.sets[0].status.get_or_insert_default();
+    (status.ready_replicas, status.available_replicas) = (None, None);
+    world.pass();
+    world.now += jiff::SignedDuration::from_hours(1);
+    world.pass();
+    assert_eq!(world.condition(PROGRESSING), ("True".into(), "NewReplicaSetAvailable".into()));
+    assert_eq!(world.condition(AVAILABLE).0, "False");
+    assert_eq!(world.look().requeue_after, None, "no time runs out");
+}
+
+#[test]
+fn no_time_runs_out_while_a_deployment_is_paused() {
+    let mut world = World::new(deployment(2, "1", "0"));
+    world.pass();
+    world.pods_follow(1);
+    spec(&mut world.deployment).paused = Some(true);
+    world.pass();
+    assert_eq!(world.condition(PROGRESSING), ("Unknown".into(), "DeploymentPaused".into()));
+    world.now += jiff::SignedDuration::from_hours(1);
+    assert_eq!(world.look().effects, []);
+    assert_eq!(world.look().requeue_after, None);
+    spec(&mut world.deployment).paused = Some(false);
+    world.pass();
+    assert_eq!(world.condition(PROGRESSING), ("Unknown".into(), "DeploymentResumed".into()));
+    assert_eq!(world.look().requeue_after, Some(std::time::Duration::from_secs(601)), "its time runs from now");
+}
