@@ -1,8 +1,10 @@
 //! Rows for the arithmetic, and whole rollouts played through step by step.
 
+mod conditions;
 mod lag;
 mod rollouts;
 mod rows;
+mod steps;
 
 use std::sync::Arc;
 
