@@ -14,7 +14,7 @@ pub enum Owner {
     Solid,
     /// It is not there.
     Dangling,
-    /// It is being deleted, and waits for this dependent.
+    /// It is being deleted in the foreground: its dependents go first, whether it waits for this one or not.
     Waiting,
 }
 

@@ -72,10 +72,5 @@ pub(super) async fn look_up(
         return Ok(Owner::Dangling);
     };
     let foreground = live.is_being_deleted() && live.metadata.finalizers.iter().flatten().any(|f| f == FOREGROUND);
-    Ok(if foreground { waiting(reference) } else { Owner::Solid })
-}
-
-/// How an owner stands that waits for its dependents.
-pub(super) fn waiting(reference: &OwnerReference) -> Owner {
-    if reference.block_owner_deletion == Some(true) { Owner::Waiting } else { Owner::Solid }
+    Ok(if foreground { Owner::Waiting } else { Owner::Solid })
 }

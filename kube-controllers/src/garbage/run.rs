@@ -141,7 +141,7 @@ impl Collector {
         let seen = self.watches.graph().owner(vertex, reference).map(|owner| owner.foreground);
         match seen {
             Some(false) => return Ok(Owner::Solid),
-            Some(true) => return Ok(owners::waiting(reference)),
+            Some(true) => return Ok(Owner::Waiting),
             None => {}
         }
         let group = group(&reference.api_version);

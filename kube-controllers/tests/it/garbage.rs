@@ -1,7 +1,7 @@
 //! No owned object survives its owner.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kubekit_controllers::Config;
 use kubekit_runtime::{DeleteParams, Object as _};
 use serde_json::{Value, json};
@@ -63,13 +63,18 @@ async fn what_lost_its_owner_while_nobody_watched_is_collected() {
     cluster.stop().await;
 }
 
+fn reference(owner: &ConfigMap, blocks: bool) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "name": owner.name(), "uid": owner.uid(),
+           "blockOwnerDeletion": blocks})
+}
+
 fn map(name: &str, owners: &[&ConfigMap]) -> Value {
-    let reference = |owner: &&ConfigMap| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": owner.name(), "uid": owner.uid(),
-               "blockOwnerDeletion": true})
-    };
-    let owners: Vec<Value> = owners.iter().map(reference).collect();
+    let owners: Vec<Value> = owners.iter().map(|owner| reference(owner, true)).collect();
     json!({"metadata": {"name": name, "ownerReferences": owners}})
+}
+
+fn owners(map: &ConfigMap) -> Vec<String> {
+    map.metadata.owner_references.iter().flatten().map(|reference| reference.name.clone()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,8 +84,7 @@ async fn one_of_two_owners_is_enough() {
     let second: ConfigMap = cluster.create(map("second", &[])).await;
     cluster.create::<ConfigMap>(map("child", &[&first, &second])).await;
     cluster.api::<ConfigMap>().delete("first", &DeleteParams::background()).await.unwrap();
-    let owners = |map: &ConfigMap| map.metadata.owner_references.as_ref().map_or(0, Vec::len);
-    cluster.until::<ConfigMap>("child", "it has lost one owner", |map| owners(map) == 1).await;
+    cluster.until::<ConfigMap>("child", "it has lost one owner", |map| owners(map) == ["second"]).await;
     cluster.api::<ConfigMap>().delete("second", &DeleteParams::background()).await.unwrap();
     cluster.until_gone::<ConfigMap>("child").await;
     cluster.stop().await;
@@ -111,5 +115,67 @@ async fn objects_that_own_each_other_can_be_deleted_in_the_foreground() {
     cluster.api::<ConfigMap>().delete("first", &DeleteParams::foreground()).await.unwrap();
     cluster.until_gone::<ConfigMap>("first").await;
     cluster.until_gone::<ConfigMap>("second").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreground_deletion_waits_for_those_that_block_and_takes_the_others_too() {
+    let mut cluster = Cluster::start().await;
+    let owner: ConfigMap = cluster.create(map("owner", &[])).await;
+    let mut held = map("held", &[&owner]);
+    held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    cluster.create::<ConfigMap>(held).await;
+    let loose = json!({"metadata": {"name": "loose", "ownerReferences": [reference(&owner, false)]}});
+    cluster.create::<ConfigMap>(loose).await;
+    cluster.api::<ConfigMap>().delete("owner", &DeleteParams::foreground()).await.unwrap();
+    cluster.until_gone::<ConfigMap>("loose").await;
+    cluster.until::<ConfigMap>("held", "it is being deleted", ConfigMap::is_being_deleted).await;
+    assert!(cluster.api::<ConfigMap>().get_opt("owner").await.unwrap().is_some(), "it waits for what blocks it");
+    cluster.merge::<ConfigMap>("held", json!({"metadata": {"finalizers": null}})).await;
+    cluster.until_gone::<ConfigMap>("owner").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_took_the_name_of_an_owner_owns_nothing() {
+    let mut cluster = Cluster::stopped().await;
+    let owner: ConfigMap = cluster.create(map("owner", &[])).await;
+    cluster.create::<ConfigMap>(map("child", &[&owner])).await;
+    cluster.api::<ConfigMap>().delete("owner", &DeleteParams::background()).await.unwrap();
+    let successor: ConfigMap = cluster.create(map("owner", &[])).await;
+    cluster.create::<ConfigMap>(map("heir", &[&successor])).await;
+    cluster.run(Config::default());
+    cluster.until_gone::<ConfigMap>("child").await;
+    assert_eq!(owners(&cluster.api::<ConfigMap>().get("heir").await.unwrap()), ["owner"]);
+    cluster.stop().await;
+}
+
+/// An object whose owner cannot be told stays; one without an owner, made after it, shows that the collector had its turn.
+#[tokio::test(start_paused = true)]
+async fn what_has_an_owner_that_cannot_be_told_stays() {
+    let mut cluster = Cluster::start().await;
+    let gone: ConfigMap = cluster.create(map("gone", &[])).await;
+    cluster.api::<ConfigMap>().delete("gone", &DeleteParams::background()).await.unwrap();
+    let unknown = json!({"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "w-1"});
+    cluster.create::<ConfigMap>(json!({"metadata": {"name": "kept", "ownerReferences": [unknown]}})).await;
+    // An object of cluster scope cannot have an owner in a namespace.
+    let invalid = json!({"metadata": {"name": "kept", "ownerReferences": [reference(&gone, true)]}});
+    cluster.create::<Namespace>(invalid).await;
+    cluster.create::<ConfigMap>(map("child", &[&gone])).await;
+    cluster.until_gone::<ConfigMap>("child").await;
+    assert!(cluster.api::<ConfigMap>().get_opt("kept").await.unwrap().is_some());
+    assert!(!cluster.api::<Namespace>().get("kept").await.unwrap().is_being_deleted());
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orphan_keeps_its_other_owners() {
+    let mut cluster = Cluster::start().await;
+    let first: ConfigMap = cluster.create(map("first", &[])).await;
+    let second: ConfigMap = cluster.create(map("second", &[])).await;
+    cluster.create::<ConfigMap>(map("child", &[&first, &second])).await;
+    cluster.api::<ConfigMap>().delete("first", &DeleteParams::orphan()).await.unwrap();
+    cluster.until_gone::<ConfigMap>("first").await;
+    assert_eq!(owners(&cluster.api::<ConfigMap>().get("child").await.unwrap()), ["second"]);
     cluster.stop().await;
 }
