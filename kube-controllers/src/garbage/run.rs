@@ -24,6 +24,8 @@ const CONTROLLER: &str = "generic-garbage-collector";
 const WORKERS: usize = 20;
 /// Dependents of one object that are made to forget it at the same time.
 const REQUESTS_MAX: usize = 32;
+/// How long to wait at the start until every kind was listed. Source: `initialSyncTimeout`.
+const LISTED_MAX: Duration = Duration::from_secs(30);
 /// How soon to look again at an object whose owner is there but was not seen.
 const RECHECK: Duration = Duration::from_secs(2);
 
@@ -48,9 +50,16 @@ pub async fn run(context: Context, shutdown: CancellationToken) {
     let watches = Arc::new(Watches::new(reader, Arc::clone(&context.environment.random), queue));
     let collector = Arc::new(Collector { context, watches: Arc::clone(&watches), absent: Absent::default() });
     let collect = async {
-        // Before every kind was listed, dependents that must be orphaned may be unknown.
-        if shutdown.run_until_cancelled(watches.wait_listed()).await.is_none() {
-            return;
+        // Before every kind was listed, dependents that must be orphaned may be unknown. One that cannot be listed must not
+        // keep all others from being collected.
+        let listed = tokio::time::timeout(LISTED_MAX, watches.wait_listed());
+        match shutdown.run_until_cancelled(listed).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(_)) => {
+                let kinds = watches.unlisted().join(", ");
+                tracing::warn!(kinds, "garbage is collected though some kinds could not be listed");
+            }
         }
         let reconcile = move |work: Work| {
             let collector = Arc::clone(&collector);

@@ -77,6 +77,15 @@ impl Watches {
         let _ = progress.wait_for(|_| listed()).await;
     }
 
+    /// The kinds that were not listed yet: `cronjobs.batch`.
+    pub(super) fn unlisted(&self) -> Vec<String> {
+        let kinds = self.kinds();
+        let unlisted = kinds.iter().filter(|(_, kind)| !kind.listed);
+        let mut names: Vec<String> = unlisted.map(|(kind, _)| format!("{}.{}", kind.plural, kind.group)).collect();
+        names.sort();
+        names
+    }
+
     /// Watches until `shutdown`.
     pub(super) async fn run(self: &Arc<Self>, shutdown: &CancellationToken) {
         let mut tasks = JoinSet::new();

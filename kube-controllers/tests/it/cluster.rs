@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kubekit_controllers::{Config, SHARED_INFORMERS, run_all};
 use kubekit_core::environment::WallClock;
 use kubekit_runtime::environment::{Environment, SeededRandom, TokioClock};
 use kubekit_runtime::{
-    Api, Change, Client, DeleteParams, Informers, ListParams, Object as _, Patch, PatchParams, TypedObject,
+    Api, Body, BoxError, Change, Client, DeleteParams, Informers, ListParams, Object as _, Patch, PatchParams,
+    TypedObject,
 };
 use kubekit_server::identity::UserInfo;
 use kubekit_server::{ApiServer, extractor};
@@ -19,12 +21,15 @@ use kubekit_store::Memory;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::{ServiceExt as _, service_fn};
 
 /// A control plane whose controllers run or do not.
 pub(crate) struct Cluster {
     server: ApiServer,
     clock: Arc<TokioClock>,
     running: Option<(CancellationToken, JoinSet<()>)>,
+    /// What the controllers cannot ask for.
+    refused: &'static str,
 }
 
 impl Cluster {
@@ -33,7 +38,7 @@ impl Cluster {
         let clock = Arc::new(TokioClock::starting_at(Timestamp::from_second(1_800_000_000).unwrap()));
         let store = Arc::new(Memory::new(extractor(), kubekit_store::Config::default()));
         let server = ApiServer::builder(store).clock(Arc::clone(&clock) as _).build().await.unwrap();
-        Self { server, clock, running: None }
+        Self { server, clock, running: None, refused: "" }
     }
 
     /// An API server, controllers with their default settings, and the agent.
@@ -43,20 +48,34 @@ impl Cluster {
         cluster
     }
 
+    /// From the next start on, requests of the controllers for this path fail.
+    pub(crate) fn refuse(&mut self, path: &'static str) {
+        self.refused = path;
+    }
+
     /// Starts the controllers and the agent.
     pub(crate) fn run(&mut self, config: Config) {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let server = self.server.clone();
-        let clients = move |name: &str| match name {
-            SHARED_INFORMERS => {
-                Client::new(server.as_user(UserInfo::new("system:kube-controller-manager", Vec::<String>::new())))
-            }
-            name => {
-                let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"];
-                let user = format!("system:serviceaccount:kube-system:{name}");
-                Client::new(server.as_user(UserInfo::new(user, groups)))
-            }
+        let (server, refused) = (self.server.clone(), self.refused);
+        let clients = move |name: &str| {
+            let user = match name {
+                SHARED_INFORMERS => UserInfo::new("system:kube-controller-manager", Vec::<String>::new()),
+                name => {
+                    let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"];
+                    UserInfo::new(format!("system:serviceaccount:kube-system:{name}"), groups)
+                }
+            };
+            let service = server.as_user(user);
+            Client::new(service_fn(move |request: Request<Body>| {
+                let service = service.clone();
+                async move {
+                    if request.uri().path() == refused {
+                        return Err(BoxError::from("refused"));
+                    }
+                    service.oneshot(request).await.map_err(BoxError::from)
+                }
+            }))
         };
         let environment = Environment { clock: Arc::clone(&self.clock) as _, random: Arc::new(SeededRandom::new(1)) };
         let stop = shutdown.clone();

@@ -137,6 +137,18 @@ async fn a_foreground_deletion_waits_for_those_that_block_and_takes_the_others_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_cannot_be_listed_does_not_stop_the_collector() {
+    let mut cluster = Cluster::stopped().await;
+    let owner: ConfigMap = cluster.create(map("owner", &[])).await;
+    cluster.create::<ConfigMap>(map("child", &[&owner])).await;
+    cluster.refuse("/apis/batch/v1/cronjobs");
+    cluster.run(Config::default());
+    cluster.api::<ConfigMap>().delete("owner", &DeleteParams::background()).await.unwrap();
+    cluster.until_gone::<ConfigMap>("child").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_that_took_the_name_of_an_owner_owns_nothing() {
     let mut cluster = Cluster::stopped().await;
     let owner: ConfigMap = cluster.create(map("owner", &[])).await;
