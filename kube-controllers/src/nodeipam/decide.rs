@@ -57,15 +57,14 @@ impl Ranges {
     }
 
     /// Takes note of what a node has already. What is not of the cluster's ranges, or is another node's, is left to whoever
-    /// wrote it.
+    /// wrote it. What it says is what counts, also where another range was noted under its name: for a node of that name
+    /// that is gone, or for one whose range somebody else wrote first.
     pub fn occupy(&mut self, node: &Node) {
-        if self.nodes.contains_key(node.name()) {
-            return;
-        }
         let ranges = written(node);
-        if ranges.is_empty() {
+        if ranges.is_empty() || self.nodes.get(node.name()).is_some_and(|known| *known == ranges) {
             return;
         }
+        self.release(node.name());
         let mut occupied = Vec::new();
         for range in ranges {
             if self.allocators.iter_mut().any(|allocator| allocator.occupy(range).is_ok()) {

@@ -66,3 +66,31 @@ fn a_range_that_cannot_be_divided_is_refused() {
     let config = Config { node_prefix_v4: 8, ..Config::default() };
     assert!(Ranges::new(&config).is_err());
 }
+
+#[test]
+fn a_node_that_took_the_name_of_one_that_is_gone_has_its_own_range() {
+    let mut ranges = ranges(&["10.244.0.0/22"], 24);
+    ranges.occupy(&with("a", &["10.244.0.0/24"]));
+    ranges.occupy(&with("a", &["10.244.1.0/24"]));
+    assert_eq!(texts(&ranges.allocate("b").unwrap()), ["10.244.0.0/24"], "the range of the first is free");
+    assert_eq!(texts(&ranges.allocate("c").unwrap()), ["10.244.2.0/24"], "the range of the second is not");
+}
+
+#[test]
+fn a_range_that_somebody_else_wrote_first_counts() {
+    let mut ranges = ranges(&["10.244.0.0/23"], 24);
+    assert_eq!(texts(&ranges.allocate("a").unwrap()), ["10.244.0.0/24"]);
+    // The write was refused: a node's range cannot be changed.
+    ranges.occupy(&with("a", &["10.244.1.0/24"]));
+    assert_eq!(texts(&ranges.allocate("b").unwrap()), ["10.244.0.0/24"]);
+    assert!(ranges.allocate("c").is_err());
+}
+
+#[test]
+fn a_range_of_two_nodes_is_the_firsts() {
+    let mut ranges = ranges(&["10.244.0.0/23"], 24);
+    ranges.occupy(&with("a", &["10.244.0.0/24"]));
+    ranges.occupy(&with("b", &["10.244.0.0/24"]));
+    ranges.release("b");
+    assert_eq!(texts(&ranges.allocate("c").unwrap()), ["10.244.1.0/24"], "the first still has it");
+}
