@@ -1,5 +1,7 @@
 //! Rows for verdicts, and the graph fed by hand.
 
+mod model;
+
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
