@@ -151,23 +151,30 @@ fn subset(ports: Vec<Port>, group: Group) -> EndpointSubset {
     }
 }
 
-/// Keeps at most `max` addresses, ready ones before others; whether any was dropped.
+/// Keeps at most `max` addresses, ready ones before others, and of each subset its part; whether any was dropped.
 fn truncate(subsets: &mut Vec<EndpointSubset>, max: usize) -> bool {
-    let mut room = max;
-    let mut dropped = false;
-    let mut keep = |addresses: &mut Option<Vec<EndpointAddress>>| {
-        let Some(list) = addresses else { return };
-        dropped |= list.len() > room;
-        list.truncate(room);
-        room -= list.len();
-        if list.is_empty() {
-            *addresses = None;
-        }
-    };
-    subsets.iter_mut().for_each(|subset| keep(&mut subset.addresses));
-    subsets.iter_mut().for_each(|subset| keep(&mut subset.not_ready_addresses));
-    if dropped {
-        subsets.retain(|subset| subset.addresses.is_some() || subset.not_ready_addresses.is_some());
+    let count = |list: &Option<Vec<EndpointAddress>>| list.as_ref().map_or(0, Vec::len);
+    let ready: usize = subsets.iter().map(|subset| count(&subset.addresses)).sum();
+    let not_ready: usize = subsets.iter().map(|subset| count(&subset.not_ready_addresses)).sum();
+    if ready + not_ready <= max {
+        return false;
     }
-    dropped
+    share(subsets.iter_mut().map(|subset| &mut subset.addresses), ready, max);
+    share(subsets.iter_mut().map(|subset| &mut subset.not_ready_addresses), not_ready, max.saturating_sub(ready));
+    subsets.retain(|subset| subset.addresses.is_some() || subset.not_ready_addresses.is_some());
+    true
+}
+
+/// Cuts lists of `total` addresses to `max`. The part of each is rounded up while there is room, so that the last may get
+/// less. Source: `truncateEndpoints`.
+fn share<'a>(lists: impl Iterator<Item = &'a mut Option<Vec<EndpointAddress>>>, total: usize, max: usize) {
+    let mut room = max;
+    for list in lists {
+        let Some(addresses) = list else { continue };
+        addresses.truncate((addresses.len() * max).div_ceil(total).min(room));
+        room -= addresses.len();
+        if addresses.is_empty() {
+            *list = None;
+        }
+    }
 }
