@@ -149,6 +149,7 @@ fn matters(old: &Pod, new: &Pod) -> bool {
     let seen = |pod: &Pod| {
         let spec = pod.spec.as_ref();
         (
+            pod.metadata.uid.clone(),
             pods::is_terminating(pod),
             pods::is_terminal(pod),
             pods::is_ready(pod),

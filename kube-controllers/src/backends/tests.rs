@@ -101,6 +101,8 @@ fn most_changes_of_a_status_do_not_matter() {
     check_matters(|p| p.status.get_or_insert_default().message = Some("x".into()), false);
     check_matters(|p| p.metadata.annotations = Some(labels(&[("a", "b")])), false);
     check_matters(|p| p.metadata.labels = None, true);
+    // Another pod of the same name, on the network of the same node.
+    check_matters(|p| p.metadata.uid = Some("another".into()), true);
     check_matters(|p| *p = with_ip(p.clone(), "10.0.0.2"), true);
     check_matters(|p| *p = terminating(p.clone()), true);
     check_matters(|p| p.status.get_or_insert_default().conditions = None, true);
