@@ -47,17 +47,12 @@ pub enum Reason {
 impl Reason {
     /// The condition that tells why, where the pod did not end by itself.
     pub fn condition(self, now: Timestamp) -> Option<PodCondition> {
-        // A pod without a node never ran: nothing was disrupted.
-        let message = match self {
-            Self::Orphaned => "PodGC: node no longer exists",
-            Self::OutOfService => "PodGC: node out of service",
-            Self::Terminated | Self::UnscheduledTerminating => return None,
-        };
-        Some(PodCondition {
+        // The others were deleted by somebody, or have ended: it is not the collection that disrupts them.
+        (self == Self::Orphaned).then(|| PodCondition {
             type_: "DisruptionTarget".into(),
             status: "True".into(),
             reason: Some("DeletionByPodGC".into()),
-            message: Some(message.into()),
+            message: Some("PodGC: node no longer exists".into()),
             last_transition_time: Some(Time(now)),
             ..PodCondition::default()
         })

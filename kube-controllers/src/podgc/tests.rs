@@ -78,3 +78,47 @@ fn a_node_that_comes_back_ends_the_quarantine() {
     assert!(collector.look(&config, &pods, &[], Duration::from_secs(45)).is_empty());
     assert_eq!(collector.look(&config, &pods, &[], Duration::from_secs(85)).len(), 1);
 }
+
+/// Reason and message of the condition that a collected pod gets, if any.
+#[track_caller]
+fn check_condition(reason: Reason, expected: Option<(&str, &str)>) {
+    let condition = reason.condition(at(5));
+    let texts = condition.as_ref().map(|c| (c.reason.as_deref().unwrap(), c.message.as_deref().unwrap()));
+    assert_eq!(texts, expected);
+    assert!(condition.is_none_or(|c| (c.type_.as_str(), c.status.as_str()) == ("DisruptionTarget", "True")));
+}
+
+#[test]
+fn only_pods_of_nodes_that_are_gone_were_disrupted() {
+    check_condition(Reason::Orphaned, Some(("DeletionByPodGC", "PodGC: node no longer exists")));
+    // These were deleted, or ended, before: a Job must not take that for a disruption.
+    check_condition(Reason::OutOfService, None);
+    check_condition(Reason::UnscheduledTerminating, None);
+    check_condition(Reason::Terminated, None);
+}
+
+#[test]
+fn by_default_12500_ended_pods_are_kept_and_none_is_collected_without_a_limit() {
+    let pods: Vec<Arc<Pod>> = (0..12_502).map(|i| Arc::new(ended(&format!("p{i:05}"), i, None))).collect();
+    let nodes = [Arc::new(node("n1", "True", 1))];
+    let collected = |config: &Config| {
+        let collected = Collector::default().look(config, &pods, &nodes, Duration::ZERO);
+        collected.iter().map(|(pod, _)| pod.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(collected(&Config::default()), ["p00000", "p00001"]);
+    assert!(collected(&Config { terminated_max: 0, ..Config::default() }).is_empty());
+}
+
+#[test]
+fn pods_that_are_waited_for_are_left_alone() {
+    let nodes = [node("n1", "True", 1)];
+    // Pending without a node, running, on its way out with an agent to confirm it, ended but not too many.
+    let mut running = on_node(pod("b"), "n1");
+    running.status.get_or_insert_default().phase = Some("Running".into());
+    check(&[pod("a"), running, terminating(on_node(pod("c"), "n1")), ended("d", 1, None)], &nodes, &[]);
+    // One that is being deleted already does not count as one more that ended.
+    let pods = [ended("a", 1, None), ended("b", 2, None), terminating(ended("c", 3, None))];
+    check(&pods, &nodes, &[]);
+    // Ended pods of a node that is gone go, however few there are.
+    check(&[ended("a", 1, None)], &[], &[("a", Reason::Orphaned)]);
+}
