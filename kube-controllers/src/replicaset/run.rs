@@ -181,10 +181,12 @@ impl<K: Replicated + TypedObject> Shell<K> {
         object: &Arc<K>,
         selector: &kubekit_core::selector::LabelSelector,
     ) -> Result<Claimed<Pod>, Error> {
-        let candidates = owners::candidates(&self.pods, &**object);
-        let adoptable = candidates.into_iter().filter(|p| controller_of(&**p).is_some() || pods::is_active(p));
-        claims::claim(&self.context.client, &**object, adoptable, |pod| selectors::matches(selector, pod.labels()))
-            .await
+        let matches = |pod: &Pod| selectors::matches(selector, pod.labels());
+        // Of what does not run any more nothing is adopted and nothing released: it goes with whoever owned it.
+        let is_own = |pod: &Pod| controller_of(pod).is_some() && matches(pod);
+        let candidates = owners::candidates(&self.pods, &**object).into_iter();
+        let claimable = candidates.filter(|pod| pods::is_active(pod) || is_own(pod));
+        claims::claim(&self.context.client, &**object, claimable, matches).await
     }
 
     /// Creates or deletes pods. An error comes with the reason that the status gives for it.

@@ -142,3 +142,25 @@ async fn many_pods_are_created_exactly_once_though_controllers_restart() {
     assert_eq!(pods.len(), 40);
     cluster.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_failed_is_replaced_and_stays_its_sets_own() {
+    let mut cluster = Cluster::start().await;
+    cluster.create::<ReplicaSet>(workload("web", 2, "dead-1")).await;
+    cluster.eventually("two pods are there", async || living(&cluster).await.len() == 2).await;
+    let mut pods = living(&cluster).await.into_iter();
+    let (failed, released) = (pods.next().unwrap(), pods.next().unwrap());
+    let status = kubekit_runtime::Patch::Strategic(json!({"status": {"phase": "Failed"}}));
+    cluster.api::<Pod>().patch_status(failed.name(), &Default::default(), &status).await.unwrap();
+    cluster.eventually("it is replaced", async || living(&cluster).await.len() == 3).await;
+    // A label that no longer matches releases a pod that runs, and not one that has ended.
+    for pod in [&failed, &released] {
+        cluster.merge::<Pod>(pod.name(), json!({"metadata": {"labels": {"app": "other"}}})).await;
+    }
+    cluster.until::<Pod>(released.name(), "it is released", |pod| controller_of(pod).is_none()).await;
+    cluster.eventually("it is replaced", async || living(&cluster).await.len() == 4).await;
+    assert!(controller_of(&cluster.api::<Pod>().get(failed.name()).await.unwrap()).is_some());
+    let replicas = |set: &ReplicaSet| set.status.as_ref().map(|s| s.replicas);
+    cluster.until::<ReplicaSet>("web", "it counts those that run", |set| replicas(set) == Some(2)).await;
+    cluster.stop().await;
+}
