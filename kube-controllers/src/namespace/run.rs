@@ -92,7 +92,8 @@ impl Shell {
                     progress.deletion_failures.push(error.chain());
                 }
             }
-            if !progress.remaining.is_empty() {
+            // As long as it is not known whether pods are left, some may be.
+            if !progress.remaining.is_empty() || !progress.deletion_failures.is_empty() {
                 break;
             }
         }

@@ -79,3 +79,24 @@ async fn a_namespace_waits_for_finalizers_and_says_so() {
     cluster.until_gone::<Namespace>("team").await;
     cluster.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_deleted_while_it_is_not_known_whether_pods_are_there() {
+    let mut cluster = Cluster::stopped().await;
+    cluster.create::<Namespace>(json!({"metadata": {"name": "team"}})).await;
+    cluster.create_in::<Secret>("team", json!({"metadata": {"name": "s"}})).await;
+    cluster.api::<Namespace>().delete("team", &DeleteParams::default()).await.unwrap();
+    cluster.refuse("/api/v1/namespaces/team/pods");
+    cluster.run(Config::default());
+    let told = |namespace: &Namespace| {
+        let conditions = namespace.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
+        conditions.iter().any(|c| c.type_ == "NamespaceDeletionContentFailure" && c.status == "True")
+    };
+    cluster.until::<Namespace>("team", "it tells of the failure", told).await;
+    assert_eq!(count::<Secret>(&cluster, "team").await, 1);
+    cluster.stop().await;
+    cluster.refuse("");
+    cluster.run(Config::default());
+    cluster.until_gone::<Namespace>("team").await;
+    cluster.stop().await;
+}
