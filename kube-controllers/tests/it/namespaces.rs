@@ -81,6 +81,32 @@ async fn a_namespace_waits_for_finalizers_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_pods_need_stays_until_they_are_gone() {
+    let mut cluster = Cluster::start().await;
+    cluster.create::<Namespace>(json!({"metadata": {"name": "team"}})).await;
+    cluster.create_in::<Secret>("team", json!({"metadata": {"name": "s"}})).await;
+    let pod = json!({"metadata": {"name": "slow", "finalizers": ["example.com/hold"]},
+                     "spec": {"containers": [{"name": "c", "image": "x"}]}});
+    cluster.create_in::<Pod>("team", pod).await;
+    cluster.api::<Namespace>().delete("team", &DeleteParams::default()).await.unwrap();
+    let message = |namespace: &Namespace| {
+        let conditions = namespace.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
+        let remaining = conditions.into_iter().find(|c| c.type_ == "NamespaceContentRemaining" && c.status == "True");
+        remaining.and_then(|c| c.message)
+    };
+    let waiting = cluster.until::<Namespace>("team", "it tells what is left", |n| message(n).is_some()).await;
+    let text = "Some resources are remaining: pods. has 1 resource instances";
+    assert_eq!(message(&waiting).as_deref(), Some(text));
+    assert_eq!(count::<Secret>(&cluster, "team").await, 1);
+    let release = kubekit_runtime::Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let pods = Api::<Pod>::namespaced(cluster.client(), "team");
+    pods.patch("slow", &Default::default(), &release).await.unwrap();
+    cluster.until_gone::<Namespace>("team").await;
+    assert_eq!(count::<Secret>(&cluster, "team").await, 0);
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_deleted_while_it_is_not_known_whether_pods_are_there() {
     let mut cluster = Cluster::stopped().await;
     cluster.create::<Namespace>(json!({"metadata": {"name": "team"}})).await;

@@ -1,7 +1,7 @@
 //! ReplicaSets, ReplicationControllers and Deployments, as a user sees them.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{Pod, ReplicationController};
+use k8s_openapi::api::core::v1::{Pod, ReplicationController, ServiceAccount};
 use kubekit_runtime::{Api, DeleteParams, Object as _, controller_of};
 use serde_json::json;
 
@@ -162,5 +162,75 @@ async fn a_pod_that_failed_is_replaced_and_stays_its_sets_own() {
     assert!(controller_of(&cluster.api::<Pod>().get(failed.name()).await.unwrap()).is_some());
     let replicas = |set: &ReplicaSet| set.status.as_ref().map(|s| s.replicas);
     cluster.until::<ReplicaSet>("web", "it counts those that run", |set| replicas(set) == Some(2)).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_left_as_orphans_are_adopted_by_the_next_set() {
+    let mut cluster = Cluster::start().await;
+    cluster.create::<ReplicaSet>(workload("web", 3, "live-1")).await;
+    let ready = |set: &ReplicaSet| set.status.as_ref().is_some_and(|s| s.ready_replicas == Some(3));
+    cluster.until::<ReplicaSet>("web", "three pods are ready", ready).await;
+    let uids = async || {
+        let mut uids: Vec<String> = cluster.list::<Pod>().await.iter().map(|pod| pod.uid().to_owned()).collect();
+        uids.sort();
+        uids
+    };
+    let before = uids().await;
+    cluster.api::<ReplicaSet>().delete("web", &DeleteParams::orphan()).await.unwrap();
+    cluster.until_gone::<ReplicaSet>("web").await;
+    let successor: ReplicaSet = cluster.create(workload("web", 3, "live-1")).await;
+    cluster.until::<ReplicaSet>("web", "three pods are its own", ready).await;
+    assert_eq!(uids().await, before, "none was made, none was deleted");
+    let pods = cluster.list::<Pod>().await;
+    assert!(pods.iter().all(|pod| controller_of(pod).is_some_and(|owner| owner.uid == successor.uid())));
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_cannot_be_created_are_told_of_until_they_can() {
+    let mut cluster = Cluster::start().await;
+    let mut object = workload("web", 3, "live-1");
+    object["spec"]["template"]["spec"]["serviceAccountName"] = json!("robot");
+    cluster.create::<Deployment>(object).await;
+    let failure = |deployment: &Deployment| {
+        let conditions = deployment.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
+        let failure = conditions.into_iter().find(|c| c.type_ == "ReplicaFailure");
+        failure.map(|c| (c.reason.unwrap_or_default(), c.message.unwrap_or_default()))
+    };
+    let failing = cluster.until::<Deployment>("web", "it tells why", |d| failure(d).is_some()).await;
+    let (reason, message) = failure(&failing).unwrap();
+    assert_eq!(reason, "FailedCreate");
+    assert!(message.contains("serviceaccount \"robot\" not found"), "{message}");
+    let set = cluster.list::<ReplicaSet>().await.remove(0);
+    cluster
+        .eventually("the event is recorded", async || {
+            cluster.events(set.name()).await.iter().any(|e| e.starts_with("FailedCreate: Error creating: "))
+        })
+        .await;
+    cluster.create::<ServiceAccount>(json!({"metadata": {"name": "robot"}})).await;
+    let done = cluster.until::<Deployment>("web", "it is rolled out", is_rolled_out).await;
+    assert_eq!(failure(&done), None);
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_whose_name_is_taken_gets_another() {
+    let mut cluster = Cluster::start().await;
+    cluster.create::<Deployment>(workload("web", 1, "live-1")).await;
+    cluster.until::<Deployment>("web", "it is rolled out", is_rolled_out).await;
+    let taken = cluster.list::<ReplicaSet>().await.remove(0);
+    // A set of that name that is not the Deployment's is there before the Deployment is.
+    cluster.api::<Deployment>().delete("web", &DeleteParams::orphan()).await.unwrap();
+    cluster.until_gone::<Deployment>("web").await;
+    cluster.api::<ReplicaSet>().delete(taken.name(), &DeleteParams::background()).await.unwrap();
+    cluster.until_gone::<ReplicaSet>(taken.name()).await;
+    let mut stranger = workload("stranger", 0, "live-1");
+    stranger["metadata"]["name"] = json!(taken.name());
+    cluster.create::<ReplicaSet>(stranger).await;
+    cluster.create::<Deployment>(workload("web", 1, "live-1")).await;
+    let done = cluster.until::<Deployment>("web", "it is rolled out", is_rolled_out).await;
+    assert_eq!(done.status.unwrap().collision_count, Some(1));
+    assert_eq!(cluster.list::<ReplicaSet>().await.len(), 2);
     cluster.stop().await;
 }
