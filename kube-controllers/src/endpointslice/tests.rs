@@ -1,5 +1,7 @@
 //! Rows for endpoints, and for which slices are written: few.
 
+mod packing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

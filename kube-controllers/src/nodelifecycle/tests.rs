@@ -1,5 +1,7 @@
 //! Rows for taints and evictions, and nodes that are watched over on a clock of our own.
 
+mod disruption;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
