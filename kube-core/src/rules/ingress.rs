@@ -1,10 +1,13 @@
 //! Ingress and IngressClass. Source: `pkg/apis/networking/v1/defaults.go`, `pkg/apis/networking/validation`.
 
-use super::access::{child_mut, default_text, get, int, list, set, text, texts};
+use super::access::{at, child_mut, default_text, get, int, list, set, text, texts};
 use super::{Rules, format};
 use crate::field::{Error, ErrorList, Path};
 use crate::meta::syntax;
 use serde_json::{Value, json};
+
+/// The annotation from before there was `ingressClassName`.
+const CLASS: &str = "kubernetes.io/ingress.class";
 
 /// Rules of Ingresses.
 #[derive(Debug)]
@@ -16,41 +19,64 @@ impl Rules for Ingress {
     }
 
     fn validate(&self, object: &Value) -> ErrorList {
-        let mut errors = ErrorList::new();
-        let path = Path::new("spec");
-        let spec = &object["spec"];
-        for (index, tls) in list(spec, "tls").iter().enumerate() {
-            let path = path.child("tls").index(index);
-            for (index, host) in texts(tls, "hosts").enumerate() {
-                check_host(&mut errors, &path.child("hosts").index(index), host);
-            }
-            let secret = text(tls, "secretName");
-            if !secret.is_empty() {
-                format::check_subdomain(&mut errors, &path.child("secretName"), secret);
-            }
-        }
-        match get(spec, "defaultBackend") {
-            Some(backend) => check_backend(&mut errors, &path.child("defaultBackend"), backend),
-            None if list(spec, "rules").is_empty() => errors.push(Error::invalid(
-                &path,
-                &list(spec, "rules").into(),
-                "either `defaultBackend` or `rules` must be specified",
-            )),
-            None => {}
-        }
-        for (index, rule) in list(spec, "rules").iter().enumerate() {
-            check_rule(&mut errors, &path.child("rules").index(index), rule);
-        }
-        let class = text(spec, "ingressClassName");
-        if get(spec, "ingressClassName").is_some() {
-            format::check_subdomain(&mut errors, &path.child("ingressClassName"), class);
+        let mut errors = check(object);
+        if let Some(class) = at(object, &["metadata", "annotations", CLASS])
+            && get(&object["spec"], "ingressClassName").is_some()
+        {
+            // Kubernetes leaves `metadata` out of the path.
+            let path = Path::new("annotations").child(CLASS);
+            errors.push(Error::invalid(&path, class, "can not be set when the class field is also set"));
         }
         errors
+    }
+
+    fn validate_update(&self, new: &Value, _old: &Value) -> ErrorList {
+        check(new)
+    }
+
+    fn warnings_of_create(&self, object: &Value) -> Vec<String> {
+        let annotated = at(object, &["metadata", "annotations", CLASS]).is_some();
+        let instead = "is deprecated, please use 'spec.ingressClassName' instead";
+        annotated.then(|| format!("annotation {CLASS:?} {instead}")).into_iter().collect()
     }
 
     fn has_status(&self) -> bool {
         true
     }
+}
+
+/// What holds for a new Ingress and for an updated one.
+fn check(object: &Value) -> ErrorList {
+    let mut errors = ErrorList::new();
+    let path = Path::new("spec");
+    let spec = &object["spec"];
+    for (index, tls) in list(spec, "tls").iter().enumerate() {
+        let path = path.child("tls").index(index);
+        for (index, host) in texts(tls, "hosts").enumerate() {
+            check_host(&mut errors, &path.child("hosts").index(index), host);
+        }
+        let secret = text(tls, "secretName");
+        if !secret.is_empty() {
+            format::check_subdomain(&mut errors, &path.child("secretName"), secret);
+        }
+    }
+    match get(spec, "defaultBackend") {
+        Some(backend) => check_backend(&mut errors, &path.child("defaultBackend"), backend),
+        None if list(spec, "rules").is_empty() => errors.push(Error::invalid(
+            &path,
+            &list(spec, "rules").into(),
+            "either `defaultBackend` or `rules` must be specified",
+        )),
+        None => {}
+    }
+    for (index, rule) in list(spec, "rules").iter().enumerate() {
+        check_rule(&mut errors, &path.child("rules").index(index), rule);
+    }
+    let class = text(spec, "ingressClassName");
+    if get(spec, "ingressClassName").is_some() {
+        format::check_subdomain(&mut errors, &path.child("ingressClassName"), class);
+    }
+    errors
 }
 
 /// Rules of IngressClasses.

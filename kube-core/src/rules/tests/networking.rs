@@ -80,6 +80,20 @@ fn backends() {
 }
 
 #[test]
+fn a_class_is_named_once() {
+    let mut both = ingress(json!({"defaultBackend": service_backend(), "ingressClassName": "nginx"}));
+    both["metadata"]["annotations"] = json!({"kubernetes.io/ingress.class": "nginx"});
+    check(
+        both.clone(),
+        &[
+            "annotations.kubernetes.io/ingress.class: Invalid value: \"nginx\": can not be set when the class field is also set",
+        ],
+    );
+    // Who has both from before may go on.
+    check_update(both, json!({"metadata": {"labels": {"a": "b"}}}), &[]);
+}
+
+#[test]
 fn paths() {
     check_path("Exact", "/a", &[]);
     check_path("ImplementationSpecific", "", &[]);
