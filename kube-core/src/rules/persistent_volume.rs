@@ -1,7 +1,7 @@
 //! PersistentVolume. Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`.
 
 use super::access::{at, child_mut, default_text, default_to, entries, get, list, made, set, text, text_at};
-use super::pod::{volumes, warnings as pod_warnings};
+use super::pod::{affinity, volumes, warnings as pod_warnings};
 use super::{Rules, format, persistent_volume_claim, resource_list};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
@@ -81,6 +81,9 @@ impl Rules for PersistentVolume {
             format::check_supported(&mut errors, &path, spec, "persistentVolumeReclaimPolicy", &policies);
         }
         check_source(&mut errors, &path, spec);
+        if let Some(node) = get(spec, "nodeAffinity") {
+            check_node_affinity(&mut errors, &path.child("nodeAffinity"), node);
+        }
         if !text(spec, "storageClassName").is_empty() {
             format::check_subdomain(&mut errors, &path.child("storageClassName"), text(spec, "storageClassName"));
         }
@@ -148,12 +151,37 @@ impl Rules for PersistentVolume {
     }
 }
 
+/// What a volume of a driver has beyond the inline volume of a pod.
+fn check_csi(errors: &mut ErrorList, path: &Path, csi: &Value) {
+    format::check_present(errors, path, csi, "volumeHandle");
+    for field in
+        ["controllerPublishSecretRef", "nodePublishSecretRef", "controllerExpandSecretRef", "nodeExpandSecretRef"]
+    {
+        if let Some(secret) = get(csi, field) {
+            format::check_present(errors, &path.child(field), secret, "name");
+            format::check_present(errors, &path.child(field), secret, "namespace");
+        }
+    }
+}
+
+/// Which nodes can reach the volume.
+fn check_node_affinity(errors: &mut ErrorList, path: &Path, node: &Value) {
+    let path = path.child("required");
+    match get(node, "required") {
+        None => errors.push(Error::required(&path, "must specify required node constraints")),
+        Some(required) => affinity::check_node_selector(errors, &path, required),
+    }
+}
+
 fn check_source(errors: &mut ErrorList, path: &Path, spec: &Value) {
     let mut sources = SOURCES.iter().filter(|source| get(spec, source).is_some());
     match sources.next() {
         None => errors.push(Error::required(path, "must specify a volume type")),
         Some(first) => {
             volumes::check_one_source(errors, path, first, &spec[*first]);
+            if *first == "csi" {
+                check_csi(errors, &path.child("csi"), &spec["csi"]);
+            }
             if *first == "local" && get(spec, "nodeAffinity").is_none() {
                 errors.push(Error::required(&path.child("nodeAffinity"), "Local volume requires node affinity"));
             }

@@ -29,18 +29,23 @@ pub(super) fn check(errors: &mut ErrorList, path: &Path, affinity: &Value) {
 
 fn check_node(errors: &mut ErrorList, path: &Path, node: &Value) {
     if let Some(required) = get(node, REQUIRED) {
-        let path = path.child(REQUIRED).child("nodeSelectorTerms");
-        if count(required, "nodeSelectorTerms") == 0 {
-            errors.push(Error::required(&path, "must have at least one node selector term"));
-        }
-        for (index, term) in list(required, "nodeSelectorTerms").iter().enumerate() {
-            check_node_term(errors, &path.index(index), term, true);
-        }
+        check_node_selector(errors, &path.child(REQUIRED), required);
     }
     for (index, weighted) in list(node, PREFERRED).iter().enumerate() {
         let path = path.child(PREFERRED).index(index);
         check_weight(errors, &path, weighted);
         check_node_term(errors, &path.child("preference"), &weighted["preference"], false);
+    }
+}
+
+/// Checks a selector of nodes: of a pod, or of a volume that not all nodes reach.
+pub(in crate::rules) fn check_node_selector(errors: &mut ErrorList, path: &Path, selector: &Value) {
+    let path = path.child("nodeSelectorTerms");
+    if count(selector, "nodeSelectorTerms") == 0 {
+        errors.push(Error::required(&path, "must have at least one node selector term"));
+    }
+    for (index, term) in list(selector, "nodeSelectorTerms").iter().enumerate() {
+        check_node_term(errors, &path.index(index), term, true);
     }
 }
 

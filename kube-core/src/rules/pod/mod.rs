@@ -2,7 +2,7 @@
 //!
 //! Start at `spec::check`, which a pod and every pod template go through.
 
-mod affinity;
+pub(super) mod affinity;
 mod containers;
 pub(super) mod defaults;
 mod diff;

@@ -274,6 +274,29 @@ fn storage() {
         volume(json!({"local": {"path": "/x"}})),
         &["spec.nodeAffinity: Required value: Local volume requires node affinity"],
     );
+    check(volume(json!({"csi": {"driver": "d"}})), &["spec.csi.volumeHandle: Required value"]);
+    check(
+        volume(json!({"csi": {"driver": "d", "volumeHandle": "h", "nodeExpandSecretRef": {"name": "s"}}})),
+        &["spec.csi.nodeExpandSecretRef.namespace: Required value"],
+    );
+    check(
+        volume(json!({"local": {"path": "/x"}, "nodeAffinity": {}})),
+        &["spec.nodeAffinity.required: Required value: must specify required node constraints"],
+    );
+    check(
+        volume(json!({"local": {"path": "/x"}, "nodeAffinity": {"required": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "a", "operator": "Near"}]}]}}})),
+        &[
+            "spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].operator: Invalid value: \"Near\": not a valid selector operator",
+        ],
+    );
+    check(
+        volume(json!({"hostPath": {"path": "/x"}, "capacity": {"storage": "1Gi", "cpu": "1"}, "accessModes": []})),
+        &[
+            "spec.accessModes: Required value",
+            "spec.capacity: Unsupported value: {\"cpu\":\"1\",\"storage\":\"1Gi\"}: supported values: \"storage\"",
+        ],
+    );
     check(object("storage.k8s.io/v1", "StorageClass", json!({})), &["provisioner: Required value"]);
 }
 
