@@ -10,6 +10,7 @@
 //! [`of`] finds them by group and kind.
 
 pub(crate) mod access;
+mod address;
 pub mod admission_configuration;
 pub mod autoscaler;
 pub mod certificate_signing_request;

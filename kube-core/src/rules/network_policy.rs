@@ -1,6 +1,7 @@
 //! NetworkPolicy. Source: `pkg/apis/networking/v1/defaults.go`, `pkg/apis/networking/validation`.
 
 use super::access::{default_text, each_mut, get, int, list, made, set, text, texts};
+use super::address::warnings_of_cidr;
 use super::{Rules, format, selector};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
@@ -56,6 +57,23 @@ impl Rules for NetworkPolicy {
             }
         }
         errors
+    }
+
+    fn warnings(&self, object: &Value) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+            for (index, rule) in list(&object["spec"], direction).iter().enumerate() {
+                let path = Path::new("spec").child(direction).index(index).child(peers);
+                for (index, peer) in list(rule, peers).iter().enumerate() {
+                    let path = path.index(index).child("ipBlock");
+                    warnings.extend(warnings_of_cidr(path.child("cidr"), text(&peer["ipBlock"], "cidr")));
+                    for (index, range) in texts(&peer["ipBlock"], "except").enumerate() {
+                        warnings.extend(warnings_of_cidr(path.child("except").index(index), range));
+                    }
+                }
+            }
+        }
+        warnings
     }
 
     fn has_generation(&self) -> bool {

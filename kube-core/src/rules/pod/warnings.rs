@@ -1,7 +1,8 @@
 //! Warnings about pods and pod templates. Source: `pkg/api/pod/warnings.go`, `pkg/api/node/util.go`.
 
 use super::{all_containers, security_field};
-use crate::rules::access::{at, entries, get, int, list, text, text_at};
+use crate::rules::access::{at, entries, get, int, list, text, text_at, texts};
+use crate::rules::address::warning_of_ip;
 use crate::rules::resource_list::quantity_of;
 use crate::rules::{Rules, format, persistent_volume_claim};
 use serde_json::Value;
@@ -98,6 +99,12 @@ pub(in crate::rules) fn of_spec(prefix: &str, spec: &Value, metadata: &Value) ->
             let path = format!("{prefix}spec.volumes[{index}].ephemeral.volumeClaimTemplate.spec");
             warnings.extend(persistent_volume_claim::warnings_of_spec(&path, claim));
         }
+    }
+    for (index, ip) in texts(&spec["dnsConfig"], "nameservers").enumerate() {
+        warnings.extend(warning_of_ip(format_args!("{prefix}spec.dnsConfig.nameservers[{index}]"), ip));
+    }
+    for (index, alias) in list(spec, "hostAliases").iter().enumerate() {
+        warnings.extend(warning_of_ip(format_args!("{prefix}spec.hostAliases[{index}].ip"), text(alias, "ip")));
     }
     warn_of_duplicates(&mut warnings, prefix, spec, "hostAliases", "ip");
     warn_of_duplicates(&mut warnings, prefix, spec, "imagePullSecrets", "name");

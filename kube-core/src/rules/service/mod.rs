@@ -6,6 +6,7 @@
 mod ip_families;
 mod update;
 mod validate;
+mod warnings;
 
 use super::access::{at, default_text, default_to, each_mut, get, int, is_true, list, made, set, text, text_at, texts};
 use super::{NameRule, Rules, copy_field, format};
@@ -82,20 +83,7 @@ impl Rules for Service {
     }
 
     fn warnings(&self, object: &Value) -> Vec<String> {
-        let spec = &object["spec"];
-        let mut warnings = Vec::new();
-        if is_headless(spec) {
-            for (ignored, name) in [
-                (!text(spec, "loadBalancerIP").is_empty(), "loadBalancerIP"),
-                (!list(spec, "externalIPs").is_empty(), "externalIPs"),
-                (text(spec, "sessionAffinity") != "None", "SessionAffinity"),
-            ] {
-                if ignored {
-                    warnings.push(format!("spec.{name} is ignored for headless services"));
-                }
-            }
-        }
-        warnings
+        warnings::of_service(object)
     }
 
     fn has_status(&self) -> bool {

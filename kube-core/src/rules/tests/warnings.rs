@@ -234,6 +234,76 @@ fn services() {
             "spec.SessionAffinity is ignored for headless services",
         ],
     );
+    check_warnings(
+        service(json!({"type": "ExternalName", "externalName": "x.org", "externalIPs": ["1.2.3.4"]})),
+        &["spec.externalIPs is ignored when spec.type is \"ExternalName\""],
+    );
+    check_warnings(
+        service(json!({"externalName": "x.org", "trafficDistribution": "PreferClose"})),
+        &[
+            "spec.externalName is ignored when spec.type is not \"ExternalName\"",
+            "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"",
+        ],
+    );
+    let mut hints = service(json!({}));
+    hints["metadata"]["annotations"] = json!({"service.kubernetes.io/topology-aware-hints": "auto"});
+    check_warnings(
+        hints,
+        &[
+            "annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead",
+        ],
+    );
+}
+
+#[test]
+fn addresses_that_are_read_in_two_ways() {
+    const RANGE: &str =
+        "CIDR value \"10.0.0.8/24\" is ambiguous in this context (should be \"10.0.0.0/24\" or \"10.0.0.8/32\"?)";
+    const ADDRESS: &str = "non-standard IP address \"10.0.0.08\" will be considered invalid in a future Kubernetes release: use \"10.0.0.8\"";
+    check_warnings(
+        service(json!({"type": "LoadBalancer", "clusterIP": "10.0.0.08", "externalIPs": ["10.0.0.08"],
+                       "loadBalancerIP": "10.0.0.08", "loadBalancerSourceRanges": ["10.0.0.8/24"]})),
+        &[
+            &format!("spec.clusterIPs[0]: {ADDRESS}"),
+            &format!("spec.externalIPs[0]: {ADDRESS}"),
+            &format!("spec.loadBalancerIP: {ADDRESS}"),
+            &format!("spec.loadBalancerSourceRanges[0]: {RANGE}"),
+        ],
+    );
+    check_spec(
+        json!({"dnsConfig": {"nameservers": ["10.0.0.08"]}, "hostAliases": [{"ip": "10.0.0.08"}]}),
+        &[&format!("spec.dnsConfig.nameservers[0]: {ADDRESS}"), &format!("spec.hostAliases[0].ip: {ADDRESS}")],
+    );
+    let block = json!({"ipBlock": {"cidr": "10.0.0.8/24", "except": ["10.0.0.8/24"]}});
+    check_warnings(
+        object(
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            json!({"spec": {"ingress": [{"from": [block]}], "egress": [{"to": [{}, block]}]}}),
+        ),
+        &[
+            &format!("spec.ingress[0].from[0].ipBlock.cidr: {RANGE}"),
+            &format!("spec.ingress[0].from[0].ipBlock.except[0]: {RANGE}"),
+            &format!("spec.egress[0].to[1].ipBlock.cidr: {RANGE}"),
+            &format!("spec.egress[0].to[1].ipBlock.except[0]: {RANGE}"),
+        ],
+    );
+}
+
+#[test]
+fn the_annotation_that_ingress_classes_have_replaced() {
+    let mut ingress = object(
+        "networking.k8s.io/v1",
+        "Ingress",
+        json!({"spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}}),
+    );
+    check_warnings(ingress.clone(), &[]);
+    ingress["metadata"]["annotations"] = json!({"kubernetes.io/ingress.class": "nginx"});
+    check_warnings(
+        ingress.clone(),
+        &["annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"],
+    );
+    assert_eq!(rules(&ingress).warnings(&ingress), Vec::<String>::new(), "an update is not warned of it");
 }
 
 #[test]
