@@ -3,6 +3,7 @@
 use super::access::{each_mut, entries, get, list, made, text};
 use super::{Rules, format, resource_list};
 use crate::field::{Error, ErrorList, Path};
+use crate::quantity::Quantity;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -109,14 +110,25 @@ fn check_order(errors: &mut ErrorList, path: &Path, limit: &Value, name: &str) {
             errors.push(Error::invalid(&path.child(at).key(name), &limit[value][name], &text));
         }
     }
-    if let Some(ratio) = resource_list::quantity_of(&limit["maxLimitRequestRatio"], name)
-        && ratio.milli_value() < 1000
-    {
-        let text = format!("ratio {} is less than 1", shown("maxLimitRequestRatio"));
-        errors.push(Error::invalid(
-            &path.child("maxLimitRequestRatio").key(name),
-            &limit["maxLimitRequestRatio"][name],
-            &text,
-        ));
+    check_ratio(errors, path, limit, name);
+}
+
+/// How many times its request a limit may be: at least once, and no more than the bounds allow.
+fn check_ratio(errors: &mut ErrorList, path: &Path, limit: &Value, name: &str) {
+    let of = |field: &str| resource_list::quantity_of(&limit[field], name);
+    let Some(ratio) = of("maxLimitRequestRatio") else { return };
+    let shown = &limit["maxLimitRequestRatio"][name];
+    let mut report = |what: String| {
+        let text = format!("ratio {} is {what}", shown.as_str().unwrap_or_default());
+        errors.push(Error::invalid(&path.child("maxLimitRequestRatio").key(name), shown, &text));
+    };
+    if ratio.milli_value() < 1000 {
+        report("less than 1".to_owned());
+    }
+    let (Some(least), Some(most)) = (of("min"), of("max")) else { return };
+    let whole = |quantity: &Quantity| quantity.milli_value() as f64 / 1000.0;
+    let bound = whole(&most) / whole(&least);
+    if whole(&ratio) > bound {
+        report(format!("greater than max/min = {bound:.6}"));
     }
 }

@@ -150,6 +150,15 @@ pub(super) fn check_spec(path: &Path, spec: &Value) -> ErrorList {
             check_data_source(&mut errors, &path.child(field), source);
         }
     }
+    if let (Some(source), Some(reference)) = (get(spec, "dataSource"), get(spec, "dataSourceRef")) {
+        let differ = ["apiGroup", "kind", "name"].iter().any(|field| text(source, field) != text(reference, field));
+        if !text(reference, "namespace").is_empty() {
+            let text = "may not be specified when dataSourceRef.namespace is specified";
+            errors.push(Error::invalid(path, &json!({}), text));
+        } else if differ {
+            errors.push(Error::invalid(path, &json!({}), "must match dataSourceRef"));
+        }
+    }
     errors
 }
 

@@ -59,7 +59,7 @@ fn is_integer(name: &str) -> bool {
 }
 
 /// Names that a ResourceQuota may limit without a prefix.
-fn is_standard_for_quota(name: &str) -> bool {
+pub(super) fn is_standard_for_quota(name: &str) -> bool {
     matches!(
         name,
         "cpu"

@@ -20,6 +20,8 @@ const SCOPES: [&str; 7] = [
     "VolumeAttributesClass",
 ];
 
+const OUT_OF_SCOPE: &str = "unsupported scope applied to resource";
+
 impl Rules for ResourceQuota {
     fn prepare_create(&self, object: &mut Value) {
         set(object, "status", json!({}));
@@ -34,6 +36,9 @@ impl Rules for ResourceQuota {
         for scope in &scopes {
             if !SCOPES.contains(scope) {
                 errors.push(Error::invalid(&path.child("scopes"), &spec["scopes"], "unsupported scope"));
+            }
+            for _ in out_of_scope(scope, spec) {
+                errors.push(Error::invalid(&path.child("scopes"), &spec["scopes"], OUT_OF_SCOPE));
             }
         }
         check_conflicts(&mut errors, &path.child("scopes"), &scopes, &spec["scopes"]);
@@ -80,6 +85,25 @@ fn check_amounts(errors: &mut ErrorList, path: &Path, object: &Value, field: &st
     }
 }
 
+/// The resources with a limit that objects of this scope have nothing to do with.
+fn out_of_scope<'a>(scope: &'a str, spec: &'a Value) -> impl Iterator<Item = &'a String> {
+    let names = entries(spec, "hard").map(|(name, _)| name);
+    names.filter(move |name| resource_list::is_standard_for_quota(name) && !is_in_scope(scope, name))
+}
+
+/// Source: `IsResourceQuotaScopeValidForResource`.
+fn is_in_scope(scope: &str, resource: &str) -> bool {
+    const COMPUTE: [&str; 6] = ["cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
+    match scope {
+        "BestEffort" => resource == "pods",
+        "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage"),
+        "Terminating" | "NotTerminating" | "NotBestEffort" | "PriorityClass" | "CrossNamespacePodAffinity" => {
+            resource == "pods" || COMPUTE.contains(&resource)
+        }
+        _ => true,
+    }
+}
+
 fn check_conflicts(errors: &mut ErrorList, path: &Path, scopes: &[&str], value: &Value) {
     for (a, b) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
         if scopes.contains(&a) && scopes.contains(&b) {
@@ -94,6 +118,9 @@ fn check_selector(errors: &mut ErrorList, path: &Path, selector: &Value, spec: &
         let scope = text(requirement, "scopeName");
         if !SCOPES.contains(&scope) {
             errors.push(Error::invalid(&path.child("scopeName"), &scope.into(), "unsupported scope"));
+        }
+        for _ in out_of_scope(scope, spec) {
+            errors.push(Error::invalid(&path.child("scopeName"), selector, OUT_OF_SCOPE));
         }
         let operator = text(requirement, "operator");
         if !matches!(scope, "PriorityClass" | "VolumeAttributesClass")
