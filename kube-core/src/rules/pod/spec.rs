@@ -181,10 +181,9 @@ fn check_dns(errors: &mut ErrorList, path: &Path, spec: &Value) {
         errors.push(Error::invalid(&searches, &config["searches"], &text));
     }
     for (index, search) in texts(config, "searches").enumerate().filter(|(_, search)| *search != ".") {
-        // Underscores are allowed here, as resolvers do.
-        let name = search.strip_suffix('.').unwrap_or(search).replace('_', "-");
-        let messages = crate::meta::syntax::dns1123_subdomain(name.trim_matches('-'));
-        format::invalid(errors, &searches.index(index), search, messages);
+        let name = search.strip_suffix('.').unwrap_or(search);
+        let messages = crate::meta::syntax::dns1123_subdomain_with_underscore(name);
+        format::invalid(errors, &searches.index(index), name, messages);
     }
     for (index, option) in list(config, "options").iter().enumerate() {
         if text(option, "name").is_empty() {

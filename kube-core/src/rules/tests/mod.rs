@@ -9,6 +9,7 @@ mod kinds;
 mod networking;
 mod pod;
 mod pod_placement;
+mod pod_running;
 mod quotas;
 mod service;
 mod storage;
