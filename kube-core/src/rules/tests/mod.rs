@@ -1,5 +1,6 @@
 //! Rows for the rules: what is wrong with an object, what an update may not change, what defaults fill in.
 
+mod admission;
 mod autoscalers;
 mod defaults;
 mod examples;
@@ -10,6 +11,8 @@ mod networking;
 mod pod;
 mod pod_placement;
 mod pod_running;
+mod pod_security;
+mod pod_volumes;
 mod quotas;
 mod service;
 mod storage;
