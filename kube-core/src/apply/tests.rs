@@ -261,6 +261,90 @@ fn sets_and_finalizers_merge() {
     assert_eq!(less["metadata"]["finalizers"], json!(["c/d"]));
 }
 
+/// What a second manager is told when it applies this spec over the first one's.
+#[track_caller]
+fn check_conflict(first: Value, second: Value, expected: Option<&str>) {
+    let live = applied(None, &base(first), "one");
+    let found = apply(Some(&live), &base(second), deployment(), writer("two"), false);
+    match expected {
+        None => assert!(found.is_ok(), "{:?}", found.err()),
+        Some(field) => assert_eq!(
+            found.unwrap_err().message,
+            format!("Apply failed with 1 conflict: conflict with \"one\": {field}")
+        ),
+    }
+}
+
+#[test]
+fn what_is_owned_as_a_whole_and_what_is_not() {
+    let template = |spec: Value| json!({"template": {"spec": spec}});
+    // Atomic maps and lists have one owner.
+    check_conflict(
+        template(json!({"nodeSelector": {"a": "1"}})),
+        template(json!({"nodeSelector": {"b": "1"}})),
+        Some(".spec.template.spec.nodeSelector"),
+    );
+    check_conflict(
+        template(json!({"tolerations": [{"key": "a"}]})),
+        template(json!({"tolerations": [{"key": "b"}]})),
+        Some(".spec.template.spec.tolerations"),
+    );
+    check_conflict(
+        json!({"selector": {"matchLabels": {"a": "1"}}}),
+        json!({"selector": {"matchLabels": {"a": "1", "b": "1"}}}),
+        Some(".spec.selector"),
+    );
+    // Labels are each somebody's, and so are containers, their variables and their fields.
+    check_conflict(
+        json!({"template": {"metadata": {"labels": {"a": "1"}}}}),
+        json!({"template": {"metadata": {"labels": {"b": "1"}}}}),
+        None,
+    );
+    let env = |name: &str, value: &str| {
+        template(json!({"containers": [{"name": "c", "env": [{"name": name, "value": value}]}]}))
+    };
+    check_conflict(env("A", "1"), env("B", "1"), None);
+    check_conflict(
+        env("A", "1"),
+        env("A", "2"),
+        Some(".spec.template.spec.containers[name=\"c\"].env[name=\"A\"].value"),
+    );
+    // One value is no conflict, whoever gives it.
+    check_conflict(env("A", "1"), env("A", "1"), None);
+    check_conflict(
+        template(json!({"containers": [{"name": "c", "args": ["a"]}]})),
+        template(json!({"containers": [{"name": "c", "args": ["b"]}]})),
+        Some(".spec.template.spec.containers[name=\"c\"].args"),
+    );
+}
+
+#[test]
+fn the_key_of_a_port_has_a_default() {
+    let ports = |port: Value| containers(json!([{"name": "c", "ports": [port]}]));
+    let live = applied(None, &ports(json!({"containerPort": 80, "protocol": "TCP", "name": "a"})), "one");
+    let same = applied(Some(&live), &ports(json!({"containerPort": 80, "hostPort": 8080})), "two");
+    assert_eq!(
+        same["spec"]["template"]["spec"]["containers"][0]["ports"],
+        json!([{"containerPort": 80, "protocol": "TCP", "name": "a", "hostPort": 8080}])
+    );
+    let other = applied(Some(&live), &ports(json!({"containerPort": 80, "protocol": "UDP"})), "two");
+    assert_eq!(other["spec"]["template"]["spec"]["containers"][0]["ports"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_manager_that_lets_go_leaves_what_others_hold() {
+    let labels = |labels: Value| base(json!({"template": {"metadata": {"labels": labels}}}));
+    let one = applied(None, &labels(json!({"a": "1", "b": "1"})), "one");
+    let two = applied(Some(&one), &labels(json!({"b": "1", "c": "1"})), "two");
+    let left = applied(Some(&two), &labels(json!({})), "one");
+    assert_eq!(left["spec"]["template"]["metadata"]["labels"], json!({"b": "1", "c": "1"}));
+    let none = applied(Some(&left), &labels(json!({})), "two");
+    assert_eq!(
+        none["spec"]["template"]["metadata"].get("labels").and_then(|l| l.as_object()).map_or(0, |l| l.len()),
+        0
+    );
+}
+
 #[test]
 fn configurations_that_cannot_be_applied() {
     #[track_caller]

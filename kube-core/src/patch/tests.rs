@@ -212,6 +212,82 @@ fn directives() {
     check_pod(json!({}), json!({"$setElementOrder/containers": [{"name": "b"}]}), json!({}));
 }
 
+/// What `kubectl` sends and expects to find.
+#[test]
+fn what_kubectl_sends() {
+    // kubectl set image
+    check_pod(
+        json!({"containers": [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"}]}),
+        json!({"$setElementOrder/containers": [{"name": "a"}, {"name": "b"}], "containers": [{"name": "a", "image": "2"}]}),
+        json!({"containers": [{"name": "a", "image": "2", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"}]}),
+    );
+    // kubectl set env A- B=2
+    check_pod(
+        json!({"containers": [{"name": "a", "env": [{"name": "A", "value": "1"}, {"name": "C", "value": "3"}]}]}),
+        json!({"containers": [{"name": "a", "$setElementOrder/env": [{"name": "C"}, {"name": "B"}],
+                               "env": [{"name": "B", "value": "2"}, {"name": "A", "$patch": "delete"}]}]}),
+        json!({"containers": [{"name": "a", "env": [{"name": "C", "value": "3"}, {"name": "B", "value": "2"}]}]}),
+    );
+    // kubectl label x- y=2, kubectl annotate
+    check(
+        json!({"metadata": {"labels": {"x": "1"}, "annotations": {"a": "b"}}}),
+        json!({"metadata": {"labels": {"x": null, "y": "2"}, "annotations": {"c": "d"}}}),
+        json!({"metadata": {"labels": {"y": "2"}, "annotations": {"a": "b", "c": "d"}}}),
+    );
+    // A variable gets its value from elsewhere: the two are of one struct, and the old one has to be told to go.
+    check_pod(
+        json!({"containers": [{"name": "a", "env": [{"name": "A", "value": "1"}]}]}),
+        json!({"containers": [{"name": "a", "env": [{"name": "A", "value": null, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}]}),
+        json!({"containers": [{"name": "a", "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}]}),
+    );
+    // Ports go by their numbers, mounts by their paths, secrets for images by their names.
+    check_pod(
+        json!({"containers": [{"name": "a", "ports": [{"containerPort": 80, "name": "http"}],
+                               "volumeMounts": [{"mountPath": "/a", "name": "v"}]}],
+               "imagePullSecrets": [{"name": "s"}], "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}]}),
+        json!({"containers": [{"name": "a", "ports": [{"containerPort": 80, "name": "web"}],
+                               "volumeMounts": [{"mountPath": "/a", "readOnly": true}]}],
+               "imagePullSecrets": [{"name": "t"}], "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["b"]}]}),
+        json!({"containers": [{"name": "a", "ports": [{"containerPort": 80, "name": "web"}],
+                               "volumeMounts": [{"mountPath": "/a", "name": "v", "readOnly": true}]}],
+               "imagePullSecrets": [{"name": "t"}, {"name": "s"}], "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["b"]}]}),
+    );
+    // Conditions of a status go by their types.
+    let node = strategic(
+        json!({"status": {"conditions": [{"type": "Ready", "status": "True"}, {"type": "DiskPressure", "status": "False"}],
+                          "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}]}}),
+        json!({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}),
+        kind("", "Node"),
+    );
+    assert_eq!(
+        node.unwrap()["status"]["conditions"],
+        json!([{"type": "Ready", "status": "Unknown"}, {"type": "DiskPressure", "status": "False"}])
+    );
+    // Taints have no key to merge by.
+    let taints = strategic(
+        json!({"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}),
+        json!({"spec": {"taints": [{"key": "b", "effect": "NoExecute"}]}}),
+        kind("", "Node"),
+    );
+    assert_eq!(taints.unwrap()["spec"]["taints"], json!([{"key": "b", "effect": "NoExecute"}]));
+    // Accounts' secrets and bindings' subjects.
+    let account = strategic(
+        json!({"imagePullSecrets": [{"name": "a"}], "secrets": [{"name": "x"}]}),
+        json!({"imagePullSecrets": [{"name": "b"}], "secrets": [{"name": "y"}]}),
+        kind("", "ServiceAccount"),
+    );
+    assert_eq!(
+        account.unwrap(),
+        json!({"imagePullSecrets": [{"name": "b"}], "secrets": [{"name": "y"}, {"name": "x"}]})
+    );
+    let binding = strategic(
+        json!({"subjects": [{"kind": "User", "name": "a"}]}),
+        json!({"subjects": [{"kind": "User", "name": "b"}]}),
+        kind("rbac.authorization.k8s.io", "RoleBinding"),
+    );
+    assert_eq!(binding.unwrap()["subjects"], json!([{"kind": "User", "name": "b"}]));
+}
+
 #[test]
 fn nulls_and_missing_parts() {
     check(
