@@ -49,12 +49,24 @@ pub fn allocate(
     claims: &[Arc<ResourceClaim>],
     node: &Node,
 ) -> Result<Option<Vec<Allocation>>, AllocationError> {
-    let devices = pools.on_node(node);
-    let mut search = Search { inventory, claims, devices, picks: Vec::new(), steps: 0 };
+    let mut search = Search::new(inventory, pools, claims, node);
     if !search.request(0, 0)? {
         return Ok(None);
     }
     Ok(Some((0..claims.len()).map(|claim| search.allocation(claim, node)).collect()))
+}
+
+/// Whether there are devices for all claims on a node: [`allocate`] without saying which.
+///
+/// # Errors
+/// As [`allocate`].
+pub(crate) fn can_allocate(
+    inventory: &Inventory,
+    pools: &Pools,
+    claims: &[Arc<ResourceClaim>],
+    node: &Node,
+) -> Result<bool, AllocationError> {
+    Search::new(inventory, pools, claims, node).request(0, 0)
 }
 
 /// A device given to a request.
@@ -83,7 +95,11 @@ struct Current<'s> {
     all: bool,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(inventory: &'a Inventory, pools: &'a Pools, claims: &'a [Arc<ResourceClaim>], node: &Node) -> Self {
+        Self { inventory, claims, devices: pools.on_node(node), picks: Vec::new(), steps: 0 }
+    }
+
     /// Satisfies a claim's requests from one on, then the later claims.
     fn request(&mut self, claim: usize, request: usize) -> Result<bool, AllocationError> {
         let claims = self.claims;

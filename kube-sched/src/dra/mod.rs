@@ -6,8 +6,8 @@ mod claim;
 mod selector;
 mod slice;
 
-pub(crate) use allocator::KnownPools;
 pub use allocator::{AllocationError, Pools, allocate};
+pub(crate) use allocator::{KnownPools, can_allocate};
 pub use claim::{Allocation, Constraint, DeviceAmount, DeviceRequest, DeviceResult, ExactRequest, ResourceClaim};
 pub use selector::{DevicePredicate, DeviceSelector};
 pub use slice::{Attribute, CounterSet, Device, DeviceClass, DeviceTaint, DeviceToleration, NodeScope, ResourceSlice};

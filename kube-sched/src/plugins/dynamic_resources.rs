@@ -5,7 +5,7 @@
 //! Source: kube-scheduler's `dynamicresources`.
 
 use crate::cluster::{Cluster, NodeInfo};
-use crate::dra::{Allocation, Pools, ResourceClaim, allocate};
+use crate::dra::{Allocation, AllocationError, Pools, ResourceClaim, allocate, can_allocate};
 use crate::framework::{Code, Depends, EventKind, Filter, PreFilter, Refusal, Reserve, Score, normalize_by_max};
 use crate::inventory::{Change, Inventory};
 use crate::model::{Node, Pod, PodResourceClaim};
@@ -46,7 +46,7 @@ impl Filter for DynamicResources {
     }
 
     fn filter(&self, state: &PodResourceClaims, _pod: &Pod, node: &NodeInfo) -> Result<(), Refusal> {
-        state.place(node.node()).map(drop)
+        state.fits(node.node())
     }
 
     fn depends(&self, pod: &Pod) -> Depends {
@@ -169,22 +169,33 @@ impl PodResourceClaims {
 
     /// What the waiting claims are given on a node, in their order.
     fn place(&self, node: &Node) -> Result<Vec<Allocation>, Refusal> {
+        self.judge(node, |claims| allocate(&self.inventory, &self.pools, claims, node))
+    }
+
+    /// Whether [`Self::place`] would find a place, which costs less to say than to give it.
+    fn fits(&self, node: &Node) -> Result<(), Refusal> {
+        let search = |claims: &[_]| can_allocate(&self.inventory, &self.pools, claims, node);
+        self.judge(node, |claims| search(claims).map(|found| found.then_some(())))
+    }
+
+    /// What comes of a search for the waiting claims on a node, if those with devices can be used there.
+    fn judge<T: Default>(
+        &self,
+        node: &Node,
+        search: impl FnOnce(&[Arc<ResourceClaim>]) -> Result<Option<T>, AllocationError>,
+    ) -> Result<T, Refusal> {
         let reachable = |claim: &Arc<ResourceClaim>| {
             let nodes = claim.allocation.as_ref().and_then(|allocation| allocation.nodes.as_ref());
             nodes.is_none_or(|nodes| nodes.matches(&node.labels, &node.name))
         };
-        let found = if self.waiting.is_empty() {
-            Ok(Some(Vec::new()))
-        } else {
-            allocate(&self.inventory, &self.pools, &self.waiting, node)
-        };
+        let found = if self.waiting.is_empty() { Ok(Some(T::default())) } else { search(&self.waiting) };
         match found {
             Err(error) => Err(Refusal { plugin: NAME, code: Code::Error, reasons: vec![error.to_string().into()] }),
             Ok(None) => Err(Refusal::unresolvable(NAME, "cannot allocate all claims")),
             Ok(Some(_)) if !self.allocated.iter().all(reachable) => {
                 Err(Refusal::unresolvable(NAME, "resourceclaim not available on the node"))
             }
-            Ok(Some(allocations)) => Ok(allocations),
+            Ok(Some(found)) => Ok(found),
         }
     }
 }
