@@ -114,9 +114,9 @@ impl<T: Entry> Table<T> {
         self.state = NEXT.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The namespaces that have objects, in order.
-    pub(crate) fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.namespaces.keys()
+    /// The namespaces that have objects, in order, and how many each has.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+        self.namespaces.iter().map(|(namespace, rows)| (namespace, rows.len()))
     }
 
     /// A number that stands for the objects in the table: two tables that give the same have the same.

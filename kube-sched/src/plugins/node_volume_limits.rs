@@ -140,7 +140,7 @@ fn near_a_limit(cluster: &Cluster, volumes: &BTreeSet<Attached>) -> Option<Vec<A
     // Where both add up to so many, one is at least half.
     let half = few.div_ceil(2);
     let by_claims = cluster.nodes_with_claims(half);
-    let by_attachments = attachments.namespaces().filter(|node| attachments.in_namespace(node).count() >= half);
+    let by_attachments = attachments.namespaces().filter(|(_, count)| *count >= half).map(|(node, _)| node);
     let near: BTreeSet<&Arc<str>> = by_claims.chain(by_attachments).filter(|node| many(node)).collect();
     Some(near.into_iter().cloned().collect())
 }
