@@ -9,6 +9,7 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubekit_runtime::{Object as _, controller_reference};
 
+use super::hints;
 use super::pack::{self, Plan, PortKey};
 use crate::{backends, owners, pods};
 
@@ -96,18 +97,19 @@ fn endpoint(pod: &Pod, node: Option<&Node>, service: &Service, family: &str) -> 
     let zone = node.and_then(|n| n.labels().get("topology.kubernetes.io/zone").cloned());
     let node_name = Some(pods::node_name(pod)).filter(|n| !n.is_empty());
     let addresses = backends::addresses(pod).filter(|a| backends::is_of_family(a, family));
+    let ready = backends::publishes_not_ready(service) || (serving && !terminating);
     Endpoint {
         addresses: addresses.map(str::to_owned).collect(),
         conditions: Some(EndpointConditions {
-            ready: Some(backends::publishes_not_ready(service) || (serving && !terminating)),
+            ready: Some(ready),
             serving: Some(serving),
             terminating: Some(terminating),
         }),
         hostname: backends::hostname(pod, service),
+        hints: if ready { hints::of(service, zone.as_deref(), node_name) } else { None },
         node_name: node_name.map(str::to_owned),
         zone,
         target_ref: Some(backends::target(pod)),
-        hints: None,
         deprecated_topology: None,
     }
 }

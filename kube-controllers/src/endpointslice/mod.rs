@@ -4,6 +4,7 @@
 //! endpoint goes into which slice, with as few writes as can be.
 
 pub mod decide;
+pub mod hints;
 pub mod pack;
 mod run;
 pub mod tracker;

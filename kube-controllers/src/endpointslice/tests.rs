@@ -54,7 +54,9 @@ impl World {
         let pods: Vec<Arc<Pod>> = pods.iter().cloned().map(Arc::new).collect();
         let mut zoned = node("n1", "True", 1);
         zoned.metadata.labels = Some(labels(&[("topology.kubernetes.io/zone", "z1")]));
-        let nodes: BTreeMap<String, Arc<Node>> = [("n1".to_owned(), Arc::new(zoned))].into();
+        let bare = node("bare", "True", 1);
+        let nodes: BTreeMap<String, Arc<Node>> =
+            [("n1".to_owned(), Arc::new(zoned)), ("bare".to_owned(), Arc::new(bare))].into();
         let observed = Observed { service: &self.service, pods: &pods, nodes: &nodes, slices: &self.slices };
         decide(&observed, self.max, Some(at(7)))
     }
@@ -287,4 +289,31 @@ fn a_slice_has_room_for_one_endpoint_at_least_and_a_thousand_at_most() {
     let created = |max, count| World::new(service(), max).look(&backends(count)).effects.len();
     assert_eq!(created(0, 3), 3);
     assert_eq!(created(usize::MAX, 1_001), 2);
+}
+
+/// The zones and nodes in the hints of an endpoint, behind a Service of this distribution.
+#[track_caller]
+fn check_hints(distribution: Option<&str>, pod: Pod, zones: &[&str], nodes: &[&str]) {
+    let mut world = World::new(service(), 100);
+    world.pass(std::slice::from_ref(&pod));
+    world.service.spec.get_or_insert_default().traffic_distribution = distribution.map(str::to_owned);
+    world.pass(&[pod]);
+    let hints = world.only_endpoint().hints;
+    assert!(hints.is_some() || (zones.is_empty() && nodes.is_empty()));
+    let hints = hints.unwrap_or_default();
+    assert_eq!(hints.for_zones.iter().flatten().map(|z| z.name.as_str()).collect::<Vec<_>>(), zones);
+    assert_eq!(hints.for_nodes.iter().flatten().map(|n| n.name.as_str()).collect::<Vec<_>>(), nodes);
+}
+
+#[test]
+fn ready_endpoints_hint_at_who_is_near() {
+    check_hints(None, backend(0), &[], &[]);
+    check_hints(Some("PreferClose"), backend(0), &["z1"], &[]);
+    check_hints(Some("PreferSameZone"), backend(0), &["z1"], &[]);
+    check_hints(Some("PreferSameNode"), backend(0), &["z1"], &["n1"]);
+    check_hints(Some("PreferSameNode"), on_node(with_ip(pod("p"), "10.0.0.1"), "n1"), &[], &[]);
+    check_hints(Some("PreferSameNode"), terminating(backend(0)), &[], &[]);
+    // The node has no zone.
+    check_hints(Some("PreferSameZone"), on_node(backend(0), "bare"), &[], &[]);
+    check_hints(Some("PreferSameNode"), on_node(backend(0), "bare"), &[], &["bare"]);
 }
