@@ -2,6 +2,7 @@
 //!
 //! Source: `pkg/controller/tainteviction`. There the time that a pod tolerates a taint runs from when the controller saw
 //! it, so that a restart of the controller grants it anew. Here it runs from when the taint was added, or the pod bound.
+//! Only a taint that does not say when it was added, as users write them, counts from when it was seen.
 
 use std::time::Duration;
 
@@ -22,14 +23,14 @@ pub enum Fate {
     Goes,
 }
 
-/// Decides what becomes of a pod on a node with these taints.
-pub fn fate(pod: &Pod, taints: &[Taint], now: Timestamp) -> Fate {
+/// Decides what becomes of a pod on a node with these taints, under which it was seen at `seen` for the first time.
+pub fn fate(pod: &Pod, taints: &[Taint], seen: Timestamp, now: Timestamp) -> Fate {
     let tolerations = pod.spec.as_ref().and_then(|s| s.tolerations.as_deref()).unwrap_or_default();
     let mut fate = Fate::Stays;
     for taint in taints.iter().filter(|t| t.effect == "NoExecute") {
         let Some(toleration) = tolerations.iter().find(|t| tolerates(t, taint)) else { return Fate::Goes };
         let Some(seconds) = toleration.toleration_seconds else { continue };
-        let added = taint.time_added.as_ref().map_or(now, |t| t.0);
+        let added = taint.time_added.as_ref().map_or(seen, |t| t.0);
         let since = bound(pod).map_or(added, |bound| bound.max(added));
         let until = since.saturating_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX);
         if until <= now {

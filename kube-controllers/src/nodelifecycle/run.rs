@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod};
 use kubekit_runtime::{
@@ -214,40 +215,53 @@ struct Evictor {
     context: Context,
     nodes: Reader<Node>,
     pods: Reader<Pod>,
-    /// The uids of pods that were told that they must go. Each is looked at again, at the latest when its time has come, and
-    /// then forgotten.
-    marked: Mutex<HashMap<ObjectKey, String>>,
+    /// Pods that must go when their time has come. Each is looked at again then, at the latest, and forgotten.
+    marked: Mutex<HashMap<ObjectKey, Marked>>,
+}
+
+/// A pod that was found on a node whose taints it tolerates for a time.
+#[derive(Clone, Debug)]
+struct Marked {
+    uid: String,
+    since: Timestamp,
 }
 
 impl Evictor {
-    fn marked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, String>> {
+    fn marked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Marked>> {
         self.marked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn reconcile(&self, key: &ObjectKey) -> Result<Action, Error> {
         let marked = self.marked().remove(key);
         let Some(pod) = self.pods.get(key).filter(|pod| !pods::is_terminating(pod)) else { return Ok(Action::Done) };
+        let marked = marked.filter(|marked| marked.uid == pod.uid());
+        let now = self.context.now();
+        let seen = marked.as_ref().map_or(now, |marked| marked.since);
         let node = self.nodes.get(&ObjectKey::cluster(pods::node_name(&pod)));
-        let fate = node.map_or(Fate::Stays, |node| eviction::fate(&pod, taints::of(&node), self.context.now()));
+        let fate = node.map_or(Fate::Stays, |node| eviction::fate(&pod, taints::of(&node), seen, now));
         let recorder = &self.context.recorder;
         let reference = object_reference(&*pod);
         match fate {
             Fate::Stays => {
-                if marked.as_deref() == Some(pod.uid()) {
+                if marked.is_some() {
                     let message = format!("Cancelling deletion of Pod {key}");
                     recorder.event(&reference, EventType::Normal, "TaintManagerEviction", message);
                 }
                 Ok(Action::Done)
             }
             Fate::GoesAfter(left) => {
-                self.marked().insert(key.clone(), pod.uid().to_owned());
+                self.marked().insert(key.clone(), Marked { uid: pod.uid().to_owned(), since: seen });
                 Ok(Action::RequeueAfter(left))
             }
             Fate::Goes => {
                 let message = format!("Marking for deletion Pod {key}");
                 recorder.event(&reference, EventType::Normal, "TaintManagerEviction", message);
-                self.evict(&pod).await?;
-                Ok(Action::Done)
+                let evicted = self.evict(&pod).await;
+                if evicted.is_err() {
+                    // It is tried again, and its time must not begin anew then.
+                    self.marked().extend(marked.map(|marked| (key.clone(), marked)));
+                }
+                evicted.map(|()| Action::Done)
             }
         }
     }

@@ -91,7 +91,7 @@ fn check_fate(tolerations: &[Toleration], expected: Fate) {
     pod.metadata.creation_timestamp = Some(Time(at(20)));
     pod.spec.get_or_insert_default().tolerations = Some(tolerations.to_vec());
     let node = tainted(node("n1", "Unknown", 1), &[(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")]);
-    assert_eq!(fate(&pod, taints::of(&node), at(100)), expected);
+    assert_eq!(fate(&pod, taints::of(&node), at(100), at(100)), expected);
 }
 
 #[test]
@@ -118,7 +118,22 @@ fn the_shortest_toleration_counts_and_a_late_pod_gets_its_full_time() {
     let tolerations =
         vec![toleration(UNREACHABLE, "Exists", "", Some(300)), toleration("example.com/x", "Exists", "", Some(60))];
     late.spec.get_or_insert_default().tolerations = Some(tolerations);
-    assert_eq!(fate(&late, taints::of(&node), at(100)), Fate::GoesAfter(Duration::from_secs(50)));
+    assert_eq!(fate(&late, taints::of(&node), at(100), at(100)), Fate::GoesAfter(Duration::from_secs(50)));
+}
+
+/// `kubectl taint` writes no time.
+#[test]
+fn a_taint_without_a_time_does_not_begin_anew_at_every_look() {
+    let mut node = tainted(node("n1", "True", 1), &[("example.com/x", "NoExecute")]);
+    node.spec.get_or_insert_default().taints.as_mut().unwrap()[0].time_added = None;
+    let mut pod: Pod = pod("a");
+    pod.metadata.creation_timestamp = Some(Time(at(90)));
+    pod.spec.get_or_insert_default().tolerations = Some(vec![toleration("example.com/x", "Exists", "", Some(60))]);
+    let seen = at(100);
+    let at_look = |second| fate(&pod, taints::of(&node), seen, at(second));
+    assert_eq!(at_look(100), Fate::GoesAfter(Duration::from_secs(60)));
+    assert_eq!(at_look(130), Fate::GoesAfter(Duration::from_secs(30)));
+    assert_eq!(at_look(160), Fate::Goes);
 }
 
 #[track_caller]

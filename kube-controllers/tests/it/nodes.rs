@@ -122,3 +122,32 @@ async fn pods_of_a_node_that_was_removed_are_collected() {
     cluster.until_gone::<Pod>("lost").await;
     cluster.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn pods_leave_a_node_that_a_user_taints_when_their_time_has_come() {
+    let mut cluster = Cluster::start().await;
+    cluster.create::<Node>(ready_node("live-1", cluster.now())).await;
+    for (name, seconds) in [("brief", Some(20)), ("patient", Some(100)), ("forever", None)] {
+        let tolerations = json!([{"key": "example.com/x", "operator": "Exists", "tolerationSeconds": seconds,
+                                  "effect": "NoExecute"}]);
+        let pod = json!({"metadata": {"name": name}, "spec": {"nodeName": "live-1", "tolerations": tolerations,
+                         "containers": [{"name": "c", "image": "x"}]}});
+        cluster.create::<Pod>(pod).await;
+    }
+    let other = json!({"metadata": {"name": "other"},
+                       "spec": {"nodeName": "live-1", "containers": [{"name": "c", "image": "x"}]}});
+    cluster.create::<Pod>(other).await;
+    // `kubectl taint` says nothing of when.
+    let taint = json!([{"key": "example.com/x", "effect": "NoExecute"}]);
+    cluster.merge::<Node>("live-1", json!({"spec": {"taints": taint}})).await;
+    let start = cluster.now();
+    cluster.until_gone::<Pod>("other").await;
+    cluster.until_gone::<Pod>("brief").await;
+    let waited = cluster.now().duration_since(start).as_secs();
+    assert!((19..30).contains(&waited), "{waited}");
+    cluster.merge::<Node>("live-1", json!({"spec": {"taints": null}})).await;
+    let cancelled = "TaintManagerEviction: Cancelling deletion of Pod default/patient".to_owned();
+    cluster.eventually("it may stay", async || cluster.events("patient").await.contains(&cancelled)).await;
+    assert!(!cluster.events("forever").await.iter().any(|event| event.starts_with("TaintManagerEviction")));
+    cluster.stop().await;
+}
