@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Availability, availability, is_active, is_ready};
+use super::{Availability, availability, condition, is_active, is_ready, not_ready};
 use crate::objects::{at, pod, pod_ready_since, terminating};
 
 #[track_caller]
@@ -28,4 +28,14 @@ fn a_pod_that_ended_or_goes_is_not_active() {
     failed.status.get_or_insert_default().phase = Some("Failed".into());
     assert!(!is_active(&failed));
     assert!(is_ready(&pod_ready_since("a", 1)));
+}
+
+/// The pod that a node's silence makes not ready is not ready since then; one that was not is left alone.
+#[test]
+fn a_pod_is_made_not_ready_once() {
+    let marked = not_ready(&pod_ready_since("a", 10), at(70)).unwrap();
+    let ready = condition(&marked, "Ready").unwrap();
+    assert_eq!((ready.status.as_str(), ready.last_transition_time.as_ref().unwrap().0), ("False", at(70)));
+    assert_eq!(not_ready(&marked, at(80)), None);
+    assert_eq!(not_ready(&pod("b"), at(80)), None);
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::{
-    ContainerStatus, Pod, PodTemplateSpec, ReplicationController, ReplicationControllerSpec,
+    Container, ContainerStatus, Pod, PodTemplateSpec, ReplicationController, ReplicationControllerSpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kubekit_runtime::{Change, Object as _, controller_reference};
 
 use super::decide::{Scale, can_wait, manage, pod_from_template, slow_start};
@@ -150,6 +150,51 @@ fn pods_go_in_the_order_of_kubernetes() {
     check_order(on_node(pod_ready_since("a", 20), "n1"), on_node(pod_ready_since("b", 30), "n1"), &[]);
     // More restarts before fewer.
     check_order(restarted(running("z"), 5), restarted(running("b"), 1), &[]);
+    // Unknown after pending, before running.
+    check_order(on_node(pod("z"), "n1"), in_phase(running("b"), "Unknown"), &[]);
+    check_order(in_phase(running("z"), "Unknown"), running("b"), &[]);
+    // Of those that are not ready, the younger one.
+    let unready = |name: &str, created: i64| {
+        let mut pod = in_phase(on_node(pod(name), "n1"), "Running");
+        pod.metadata.creation_timestamp = Some(Time(at(created)));
+        pod
+    };
+    check_order(unready("z", 99_990), unready("b", 10), &[]);
+    // Sidecars' restarts count after those of containers, and those of containers that ran to their end do not.
+    check_order(sidecar_restarted(running("z"), 5, true), sidecar_restarted(running("b"), 1, true), &[]);
+    check_order(restarted(running("z"), 1), sidecar_restarted(running("b"), 9, true), &[]);
+    check_order(sidecar_restarted(running("a"), 1, false), sidecar_restarted(running("b"), 9, false), &[]);
+}
+
+fn in_phase(mut pod: Pod, phase: &str) -> Pod {
+    pod.status.get_or_insert_default().phase = Some(phase.into());
+    pod
+}
+
+/// An init container that was restarted, one that runs on beside the others or one that does not.
+fn sidecar_restarted(mut pod: Pod, count: i32, runs_on: bool) -> Pod {
+    let restart_policy = runs_on.then(|| "Always".to_owned());
+    let container = Container { name: "init".into(), restart_policy, ..Container::default() };
+    pod.spec.get_or_insert_default().init_containers = Some(vec![container]);
+    let status = ContainerStatus { name: "init".into(), restart_count: count, ..ContainerStatus::default() };
+    pod.status.get_or_insert_default().init_container_statuses = Some(vec![status]);
+    pod
+}
+
+/// Each rule counts more than all that follow it.
+#[test]
+fn what_serves_least_goes_first_whatever_it_costs() {
+    let running = |name: &str| on_node(pod_ready_since(name, 10), "n1");
+    let unready = |name: &str| in_phase(on_node(pod(name), "n1"), "Running");
+    let crowd = [running("x"), running("y")];
+    let elsewhere = |pod: Pod| on_node(pod, "n2");
+    check_order(costing(pod("z"), "9"), costing(unready("b"), "-9"), &crowd);
+    check_order(costing(elsewhere(pod("z")), "9"), costing(unready("b"), "-9"), &crowd);
+    check_order(costing(elsewhere(unready("z")), "9"), costing(running("b"), "-9"), &crowd);
+    check_order(costing(elsewhere(running("z")), "-9"), costing(running("b"), "9"), &crowd);
+    let young = elsewhere(pod_ready_since("z", 99_990));
+    check_order(running("b"), young, &crowd);
+    check_order(on_node(pod_ready_since("z", 99_990), "n1"), restarted(running("b"), 9), &[]);
 }
 
 #[track_caller]
