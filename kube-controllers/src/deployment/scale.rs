@@ -7,9 +7,14 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use super::replicas;
 use super::revision::{DESIRED_REPLICAS, MAX_REPLICAS, number_annotation};
 
-/// Whether `spec.replicas` changed since the active ReplicaSets were last scaled.
+/// Whether `spec.replicas` changed since the active ReplicaSets were last scaled, and they can follow. Under `Recreate`
+/// several cannot: the old ones go first.
 pub fn is_scaling_event(deployment: &Deployment, sets: &[&ReplicaSet]) -> bool {
-    sets.iter().filter(|set| replicas::of(set) > 0).any(|set| {
+    let mut active = sets.iter().filter(|set| replicas::of(set) > 0);
+    if !replicas::is_rolling_update(deployment) && active.clone().count() > 1 {
+        return false;
+    }
+    active.any(|set| {
         number_annotation(set, DESIRED_REPLICAS).is_some_and(|desired| desired != replicas::wanted(deployment))
     })
 }

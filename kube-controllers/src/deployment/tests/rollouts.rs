@@ -276,3 +276,17 @@ fn no_time_runs_out_while_a_deployment_is_paused() {
     assert_eq!(world.condition(PROGRESSING), ("Unknown".into(), "DeploymentResumed".into()));
     assert_eq!(world.look().requeue_after, Some(std::time::Duration::from_secs(601)), "its time runs from now");
 }
+
+#[test]
+fn a_rollout_that_is_scaled_and_made_to_recreate_at_once_ends() {
+    let mut world = World::new(deployment(4, "1", "1"));
+    world.settle(|_| {});
+    spec(&mut world.deployment).template = template("v2");
+    world.pass();
+    assert_eq!(world.sets.iter().map(replicas::of).collect::<Vec<_>>(), [3, 1]);
+    let recreate = DeploymentStrategy { type_: Some("Recreate".into()), rolling_update: None };
+    spec(&mut world.deployment).strategy = Some(recreate);
+    spec(&mut world.deployment).replicas = Some(6);
+    world.settle(|_| {});
+    assert_eq!(world.sets.iter().map(replicas::of).collect::<Vec<_>>(), [0, 6]);
+}
