@@ -234,3 +234,34 @@ async fn a_set_whose_name_is_taken_gets_another() {
     assert_eq!(cluster.list::<ReplicaSet>().await.len(), 2);
     cluster.stop().await;
 }
+
+/// Clients write the same template in more than one way.
+#[tokio::test(start_paused = true)]
+async fn a_template_that_means_the_same_is_rolled_back_to_and_not_rolled_out() {
+    let mut cluster = Cluster::start().await;
+    let mut object = workload("web", 1, "live-1");
+    object["spec"]["template"]["spec"]["volumes"] = json!([]);
+    object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
+    object["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"limits": {"cpu": "1000m", "memory": "1024Mi"}});
+    object["spec"]["template"]["metadata"]["annotations"] = json!({});
+    cluster.create::<Deployment>(object.clone()).await;
+    cluster.until::<Deployment>("web", "it is rolled out", is_rolled_out).await;
+    let write = async |container: serde_json::Value| {
+        let template = json!({"metadata": {"labels": {"app": "web"}},
+                              "spec": {"nodeName": "live-1", "containers": [container]}});
+        let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
+        let patch = kubekit_runtime::Patch::Json(patch);
+        cluster.api::<Deployment>().patch("web", &Default::default(), &patch).await.unwrap();
+        cluster.until::<Deployment>("web", "it is rolled out", is_rolled_out).await
+    };
+    let limits = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
+    let same = write(json!({"name": "c", "image": "nginx:1", "resources": limits})).await;
+    assert_eq!(same.annotations()["deployment.kubernetes.io/revision"], "1");
+    assert_eq!(cluster.list::<ReplicaSet>().await.len(), 1);
+    write(json!({"name": "c", "image": "nginx:2"})).await;
+    let back = write(json!({"name": "c", "image": "nginx:1", "resources": limits})).await;
+    assert_eq!(back.annotations()["deployment.kubernetes.io/revision"], "3");
+    assert_eq!(cluster.list::<ReplicaSet>().await.len(), 2);
+    cluster.stop().await;
+}
