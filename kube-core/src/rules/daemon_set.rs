@@ -59,7 +59,7 @@ impl Rules for DaemonSet {
         errors
     }
 
-    fn validate_status_update(&self, new: &Value, _old: &Value) -> ErrorList {
+    fn validate_status_update(&self, new: &Value, old: &Value) -> ErrorList {
         let mut errors = ErrorList::new();
         let path = Path::new("status");
         for field in [
@@ -75,6 +75,7 @@ impl Rules for DaemonSet {
         ] {
             format::check_non_negative(&mut errors, &path, &new["status"], field);
         }
+        format::check_not_decremented(&mut errors, &path, &new["status"], &old["status"], "collisionCount");
         errors
     }
 

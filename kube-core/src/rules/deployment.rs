@@ -94,14 +94,7 @@ impl Rules for Deployment {
         ] {
             format::check_at_most(&mut errors, &path, status, field, bound, text);
         }
-        if let Some(before) = int(&old["status"], "collisionCount") {
-            let field = path.child("collisionCount");
-            match int(status, "collisionCount") {
-                None => errors.push(Error::invalid(&field, &Value::Null, "cannot be decremented")),
-                Some(now) if now < before => errors.push(Error::invalid(&field, &now.into(), "cannot be decremented")),
-                Some(_) => {}
-            }
-        }
+        format::check_not_decremented(&mut errors, &path, status, &old["status"], "collisionCount");
         errors
     }
 

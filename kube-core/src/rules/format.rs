@@ -145,6 +145,14 @@ pub(super) fn check_immutable(errors: &mut ErrorList, path: &Path, new: &Value, 
     }
 }
 
+/// A counter that only grows: `collisionCount`.
+pub(super) fn check_not_decremented(errors: &mut ErrorList, path: &Path, new: &Value, old: &Value, field: &str) {
+    let now = int(new, field).unwrap_or(0);
+    if int(old, field).is_some_and(|before| now < before || get(new, field).is_none()) {
+        errors.push(Error::invalid(&path.child(field), &now.into(), "cannot be decremented"));
+    }
+}
+
 /// A port number.
 pub(super) fn check_port(errors: &mut ErrorList, path: &Path, port: i64) {
     for message in syntax::port_number(port) {

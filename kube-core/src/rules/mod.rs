@@ -15,6 +15,7 @@ pub mod admission_configuration;
 pub mod autoscaler;
 pub mod certificate_signing_request;
 pub mod config_map;
+pub mod controller_revision;
 pub mod cron_job;
 pub mod csi;
 pub mod custom_resource;
@@ -47,6 +48,7 @@ mod resource_list;
 pub mod resource_quota;
 pub mod role;
 pub mod role_binding;
+pub mod runtime_class;
 pub mod secret;
 mod selector;
 pub mod service;
@@ -233,6 +235,7 @@ fn core(kind: &str) -> &'static dyn Rules {
 
 fn apps(kind: &str) -> &'static dyn Rules {
     match kind {
+        "ControllerRevision" => &controller_revision::ControllerRevision,
         "DaemonSet" => &daemon_set::DaemonSet,
         "Deployment" => &deployment::Deployment,
         "ReplicaSet" => &replica_set::ReplicaSet,
@@ -264,6 +267,7 @@ fn other(group: &str, kind: &str) -> &'static dyn Rules {
         ("events.k8s.io", "Event") => &event::Event,
         ("flowcontrol.apiserver.k8s.io", "FlowSchema") => &flow_control::FlowSchema,
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => &flow_control::PriorityLevel,
+        ("node.k8s.io", "RuntimeClass") => &runtime_class::RuntimeClass,
         ("policy", "PodDisruptionBudget") => &pod_disruption_budget::PodDisruptionBudget,
         ("scheduling.k8s.io", "PodGroup") => &pod_group::PodGroup,
         ("scheduling.k8s.io", "PriorityClass") => &priority_class::PriorityClass,

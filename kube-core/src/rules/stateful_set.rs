@@ -93,7 +93,7 @@ impl Rules for StatefulSet {
         errors
     }
 
-    fn validate_status_update(&self, new: &Value, _old: &Value) -> ErrorList {
+    fn validate_status_update(&self, new: &Value, old: &Value) -> ErrorList {
         let mut errors = ErrorList::new();
         let path = Path::new("status");
         let status = &new["status"];
@@ -120,6 +120,7 @@ impl Rules for StatefulSet {
         }
         let text = "cannot be greater than status.readyReplicas";
         format::check_at_most(&mut errors, &path, status, "availableReplicas", "readyReplicas", text);
+        format::check_not_decremented(&mut errors, &path, &new["status"], &old["status"], "collisionCount");
         errors
     }
 

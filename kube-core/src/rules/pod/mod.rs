@@ -12,7 +12,7 @@ mod operating_system;
 mod probes;
 pub mod qos;
 mod resources;
-mod scheduling;
+pub(super) mod scheduling;
 mod security;
 mod spec;
 mod status;

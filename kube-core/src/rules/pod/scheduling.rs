@@ -82,7 +82,7 @@ fn check_spread_keys(errors: &mut ErrorList, path: &Path, constraint: &Value) {
 }
 
 /// Checks `tolerations`.
-pub(super) fn check_tolerations(errors: &mut ErrorList, path: &Path, spec: &Value) {
+pub(in crate::rules) fn check_tolerations(errors: &mut ErrorList, path: &Path, spec: &Value) {
     for (index, toleration) in list(spec, "tolerations").iter().enumerate() {
         let path = path.index(index);
         let (key, operator, value) = (text(toleration, "key"), text(toleration, "operator"), text(toleration, "value"));

@@ -1,4 +1,4 @@
-//! What is wrong with what extends the API server: webhooks and definitions; and with classes of priority and storage.
+//! What is wrong with what extends the API server, with classes of priority, storage and runtimes, and with revisions.
 
 use super::*;
 
@@ -150,4 +150,38 @@ fn rules_of_roles() {
             "subjects[0].name: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
         ],
     );
+}
+
+#[test]
+fn classes_of_runtimes() {
+    let class = |fields: Value| object("node.k8s.io/v1", "RuntimeClass", fields);
+    check(class(json!({"handler": "runsc", "overhead": {"podFixed": {"memory": "120Mi"}}})), &[]);
+    check(class(json!({"handler": "a.b"})), &["handler: Invalid value: \"a.b\": must not contain dots"]);
+    check(
+        class(json!({"handler": "runsc", "scheduling": {"tolerations": [{"operator": "Equal"}]}})),
+        &[
+            "scheduling.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+        ],
+    );
+    check_update(
+        class(json!({"handler": "runsc"})),
+        json!({"handler": "kata"}),
+        &["handler: Invalid value: \"kata\": field is immutable"],
+    );
+}
+
+#[test]
+fn revisions() {
+    let revision = |fields: Value| object("apps/v1", "ControllerRevision", fields);
+    check(revision(json!({"revision": 1, "data": {"spec": {}}})), &[]);
+    check(
+        revision(json!({"revision": -1})),
+        &["data: Required value: data is mandatory", "revision: Invalid value: -1: must be greater than or equal to 0"],
+    );
+    check_update(
+        revision(json!({"revision": 1, "data": {"spec": {}}})),
+        json!({"revision": 2, "data": {"spec": {"a": 1}}}),
+        &["data: Invalid value: {\"spec\":{\"a\":1}}: field is immutable"],
+    );
+    check_update(revision(json!({"revision": 1, "data": {"spec": {}}})), json!({"revision": 2}), &[]);
 }

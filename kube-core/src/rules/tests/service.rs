@@ -153,6 +153,99 @@ fn addresses() {
 }
 
 #[test]
+fn headless_and_dual_stack() {
+    check_spec(
+        json!({"clusterIP": "None", "clusterIPs": ["None", "10.0.0.1"]}),
+        &["clusterIPs: Invalid value: [\"None\",\"10.0.0.1\"]: 'None' must be the first and only value"],
+    );
+    check_spec(
+        json!({"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1", "fd00::1", "fd00::2"]}),
+        &[
+            "clusterIPs: Invalid value: [\"10.0.0.1\",\"fd00::1\",\"fd00::2\"]: may only hold up to 2 values",
+            "clusterIPs: Invalid value: [\"10.0.0.1\",\"fd00::1\",\"fd00::2\"]: may specify no more than one IP for each IP family",
+        ],
+    );
+    check_spec(json!({"clusterIP": "None", "ports": [{"port": 5432, "targetPort": "db"}]}), &[]);
+}
+
+#[test]
+fn names_and_protocols_of_ports() {
+    check_spec(
+        json!({"ports": [{"port": 80, "name": "Web"}]}),
+        &[
+            "ports[0].name: Invalid value: \"Web\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+        ],
+    );
+    check_spec(
+        json!({"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "a"}]}),
+        &["ports[1].name: Duplicate value: \"a\""],
+    );
+    check_spec(json!({"ports": [{"port": 80, "appProtocol": "kubernetes.io/h2c"}]}), &[]);
+    check_spec(
+        json!({"ports": [{"port": 80, "targetPort": 65536}]}),
+        &["ports[0].targetPort: Invalid value: 65536: must be between 1 and 65535, inclusive"],
+    );
+    check_created(
+        service(json!({"ports": [{"port": 80}]})),
+        "/spec/ports/0",
+        json!({"port": 80, "protocol": "TCP", "targetPort": 80}),
+    );
+}
+
+#[test]
+fn what_a_service_is_by_default() {
+    for (spec, pointer, expected) in [
+        (json!({}), "/spec/type", json!("ClusterIP")),
+        (json!({}), "/spec/sessionAffinity", json!("None")),
+        (json!({}), "/spec/internalTrafficPolicy", json!("Cluster")),
+        (json!({}), "/spec/externalTrafficPolicy", Value::Null),
+        (json!({"externalIPs": ["1.2.3.4"]}), "/spec/externalTrafficPolicy", json!("Cluster")),
+        (json!({"type": "NodePort"}), "/spec/externalTrafficPolicy", json!("Cluster")),
+        (json!({"type": "NodePort"}), "/spec/allocateLoadBalancerNodePorts", Value::Null),
+        (json!({"type": "LoadBalancer"}), "/spec/allocateLoadBalancerNodePorts", json!(true)),
+        (
+            json!({"sessionAffinity": "ClientIP"}),
+            "/spec/sessionAffinityConfig",
+            json!({"clientIP": {"timeoutSeconds": 10800}}),
+        ),
+        (json!({"type": "ExternalName", "externalName": "x.org"}), "/spec/internalTrafficPolicy", Value::Null),
+        (json!({"clusterIP": "10.0.0.1"}), "/spec/clusterIPs", json!(["10.0.0.1"])),
+    ] {
+        check_created(service(spec), pointer, expected);
+    }
+}
+
+#[test]
+fn load_balancers() {
+    check_spec(json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/lb"}), &[]);
+    check_update(
+        stored(json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/a"})),
+        json!({"spec": {"loadBalancerClass": "example.com/b"}}),
+        &["spec.loadBalancerClass: Invalid value: \"example.com/b\": may not change once set"],
+    );
+    let local =
+        || stored(json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30000}));
+    check_update(
+        local(),
+        json!({"spec": {"healthCheckNodePort": 30001}}),
+        &["spec.healthCheckNodePort: Forbidden: field is immutable"],
+    );
+    check_update(local(), json!({"spec": {"healthCheckNodePort": null}}), &[]);
+    check_update(local(), json!({"spec": {"externalTrafficPolicy": "Cluster"}}), &[]);
+    let mut annotated = service(json!({}));
+    annotated["metadata"]["annotations"] =
+        json!({"service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8, x"});
+    const RANGES: &str = "metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]";
+    check(
+        annotated,
+        &[
+            &format!("{RANGES}: Forbidden: may only be used when `type` is 'LoadBalancer'"),
+            &format!("{RANGES}: Invalid value: \"x\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"),
+        ],
+    );
+}
+
+#[test]
 fn an_update_keeps_what_was_allocated() {
     check_update(
         stored(json!({})),

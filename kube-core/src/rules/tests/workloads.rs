@@ -128,6 +128,64 @@ fn other_controllers() {
     );
 }
 
+/// Errors of a write of the status `new` over the status `old` of a workload.
+#[track_caller]
+fn check_status(kind: &str, old: Value, new: Value, expected: &[&str]) {
+    let mut before = created(workload(kind, json!({})));
+    let mut after = before.clone();
+    before["status"] = old;
+    after["status"] = new;
+    assert_eq!(texts(&rules(&before).validate_status_update(&after, &before)), expected);
+}
+
+#[test]
+fn counters_of_statuses() {
+    for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+        let count = |count: i64| json!({"collisionCount": count});
+        check_status(kind, count(1), count(2), &[]);
+        check_status(kind, json!({}), count(1), &[]);
+        check_status(kind, count(2), count(1), &["status.collisionCount: Invalid value: 1: cannot be decremented"]);
+        check_status(kind, count(2), json!({}), &["status.collisionCount: Invalid value: 0: cannot be decremented"]);
+    }
+    check_status(
+        "StatefulSet",
+        json!({}),
+        json!({"replicas": 3, "readyReplicas": 1, "availableReplicas": 2, "currentReplicas": 4}),
+        &[
+            "status.currentReplicas: Invalid value: 4: cannot be greater than status.replicas",
+            "status.availableReplicas: Invalid value: 2: cannot be greater than status.readyReplicas",
+        ],
+    );
+}
+
+#[test]
+fn selectors_are_given_and_find_the_template() {
+    for (kind, empty) in [
+        ("ReplicaSet", "empty selector is invalid for deployment"),
+        ("StatefulSet", "empty selector is invalid for statefulset"),
+        ("DaemonSet", "invalid empty selector"),
+    ] {
+        check(
+            workload(kind, json!({"selector": {"matchLabels": null}})),
+            &[&format!("spec.selector: Invalid value: {{}}: {empty}")],
+        );
+        check(workload(kind, json!({"selector": null})), &["spec.selector: Required value"]);
+        check(
+            workload(kind, json!({"selector": {"matchLabels": {"app": "b"}}})),
+            &[
+                "spec.template.metadata.labels: Invalid value: {\"app\":\"a\"}: `selector` does not match template `labels`",
+            ],
+        );
+        check(
+            workload(kind, json!({"template": {"spec": {"restartPolicy": "OnFailure"}}})),
+            &["spec.template.spec.restartPolicy: Unsupported value: \"OnFailure\": supported values: \"Always\""],
+        );
+    }
+    let expressions =
+        json!({"matchLabels": null, "matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]});
+    check(deployment(json!({"selector": expressions})), &[]);
+}
+
 #[test]
 fn statuses_of_workloads() {
     let status = |kind: &str, status: Value| {
