@@ -113,4 +113,51 @@ mod nft {
             Err(ApplyError::Refused { program: self.program.clone(), message: message.trim().to_owned() })
         }
     }
+
+    #[cfg(test)]
+    mod tests {
+        //! Shell scripts in the program's place.
+
+        use super::*;
+        use std::os::unix::fs::PermissionsExt as _;
+
+        /// What a program that does this with its input leaves in the file `seen`, and what is said of it.
+        async fn apply(script: &str, transaction: &str) -> (String, Result<(), String>) {
+            let directory = tempfile::tempdir().unwrap();
+            let (program, seen) = (directory.path().join("nft"), directory.path().join("seen"));
+            std::fs::write(&program, format!("#!/bin/sh\n{}\n", script.replace("SEEN", &seen.to_string_lossy())))
+                .unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let nft = Nft { program: program.to_string_lossy().into_owned() };
+            let outcome = nft.apply(transaction).await.map_err(|error| error.to_string().replace(&nft.program, "nft"));
+            (std::fs::read_to_string(seen).unwrap_or_default(), outcome)
+        }
+
+        #[tokio::test]
+        async fn a_transaction_is_handed_over_whole() {
+            let long = "add rule x\n".repeat(100_000);
+            assert_eq!(apply("cat > SEEN; echo \"$@\" >> SEEN", &long).await, (format!("{long}-f -\n"), Ok(())));
+            assert_eq!(apply("cat > SEEN", "").await, (String::new(), Ok(())));
+        }
+
+        #[tokio::test]
+        async fn a_refusal_is_quoted() {
+            let refused = |message: &str| Err(format!("nft refused the rules: {message}"));
+            let said = apply("cat >/dev/null; echo ' no such table ' >&2; exit 1", "x").await.1;
+            assert_eq!(said, refused("no such table"));
+            // One that ends before it has read its input is quoted all the same.
+            let long = "add rule x\n".repeat(100_000);
+            assert_eq!(apply("echo broken >&2; exit 2", &long).await.1, refused("broken"));
+            let (_, endless) = apply("cat >/dev/null; head -c 100000 /dev/zero | tr '\\0' y >&2; exit 1", "x").await;
+            assert_eq!(endless, refused(&"y".repeat(2_000)));
+        }
+
+        #[tokio::test]
+        async fn a_program_that_is_not_there_is_named() {
+            let nft = Nft { program: "/nonexistent/nft".to_owned() };
+            let error = nft.apply("x").await.unwrap_err();
+            assert!(matches!(&error, ApplyError::Run { program, .. } if program == "/nonexistent/nft"), "{error}");
+            assert_eq!(Nft::default().program, "nft");
+        }
+    }
 }

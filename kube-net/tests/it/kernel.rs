@@ -83,3 +83,38 @@ fn a_replacement_and_a_removal_work_whatever_was_there() {
     let Some(left) = apply(&steps) else { return };
     assert_eq!(left.trim(), "");
 }
+
+/// A port of an IPv6 Service with all that a port can have.
+fn six(protocol: Protocol, external_policy: TrafficPolicy, local: bool) -> ServicePort {
+    let endpoint = |ip: &str, local| Endpoint { ip: ip.parse().unwrap(), port: 8080, local };
+    let cluster_endpoints = vec![endpoint("fd00:244::2", local), endpoint("fd00:244:1::2", false)];
+    ServicePort {
+        name: ServicePortName { protocol, ..port(1, 0).name },
+        cluster_ips: BTreeSet::from(["fd00:96::1".parse().unwrap()]),
+        external_ips: BTreeSet::from(["2001:db8::1".parse().unwrap()]),
+        load_balancer_ips: BTreeSet::from(["2001:db8::2".parse().unwrap()]),
+        // Ranges that overlap, with bits beyond their length, as people write them.
+        source_ranges: ["2001:db8:1::/48", "2001:db8:1:2::7/64"].map(|range| range.parse().unwrap()).into(),
+        affinity: Affinity::ClientIp(Duration::from_secs(60)),
+        external_policy,
+        local_endpoints: cluster_endpoints.iter().filter(|endpoint| endpoint.local).cloned().collect(),
+        cluster_endpoints,
+        ..port(1, 0)
+    }
+}
+
+#[test]
+fn the_kernel_takes_whatever_a_service_may_ask_for() {
+    let backend = Nftables::new(true, Some("fd00:244::/32".parse().unwrap()));
+    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+        let states = [(TrafficPolicy::Cluster, true), (TrafficPolicy::Local, true), (TrafficPolicy::Local, false)];
+        let rules = states.map(|(policy, local)| backend.render(&[six(protocol, policy, local)]));
+        let steps: Vec<String> = std::iter::once(backend.replace(&rules[0]))
+            .chain(rules.windows(2).map(|pair| backend.difference(&pair[0], &pair[1])))
+            .collect();
+        let Some(table) = apply(&steps) else { return };
+        let name = protocol.as_str();
+        assert!(table.contains(&format!("meta l4proto {name} dnat to [fd00:244:1::2]:8080")), "{table}");
+        assert!(table.contains(&format!("{name} . 30001 : drop")), "nobody here answers on the node port: {table}");
+    }
+}
