@@ -8,6 +8,7 @@ mod life;
 mod on_disk;
 mod simulated;
 mod streams;
+mod tls;
 #[cfg(unix)]
 mod volumes;
 mod world;

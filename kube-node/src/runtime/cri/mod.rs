@@ -419,3 +419,6 @@ impl ContainerRuntime for Cri {
         Ok(answer.stats.into_iter().map(convert::stats).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;
