@@ -36,23 +36,75 @@ fn port(index: u8, endpoints: u8) -> ServicePort {
 /// Runs transactions one after the other in a fresh network namespace and gives the table that results; `None` where
 /// this machine cannot.
 fn apply(transactions: &[String]) -> Option<String> {
-    let possible = Command::new("unshare").args(["-n", "nft", "list", "ruleset"]).output();
-    if !possible.is_ok_and(|output| output.status.success()) {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "unshare -n nft must work under CI=true");
-        println!("skipped: needs root, unshare and nft");
+    if !has(&["unshare", "-n", "nft", "list", "ruleset"]) {
         return None;
     }
+    Some(run(transactions, "nft list ruleset"))
+}
+
+/// Whether this works here; under `CI=true` it must.
+fn has(command: &[&str]) -> bool {
+    let possible = Command::new(command[0]).args(&command[1..]).output().is_ok_and(|output| output.status.success());
+    if !possible {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{command:?} must work under CI=true");
+        println!("skipped: needs root and {command:?}");
+    }
+    possible
+}
+
+/// Runs transactions and then a script in a fresh network namespace; gives what the script says.
+fn run(transactions: &[String], script: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let mut script = String::from("set -e\n");
+    let mut all = String::from("set -e\n");
     for (i, transaction) in transactions.iter().enumerate() {
         let path = dir.path().join(format!("{i}.nft"));
         std::fs::File::create(&path).unwrap().write_all(transaction.as_bytes()).unwrap();
-        script.push_str(&format!("nft -f {}\n", path.display()));
+        all.push_str(&format!("nft -f {}\n", path.display()));
     }
-    script.push_str("nft list ruleset\n");
-    let output = Command::new("unshare").args(["-n", "sh", "-c", &script]).stderr(Stdio::piped()).output().unwrap();
+    all.push_str(script);
+    let output = Command::new("unshare").args(["-n", "sh", "-c", &all]).stderr(Stdio::piped()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap())
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a process on this node hears at an address, where its one endpoint says `hello` and is on another node.
+#[track_caller]
+fn check_reached(service: ServicePort, address: &str, expected: &str) {
+    let (backend, policy) = (Nftables::new(false, Some("10.244.0.0/16".parse().unwrap())), service.external_policy);
+    // The node's address, the endpoint's, and a way to everywhere are all on the loopback interface.
+    let script = format!(
+        "ip link set lo up
+        ip address add 172.31.0.1/24 dev lo
+        ip address add 10.244.1.1/32 dev lo
+        ip route add default dev lo
+        timeout 30 busybox nc -ll -p 8080 -e echo hello &
+        server=$!
+        for i in $(seq 100); do
+            if busybox netstat -lnt | grep -q :8080; then break; fi
+            busybox usleep 50000
+        done
+        busybox nc -w 5 {address} </dev/null || echo nobody
+        kill $server"
+    );
+    assert_eq!(run(&[backend.replace(&backend.render(&[service]))], &script).trim(), expected, "{address} {policy:?}");
+}
+
+#[test]
+fn this_node_reaches_a_service_whose_endpoints_are_elsewhere() {
+    if !has(&["unshare", "-n", "nft", "list", "ruleset"]) || !has(&["busybox", "nc", "--help"]) || !has(&["ip", "-V"]) {
+        return;
+    }
+    for (policy, elsewhere) in
+        [(TrafficPolicy::Cluster, true), (TrafficPolicy::Local, true), (TrafficPolicy::Local, false)]
+    {
+        let mut service = port(1, if elsewhere { 1 } else { 0 });
+        (service.external_policy, service.affinity, service.source_ranges) = (policy, Affinity::None, Vec::new());
+        service.local_endpoints.clear();
+        let expected = if elsewhere { "hello" } else { "nobody" };
+        for address in ["10.96.0.1 80", "203.0.113.1 80", "192.0.2.1 80", "172.31.0.1 30001"] {
+            check_reached(service.clone(), address, expected);
+        }
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@ pub(super) const TABLE: &str = "kube-proxy";
 /// Replaces the whole table. `ip` is `ip` or `ip6`; `address` is `ipv4_addr` or `ipv6_addr`.
 ///
 /// Packets to a Service are redirected in prerouting, or in output where they begin on this node. Those marked with
-/// 0x4000 on the way get this node's address in postrouting. New connections to Services without endpoints are refused
-/// before the redirection, so that clients fail at once.
+/// 0x4000 on the way get this node's address in postrouting. New connections to Services without endpoints are refused,
+/// so that clients fail at once; after the redirection, because what comes from within may have endpoints where what comes
+/// from outside has none.
 pub(super) fn table(ip: &str, address: &str) -> String {
     let loopback = if ip == "ip6" { "::1" } else { "127.0.0.0/8" };
     format!(
@@ -52,11 +53,8 @@ table {ip} {TABLE} {{
     ct state new jump cluster-ips-check
   }}
   chain filter-output {{
-    type filter hook output priority -110; policy accept;
-    ct state new jump endpoints-check
-  }}
-  chain filter-output-post-dnat {{
     type filter hook output priority -90; policy accept;
+    ct state new jump endpoints-check
     ct state new jump cluster-ips-check
   }}
   chain nat-prerouting {{
