@@ -75,12 +75,16 @@ impl Actions<'_> {
             return;
         }
         let config = configuration::sandbox(self.pod, attempt, &self.shared.defaults);
-        match self.shared.runtime.run_sandbox(&config).await {
+        let made = match configuration::kernel_hostname(self.pod, &self.shared.defaults) {
+            Ok(_) => self.shared.runtime.run_sandbox(&config).await.map_err(|error| error.to_string()),
+            Err(problem) => Err(problem),
+        };
+        match made {
             Ok(_) => {
                 memory.retries.remove("");
             }
-            Err(error) => {
-                self.warn(None, "FailedCreatePodSandBox", format!("Failed to create pod sandbox: {error}"));
+            Err(problem) => {
+                self.warn(None, "FailedCreatePodSandBox", format!("Failed to create pod sandbox: {problem}"));
                 memory.retries.insert(String::new(), self.shared.now() + Duration::from_secs(2));
             }
         }

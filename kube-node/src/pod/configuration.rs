@@ -66,7 +66,7 @@ pub fn sandbox(pod: &Pod, attempt: u32, defaults: &NodeDefaults) -> SandboxConfi
         namespace: meta.namespace.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         attempt,
-        hostname: if host_network(spec) { String::new() } else { hostname(pod) },
+        hostname: if host_network(spec) { String::new() } else { kernel_hostname(pod, defaults).unwrap_or_default() },
         log_directory: Path::new(&defaults.log_root).join(log_directory(pod)).to_string_lossy().into_owned(),
         dns: Some(dns(pod, defaults)),
         port_mappings: port_mappings(spec),
@@ -88,6 +88,29 @@ pub fn hostname(pod: &Pod) -> String {
     let mut name = own.or_else(|| pod.metadata.name.clone()).unwrap_or_default();
     name.truncate(63);
     name.trim_end_matches(['-', '.']).to_owned()
+}
+
+/// The name that the kernel shows inside the pod: the host name, or with its domain where the pod wants that
+/// (`setHostnameAsFQDN`, KEP-1797).
+///
+/// # Errors
+/// When it is longer than a kernel's name may be.
+pub fn kernel_hostname(pod: &Pod, defaults: &NodeDefaults) -> Result<String, String> {
+    /// Linux's `__NEW_UTS_LEN`.
+    const NAME_MAX: usize = 64;
+    let name = hostname(pod);
+    let Some(domain) = domain(pod, defaults).filter(|_| spec_of(pod).set_hostname_as_fqdn == Some(true)) else {
+        return Ok(name);
+    };
+    let whole = format!("{name}.{domain}");
+    if whole.len() <= NAME_MAX {
+        return Ok(whole);
+    }
+    Err(format!(
+        "failed to construct FQDN from pod hostname and cluster domain, FQDN {whole} is too long ({NAME_MAX} characters \
+         is the max, {} characters requested)",
+        whole.len()
+    ))
 }
 
 /// The domain of a pod that has a `subdomain`, below which a headless Service of that name makes it known.

@@ -312,3 +312,29 @@ fn host_names_fit() {
     pod.spec.as_mut().expect("spec").hostname = Some("own".into());
     assert_eq!(hostname(&pod), "own");
 }
+
+/// The name inside a pod with this spec, in a sandbox too.
+#[track_caller]
+fn check_name(spec: &str, expected: Result<&str, &str>) {
+    let mut pod = pod("Always", vec![], vec![]);
+    pod.spec = Some(serde_json::from_str(spec).expect("a spec"));
+    let name = kernel_hostname(&pod, &defaults());
+    assert_eq!(name.as_deref().map_err(String::as_str), expected);
+    assert_eq!(sandbox(&pod, 0, &defaults()).hostname, expected.unwrap_or_default());
+}
+
+#[test]
+fn names_with_their_domain() {
+    check_name(r#"{"containers":[],"setHostnameAsFQDN":true}"#, Ok("p"));
+    check_name(r#"{"containers":[],"subdomain":"web"}"#, Ok("p"));
+    let both = r#"{"containers":[],"hostname":"web-0","subdomain":"web","setHostnameAsFQDN":true}"#;
+    check_name(both, Ok("web-0.web.ns.svc.cluster.local"));
+    let long = format!(r#"{{"containers":[],"subdomain":"{}","setHostnameAsFQDN":true}}"#, "w".repeat(44));
+    let name = format!("p.{}.ns.svc.cluster.local", "w".repeat(44));
+    let too_long = format!(
+        "failed to construct FQDN from pod hostname and cluster domain, FQDN {name} is too long (64 characters is the max, \
+         {} characters requested)",
+        name.len()
+    );
+    check_name(&long, Err(&too_long));
+}
