@@ -83,7 +83,7 @@ fn check_reached(service: ServicePort, address: &str, expected: &str) {
             if busybox netstat -lnt | grep -q :8080; then break; fi
             busybox usleep 50000
         done
-        busybox nc -w 5 {address} </dev/null || echo nobody
+        busybox nc -w 2 {address} </dev/null || echo nobody
         kill $server"
     );
     assert_eq!(run(&[backend.replace(&backend.render(&[service]))], &script).trim(), expected, "{address} {policy:?}");
