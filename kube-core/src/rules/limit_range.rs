@@ -126,7 +126,12 @@ fn check_ratio(errors: &mut ErrorList, path: &Path, limit: &Value, name: &str) {
         report("less than 1".to_owned());
     }
     let (Some(least), Some(most)) = (of("min"), of("max")) else { return };
-    let whole = |quantity: &Quantity| quantity.milli_value() as f64 / 1000.0;
+    // Thousandths of amounts as large as these cannot be told.
+    let large = [&ratio, &least, &most].iter().any(|quantity| quantity.value() >= i64::MAX / 1000);
+    let whole = |quantity: &Quantity| match large {
+        true => quantity.value() as f64,
+        false => quantity.milli_value() as f64 / 1000.0,
+    };
     let bound = whole(&most) / whole(&least);
     if whole(&ratio) > bound {
         report(format!("greater than max/min = {bound:.6}"));

@@ -61,6 +61,11 @@ fn limits() {
         &["maxLimitRequestRatio[cpu]: Invalid value: \"4\": ratio 4 is greater than max/min = 1.500000"],
     );
     check_limit(
+        json!({"type": "PersistentVolumeClaim", "max": {"storage": "16Pi"}, "min": {"storage": "1Pi"},
+            "maxLimitRequestRatio": {"storage": "10"}}),
+        &[],
+    );
+    check_limit(
         json!({"type": "Pod", "maxLimitRequestRatio": {"cpu": "800m"}}),
         &["maxLimitRequestRatio[cpu]: Invalid value: \"800m\": ratio 800m is less than 1"],
     );
