@@ -141,10 +141,14 @@ pub fn empty_dir(directory: &Path, source: &EmptyDirVolumeSource, group: Option<
     #[cfg(target_os = "linux")]
     if source.medium.as_deref() == Some("Memory") && !is_mount(directory)? {
         let size = source.size_limit.as_ref().and_then(|size| size.0.parse::<kubekit_core::quantity::Quantity>().ok());
-        let options = match size {
-            Some(size) => format!("mode=0777,size={}", size.value()),
-            None => "mode=0777".to_owned(),
-        };
+        // Its own root covers the directory.
+        let mut options = String::from(if group.is_some() { "mode=2777" } else { "mode=0777" });
+        if let Some(group) = group.and_then(|group| u32::try_from(group).ok()) {
+            options.push_str(&format!(",gid={group}"));
+        }
+        if let Some(size) = size {
+            options.push_str(&format!(",size={}", size.value()));
+        }
         let options = std::ffi::CString::new(options)?;
         rustix::mount::mount("tmpfs", directory, "tmpfs", rustix::mount::MountFlags::empty(), options.as_c_str())?;
     }
@@ -305,6 +309,25 @@ mod tests {
         let directory = root.path().join("data");
         empty_dir(&directory, &EmptyDirVolumeSource::default(), Some(own)).expect("made");
         assert_eq!(mode(&directory), 0o2777);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_empty_directory_in_memory_is_its_groups_too() {
+        use std::os::unix::fs::MetadataExt;
+        let root = tempfile::tempdir().expect("a directory");
+        let directory = root.path().join("data");
+        let memory = EmptyDirVolumeSource { medium: Some("Memory".into()), ..EmptyDirVolumeSource::default() };
+        match empty_dir(&directory, &memory, Some(4321)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                println!("skipped: this user may not mount");
+                return;
+            }
+            made => made.expect("mounted"),
+        }
+        let found = fs::metadata(&directory).map(|made| (made.mode() & 0o7777, made.gid()));
+        rustix::mount::unmount(&directory, rustix::mount::UnmountFlags::empty()).expect("unmounted");
+        assert_eq!(found.expect("there"), (0o2777, 4321));
     }
 
     #[test]
