@@ -320,7 +320,6 @@ fn supervise(
         return;
     }
     let Some(kind) = memory.probes.condemned(&seen.status.id) else { return };
-    memory.condemned.insert(seen.status.id.clone());
     let restarts = members::restarts(member, spec_of(pod), 137);
     let after = if restarts { ", will be restarted" } else { "" };
     let message = format!("Container {name} failed {} probe{after}", word(kind).to_lowercase());
@@ -332,6 +331,8 @@ fn supervise(
     let grace = own.and_then(|own| u64::try_from(own).ok()).map_or_else(|| members::grace(pod), Duration::from_secs);
     plan.steps.push(stop(seen, grace, message, true));
     if restarts {
+        // Where nothing is restarted, its exit code alone says how it ended, as with the kubelet.
+        memory.condemned.insert(seen.status.id.clone());
         start_again(seen, observed, memory, now, plan);
     }
 }

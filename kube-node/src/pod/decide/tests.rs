@@ -146,6 +146,7 @@ fn check_condemned(kind: ProbeKind, policy: &str, own_grace: Option<i64>, contai
     let plan = decide(&pod, &observed, &mut memory, false, at(20));
     let Step::Stop { message, hook: true, .. } = &plan.steps[0] else { panic!("a stop with its hook: {plan:?}") };
     assert_eq!((short(&plan).as_str(), message.as_str()), expected);
+    assert_eq!(memory.condemned.is_empty(), policy == "Never", "whether it has failed whatever code it ends with");
 }
 
 #[test]
