@@ -287,7 +287,8 @@ impl Actions<'_> {
             let (hosts_path, termination) = files;
             std::fs::create_dir_all(termination.parent().unwrap_or(&directory))?;
             // A pod on the node's network has the node's names.
-            let node = if members::host_network(spec_of(&pod)) { std::fs::read_to_string(HOSTS).ok() } else { None };
+            let node = if members::host_network(spec_of(&pod)) { std::fs::read(HOSTS).ok() } else { None };
+            let node = node.as_deref().map(String::from_utf8_lossy);
             std::fs::write(&hosts_path, hosts_file(&pod, &ips, domain.as_deref(), node.as_deref()))?;
             std::fs::write(&termination, b"")?;
             #[cfg(unix)]

@@ -99,9 +99,9 @@ pub fn kernel_hostname(pod: &Pod, defaults: &NodeDefaults) -> Result<String, Str
     /// Linux's `__NEW_UTS_LEN`.
     const NAME_MAX: usize = 64;
     let name = hostname(pod);
-    let Some(domain) = domain(pod, defaults).filter(|_| spec_of(pod).set_hostname_as_fqdn == Some(true)) else {
-        return Ok(name);
-    };
+    // On the node's network the name is the node's.
+    let wanted = spec_of(pod).set_hostname_as_fqdn == Some(true) && !host_network(spec_of(pod));
+    let Some(domain) = domain(pod, defaults).filter(|_| wanted) else { return Ok(name) };
     let whole = format!("{name}.{domain}");
     if whole.len() <= NAME_MAX {
         return Ok(whole);

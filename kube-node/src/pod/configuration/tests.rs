@@ -337,4 +337,8 @@ fn names_with_their_domain() {
         name.len()
     );
     check_name(&long, Err(&too_long));
+    let on_the_node = long.replace("{\"containers\"", "{\"hostNetwork\":true,\"containers\"");
+    let mut pod = pod("Always", vec![], vec![]);
+    pod.spec = Some(serde_json::from_str(&on_the_node).expect("a spec"));
+    assert_eq!(kernel_hostname(&pod, &defaults()).as_deref(), Ok("p"), "the kernel's name is the node's there");
 }
