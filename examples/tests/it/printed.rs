@@ -1,6 +1,6 @@
 //! What kubectl prints: the columns of every common kind, generators, descriptions, refusals.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, eventually};
 use crate::kubectl::Kubectl;
 
 #[test]
@@ -16,6 +16,12 @@ fn kubectl_1_33_prints_what_kubernetes_prints() {
 fn prints(version: &str) {
     let cluster = Cluster::start(&["--nodes", "1"]);
     let Some(kubectl) = Kubectl::find(version, &cluster) else { return };
+    // Before, pods have an event more, which says that they wait for it.
+    eventually("the node takes pods", || {
+        let nodes = kubectl.json(&["get", "nodes"]);
+        let taints = &nodes["items"].get(0)?["spec"]["taints"];
+        taints.is_null().then_some(())
+    });
     generators(&kubectl);
     kubectl.run(&["rollout", "status", "deployment/web", "--timeout=60s"]);
     columns(&kubectl);
