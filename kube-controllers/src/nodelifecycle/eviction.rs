@@ -4,6 +4,7 @@
 //! it, so that a restart of the controller grants it anew. Here it runs from when the taint was added, or the pod bound.
 //! Only a taint that does not say when it was added, as users write them, counts from when it was seen.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,14 +24,33 @@ pub enum Fate {
     Goes,
 }
 
-/// Decides what becomes of a pod on a node with these taints, under which it was seen at `seen` for the first time.
-pub fn fate(pod: &Pod, taints: &[Taint], seen: Timestamp, now: Timestamp) -> Fate {
+/// When a pod was seen for the first time under each taint that does not say when it was added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen(HashMap<(String, Option<String>), Timestamp>);
+
+impl Seen {
+    /// As it is now, with these taints: those that were there keep their time, others begin.
+    #[must_use]
+    pub fn under(&self, taints: &[Taint], now: Timestamp) -> Self {
+        let undated = taints.iter().filter(|taint| taint.effect == "NoExecute" && taint.time_added.is_none());
+        Self(
+            undated.map(|taint| ((taint.key.clone(), taint.value.clone()), self.since(taint).unwrap_or(now))).collect(),
+        )
+    }
+
+    fn since(&self, taint: &Taint) -> Option<Timestamp> {
+        self.0.get(&(taint.key.clone(), taint.value.clone())).copied()
+    }
+}
+
+/// Decides what becomes of a pod on a node with these taints, which it was seen under as `seen` says.
+pub fn fate(pod: &Pod, taints: &[Taint], seen: &Seen, now: Timestamp) -> Fate {
     let tolerations = pod.spec.as_ref().and_then(|s| s.tolerations.as_deref()).unwrap_or_default();
     let mut fate = Fate::Stays;
     for taint in taints.iter().filter(|t| t.effect == "NoExecute") {
         let Some(toleration) = tolerations.iter().find(|t| tolerates(t, taint)) else { return Fate::Goes };
         let Some(seconds) = toleration.toleration_seconds else { continue };
-        let added = taint.time_added.as_ref().map_or(seen, |t| t.0);
+        let added = taint.time_added.as_ref().map(|t| t.0).or_else(|| seen.since(taint)).unwrap_or(now);
         let since = bound(pod).map_or(added, |bound| bound.max(added));
         let until = since.saturating_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX);
         if until <= now {

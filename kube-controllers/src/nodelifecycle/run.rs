@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod};
 use kubekit_runtime::{
@@ -15,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{Config, Effect, Monitor};
-use super::eviction::{self, Fate};
+use super::eviction::{self, Fate, Seen};
 use super::taints;
 use crate::context::Context;
 use crate::pods;
@@ -223,7 +222,7 @@ struct Evictor {
 #[derive(Clone, Debug)]
 struct Marked {
     uid: String,
-    since: Timestamp,
+    seen: Seen,
 }
 
 impl Evictor {
@@ -236,9 +235,10 @@ impl Evictor {
         let Some(pod) = self.pods.get(key).filter(|pod| !pods::is_terminating(pod)) else { return Ok(Action::Done) };
         let marked = marked.filter(|marked| marked.uid == pod.uid());
         let now = self.context.now();
-        let seen = marked.as_ref().map_or(now, |marked| marked.since);
         let node = self.nodes.get(&ObjectKey::cluster(pods::node_name(&pod)));
-        let fate = node.map_or(Fate::Stays, |node| eviction::fate(&pod, taints::of(&node), seen, now));
+        let taints = node.as_deref().map(taints::of).unwrap_or_default();
+        let seen = marked.as_ref().map(|marked| marked.seen.clone()).unwrap_or_default().under(taints, now);
+        let fate = eviction::fate(&pod, taints, &seen, now);
         let recorder = &self.context.recorder;
         let reference = object_reference(&*pod);
         match fate {
@@ -250,7 +250,7 @@ impl Evictor {
                 Ok(Action::Done)
             }
             Fate::GoesAfter(left) => {
-                self.marked().insert(key.clone(), Marked { uid: pod.uid().to_owned(), since: seen });
+                self.marked().insert(key.clone(), Marked { uid: pod.uid().to_owned(), seen });
                 Ok(Action::RequeueAfter(left))
             }
             Fate::Goes => {

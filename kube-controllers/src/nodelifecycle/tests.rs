@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kubekit_runtime::Object as _;
 
 use super::decide::{Config, Effect, Monitor};
-use super::eviction::{Fate, fate};
+use super::eviction::{Fate, Seen, fate};
 use super::health::{Readiness, readiness};
 use super::taints::{self, NOT_READY, UNREACHABLE};
 use super::zones::{self, ZoneState};
@@ -91,7 +91,7 @@ fn check_fate(tolerations: &[Toleration], expected: Fate) {
     pod.metadata.creation_timestamp = Some(Time(at(20)));
     pod.spec.get_or_insert_default().tolerations = Some(tolerations.to_vec());
     let node = tainted(node("n1", "Unknown", 1), &[(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")]);
-    assert_eq!(fate(&pod, taints::of(&node), at(100), at(100)), expected);
+    assert_eq!(fate(&pod, taints::of(&node), &Seen::default(), at(100)), expected);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn the_shortest_toleration_counts_and_a_late_pod_gets_its_full_time() {
     let tolerations =
         vec![toleration(UNREACHABLE, "Exists", "", Some(300)), toleration("example.com/x", "Exists", "", Some(60))];
     late.spec.get_or_insert_default().tolerations = Some(tolerations);
-    assert_eq!(fate(&late, taints::of(&node), at(100), at(100)), Fate::GoesAfter(Duration::from_secs(50)));
+    assert_eq!(fate(&late, taints::of(&node), &Seen::default(), at(100)), Fate::GoesAfter(Duration::from_secs(50)));
 }
 
 /// `kubectl taint` writes no time.
@@ -129,11 +129,22 @@ fn a_taint_without_a_time_does_not_begin_anew_at_every_look() {
     let mut pod: Pod = pod("a");
     pod.metadata.creation_timestamp = Some(Time(at(90)));
     pod.spec.get_or_insert_default().tolerations = Some(vec![toleration("example.com/x", "Exists", "", Some(60))]);
-    let seen = at(100);
-    let at_look = |second| fate(&pod, taints::of(&node), seen, at(second));
-    assert_eq!(at_look(100), Fate::GoesAfter(Duration::from_secs(60)));
-    assert_eq!(at_look(130), Fate::GoesAfter(Duration::from_secs(30)));
-    assert_eq!(at_look(160), Fate::Goes);
+    let mut seen = Seen::default();
+    let mut at_look = |node: &Node, second| {
+        seen = seen.under(taints::of(node), at(second));
+        fate(&pod, taints::of(node), &seen, at(second))
+    };
+    assert_eq!(at_look(&node, 100), Fate::GoesAfter(Duration::from_secs(60)));
+    assert_eq!(at_look(&node, 130), Fate::GoesAfter(Duration::from_secs(30)));
+    // A second one begins when it comes, and the first goes on.
+    let mut another = node.clone();
+    let mut second = taints::of(&node)[0].clone();
+    second.value = Some("later".into());
+    another.spec.get_or_insert_default().taints.as_mut().unwrap().insert(0, second);
+    assert_eq!(at_look(&another, 140), Fate::GoesAfter(Duration::from_secs(20)));
+    another.spec.get_or_insert_default().taints.as_mut().unwrap().pop();
+    assert_eq!(at_look(&another, 150), Fate::GoesAfter(Duration::from_secs(50)));
+    assert_eq!(at_look(&another, 200), Fate::Goes);
 }
 
 #[track_caller]
