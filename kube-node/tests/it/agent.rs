@@ -372,19 +372,24 @@ async fn a_new_agent_adopts_what_runs_and_ends_what_is_orphaned() {
     assert_eq!((after.container_id, after.restart_count), (before.container_id, 0));
 }
 
-/// Asks the node's server over a connection in memory.
-pub(crate) async fn get(server: &NodeServer, path: &str) -> (u16, String) {
+/// The answer of the node's server to a request of this method, over a connection in memory.
+pub(crate) async fn answer(server: &NodeServer, method: &str, path: &str) -> http::Response<hyper::body::Incoming> {
     let (ours, theirs) = tokio::io::duplex(65_536);
     let server = server.clone();
     tokio::spawn(async move { server.serve_connection(theirs).await });
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(ours)).await.expect("a connection");
     tokio::spawn(connection);
-    let request =
-        http::Request::get(path).header("Host", "node").body(Empty::<bytes::Bytes>::new()).expect("a request");
-    let response = sender.send_request(request).await.expect("an answer");
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    let request = http::Request::builder().method(method).uri(path).header("Host", "node");
+    let request = request.body(Empty::<bytes::Bytes>::new()).expect("a request");
+    sender.send_request(request).await.expect("an answer")
+}
+
+/// What the node's server has at a path.
+pub(crate) async fn get(server: &NodeServer, path: &str) -> (u16, String) {
+    let answer = answer(server, "GET", path).await;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
     (status, String::from_utf8_lossy(&body).into_owned())
 }
 

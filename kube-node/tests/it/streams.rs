@@ -2,8 +2,6 @@
 //! to those who ask amiss.
 
 use futures::{SinkExt as _, StreamExt as _};
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kubekit_node::NodeServer;
 use serde_json::{Value, json};
@@ -12,7 +10,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::agent::{Fixture, get, is_ready};
+use crate::agent::{Fixture, answer, get, is_ready};
 
 /// A node with the pod `p`, whose container `a` runs this command, and its server.
 async fn node(container: Value) -> (Fixture, NodeServer, Pod) {
@@ -149,15 +147,7 @@ async fn who_asks_amiss_is_told() {
 
 /// The code of the answer to a request of this method.
 async fn method(server: &NodeServer, method: &str, path: &str) -> u16 {
-    let (ours, theirs) = tokio::io::duplex(65_536);
-    let server = server.clone();
-    tokio::spawn(async move { server.serve_connection(theirs).await });
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(ours)).await.expect("a connection");
-    tokio::spawn(connection);
-    let request = http::Request::builder().method(method).uri(path).header("Host", "node");
-    let request = request.body(Empty::<bytes::Bytes>::new()).expect("a request");
-    sender.send_request(request).await.expect("an answer").status().as_u16()
+    answer(server, method, path).await.status().as_u16()
 }
 
 #[tokio::test(flavor = "multi_thread")]
