@@ -139,7 +139,10 @@ impl State {
         let pod = k8s::pod(object);
         match pod.node.clone() {
             Some(node) => self.pod_is_on(pod, &node, now),
-            None if pod.terminating => self.give_up(&pod.uid, now),
+            None if pod.terminating => {
+                self.give_up(&pod.uid, now);
+                self.withdraw(&pod.uid, now);
+            }
             // The binding under way will show; until then this is an older state of the pod, which counts if it fails.
             None if self.assumed.contains_key(&pod.uid) => {
                 if self.queue.contains(&pod.uid) {
@@ -311,10 +314,7 @@ impl State {
 
     /// A refused pod keeps what it was promised only where that was found anew, or it `waits` for it.
     fn report(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, waits: bool, now: Duration) -> Step {
-        let withdrawn = error.nomination.is_none() && !waits;
-        if withdrawn {
-            self.withdraw(&pod.uid, now);
-        }
+        let withdrawn = error.nomination.is_none() && !waits && self.withdraw(&pod.uid, now);
         let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, now));
         Step::Report { pod, error, withdrawn, profile, tried }
     }
@@ -325,12 +325,12 @@ impl State {
         !pod.may_preempt || waits_for_victims(&self.cluster, pod, &error.refusals)
     }
 
-    /// A pod is promised room no more, which helps others.
-    fn withdraw(&mut self, uid: &str, now: Duration) {
-        if let Some(node) = self.cluster.nominated_node(uid).map(str::to_owned) {
-            self.cluster.withdraw_nomination(uid);
-            self.queue.notice_others(&ClusterEvent { kind: EventKind::PodDelete, node }, uid, now);
-        }
+    /// A pod is promised room no more, which helps others. Gives whether it was promised any.
+    fn withdraw(&mut self, uid: &str, now: Duration) -> bool {
+        let Some(node) = self.cluster.nominated_node(uid).map(str::to_owned) else { return false };
+        self.cluster.withdraw_nomination(uid);
+        self.queue.notice_others(&ClusterEvent { kind: EventKind::PodDelete, node }, uid, now);
+        true
     }
 
     /// How many decisions were made: on a pod or a gang, or on what extenders are to be asked about a pod.

@@ -180,7 +180,6 @@ impl Writer {
         let same = condition.is_some_and(|c| {
             c.status == "False" && c.reason.as_deref() == Some(reason) && c.message.as_deref() == Some(message)
         });
-        let withdrawn = withdrawn && status.is_some_and(|status| status.nominated_node_name.is_some());
         if same && nomination.is_none() && !withdrawn {
             return Ok(());
         }

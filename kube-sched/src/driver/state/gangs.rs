@@ -139,8 +139,8 @@ impl Gangs {
         self.held
     }
 
-    /// Pods of a gang have their places, beside those of it that wait in Permit already: what becomes of one becomes of all.
-    /// Gives the gang when nobody of it waits.
+    /// Pods of a gang have their places, beside those of it that wait in Permit already: what becomes of one then becomes
+    /// of all. Gives the gang when nobody of it waits.
     pub(super) fn form(&mut self, key: &GroupKey, forming: Forming) -> Option<Forming> {
         let all = self.forming.entry(key.clone()).or_default();
         all.members.extend(forming.members);

@@ -20,6 +20,12 @@ pub(super) fn pod(name: &str, cpu: &str) -> Pod {
     }))
 }
 
+/// With a priority above that of others.
+pub(super) fn greater(mut pod: Pod) -> Pod {
+    pod.spec.as_mut().unwrap().priority = Some(10);
+    pod
+}
+
 pub(super) fn on(mut pod: Pod, node: &str) -> Pod {
     pod.spec.as_mut().unwrap().node_name = Some(node.to_owned());
     pod
@@ -177,14 +183,19 @@ fn pods_of_other_schedulers_and_dying_ones_are_left_alone() {
     assert!(state.next_step(ZERO).is_none());
 }
 
-#[test]
-fn preemption_nominates_and_the_room_is_kept() {
+/// A node of 1 CPU that is full of a lesser pod, and a pod that needs its place.
+fn contended() -> (State, Pod) {
     let mut state = state();
     state.node_applied(&node("n", "1"), ZERO);
     state.pod_applied(&on(pod("victim", "1"), "n"), ZERO);
-    let mut greater = pod("greater", "1");
-    greater.spec.as_mut().unwrap().priority = Some(10);
+    let greater = greater(pod("greater", "1"));
     state.pod_applied(&greater, ZERO);
+    (state, greater)
+}
+
+#[test]
+fn preemption_nominates_and_the_room_is_kept() {
+    let (mut state, _) = contended();
     match state.next_step(ZERO) {
         Some(Step::Report { error, .. }) => assert_eq!(error.nomination.unwrap().node, "n"),
         other => panic!("{other:?}"),
@@ -195,14 +206,9 @@ fn preemption_nominates_and_the_room_is_kept() {
     check_bind(&mut state, Duration::from_secs(1), ("greater", "n"));
 }
 
-/// A node of 1 CPU that is full of a lesser pod, and a pod that it was promised to.
+/// The same, and the node has been promised to the pod.
 fn promised() -> (State, Pod) {
-    let mut state = state();
-    state.node_applied(&node("n", "1"), ZERO);
-    state.pod_applied(&on(pod("victim", "1"), "n"), ZERO);
-    let mut greater = pod("greater", "1");
-    greater.spec.as_mut().unwrap().priority = Some(10);
-    state.pod_applied(&greater, ZERO);
+    let (mut state, mut greater) = contended();
     check_report(&mut state, ZERO, "0/1 nodes");
     assert_eq!(state.cluster.nominated_node("greater"), Some("n"));
     greater.status = parse(json!({"nominatedNodeName": "n"}));
@@ -221,6 +227,24 @@ fn room_is_promised_no_longer_than_there_is_hope_for_it() {
     state.pod_deleted(&on(pod("victim", "1"), "n"), at(2));
     state.pod_applied(&pod("lesser", "400m"), at(2));
     check_bind(&mut state, at(2), ("lesser", "n"));
+}
+
+#[test]
+fn a_promise_that_the_watch_has_not_shown_is_withdrawn_too() {
+    let (mut state, greater) = contended();
+    check_report(&mut state, ZERO, "0/1 nodes");
+    state.node_applied(&node("n", "500m"), at(1));
+    let Some(Step::Report { withdrawn: true, .. }) = state.next_step(at(2)) else { panic!("it says so on the pod") };
+    state.pod_applied(&greater, at(3));
+    assert_eq!(state.cluster.nominated_node("greater"), None);
+}
+
+#[test]
+fn a_pod_that_is_about_to_go_is_promised_nothing() {
+    let (mut state, mut greater) = promised();
+    greater.metadata.deletion_timestamp = parse(json!("2026-01-01T00:00:00Z"));
+    state.pod_applied(&greater, at(1));
+    assert_eq!(state.cluster.nominated_node("greater"), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::driver::Config;
-use crate::driver::state::tests::{ZERO, at, check_bind, check_report, node, on, pod};
+use crate::driver::state::tests::{ZERO, at, check_bind, check_report, greater, node, on, pod};
 
 /// A driver with an extender for pods that want CPU, and nodes of these sizes.
 fn state(nodes: &[(&str, &str)]) -> State {
@@ -111,9 +111,7 @@ fn an_extender_that_fails_is_told_as_an_error() {
 fn where_extenders_leave_no_node_lesser_pods_may_have_to_go() {
     let mut state = state(&[("a", "4"), ("b", "1")]);
     state.pod_applied(&on(pod("lesser", "1"), "b"), ZERO);
-    let mut greater = wants_gpu("p", "1");
-    greater.spec.as_mut().unwrap().priority = Some(10);
-    state.pod_applied(&greater, ZERO);
+    state.pod_applied(&greater(wants_gpu("p", "1")), ZERO);
     let question = check_question(&mut state, ZERO, "p", &["a"]);
     let refusal = Refusal::unresolvable(NAME, "asleep");
     let mut answer = answered(question, nodes(&[]));

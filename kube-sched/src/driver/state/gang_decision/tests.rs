@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::driver::Config;
-use crate::driver::state::tests::{ZERO, at, check_bind, check_report, node, on, parse, pod, state};
+use crate::driver::state::tests::{ZERO, at, check_bind, check_report, greater, node, on, parse, pod, state};
 use crate::framework::{Permit, PermitDecision, Profile, WaitingPods};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::scheduling::v1alpha2::PodGroup;
@@ -27,6 +27,16 @@ fn with_gang(min_count: i32) -> State {
     state.node_applied(&node("n", "1"), ZERO);
     state.node_applied(&node("m", "1"), ZERO);
     state.group_applied(&group("g", min_count), ZERO);
+    state
+}
+
+/// A gang of two, `a` and `b`, of which one needs the place of a lesser pod.
+fn contended() -> State {
+    let mut state = with_gang(2);
+    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
+    for name in ["a", "b"] {
+        state.pod_applied(&greater(member(name, "g", "1")), ZERO);
+    }
     state
 }
 
@@ -222,13 +232,7 @@ fn pods_of_a_gang_that_name_several_profiles_are_refused() {
 
 #[test]
 fn a_gang_takes_the_place_of_lesser_pods_as_a_whole() {
-    let mut state = with_gang(2);
-    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
-    for name in ["a", "b"] {
-        let mut greater = member(name, "g", "1");
-        greater.spec.as_mut().unwrap().priority = Some(10);
-        state.pod_applied(&greater, ZERO);
-    }
+    let mut state = contended();
     let waiting = "pod group is waiting for preemption to complete";
     let told = steps(&mut state, ZERO);
     assert_eq!(told[0], format!("group g: Unschedulable: {waiting}"));
@@ -241,13 +245,7 @@ fn a_gang_takes_the_place_of_lesser_pods_as_a_whole() {
 
 #[test]
 fn a_gang_for_which_nobody_goes_any_more_keeps_no_room() {
-    let mut state = with_gang(2);
-    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
-    for name in ["a", "b"] {
-        let mut greater = member(name, "g", "1");
-        greater.spec.as_mut().unwrap().priority = Some(10);
-        state.pod_applied(&greater, ZERO);
-    }
+    let mut state = contended();
     steps(&mut state, ZERO);
     let promised = |state: &State| ["a", "b"].map(|uid| state.cluster.nominated_node(uid).map(str::to_owned));
     assert_eq!(promised(&state), [Some("m".to_owned()), Some("n".to_owned())]);
