@@ -53,8 +53,11 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
     }
 }
 
-/// Serves a watch or a stream.
+/// Serves a request that may last: a watch, a stream, work on the whole store.
 pub(crate) async fn stream(server: &Arc<Server>, request: &mut Request, body: Body) -> Result<Response, ApiError> {
+    if !request.info.is_resource {
+        return paths(server, request).await;
+    }
     let info = &request.info;
     let Some(kind) = request.kind else { return unknown(info) };
     let namespace = namespace(kind, info)?;

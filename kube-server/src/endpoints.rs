@@ -16,6 +16,11 @@ use http::StatusCode;
 use kubekit_core::status::ApiError;
 use std::sync::Arc;
 
+/// Paths whose work grows with what is stored: no time is too long for them.
+pub(crate) fn is_long_running(path: &str) -> bool {
+    matches!(path.trim_end_matches('/'), "/backup" | "/reencrypt")
+}
+
 /// Answers a path outside `/api` and `/apis`; `None` where nothing is there.
 pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Option<Result<Response, ApiError>> {
     let path = match request.info.path.trim_end_matches('/') {

@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use crate::request::{Request, Response};
 use crate::request_info::RequestInfo;
 use crate::tokens::Issuer;
-use crate::{dispatch, impersonation, response, streaming};
+use crate::{dispatch, endpoints, impersonation, response, streaming};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -342,9 +342,10 @@ fn is_public(path: &str) -> bool {
             .any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
-/// Watches and streams: exempt from time and concurrency limits, and their body is not read ahead.
+/// Watches, streams and work on the whole store: exempt from time and concurrency limits, and their body is not read ahead.
 fn is_long_running(info: &RequestInfo) -> bool {
-    info.is_resource
-        && (info.verb == "watch"
-            || matches!(info.subresource.as_str(), "log" | "exec" | "attach" | "portforward" | "proxy"))
+    if !info.is_resource {
+        return endpoints::is_long_running(&info.path);
+    }
+    info.verb == "watch" || matches!(info.subresource.as_str(), "log" | "exec" | "attach" | "portforward" | "proxy")
 }
