@@ -28,6 +28,15 @@ pub(crate) struct Containerd {
     process: Child,
     pub(crate) root: tempfile::TempDir,
     pub(crate) bridge: String,
+    /// The addresses of its pods.
+    pub(crate) range: String,
+}
+
+/// A range of addresses for the pods of one of a few tests, which no other run on this machine uses, whether it runs now or
+/// was cut off before and has left its bridge behind: one of the 65,536 of 64 addresses within 100.64.0.0/10.
+fn range(number: u32) -> String {
+    let base = 0x6440_0000 + ((std::process::id() * 4 + number) % 65_536) * 64;
+    format!("{}/26", std::net::Ipv4Addr::from(base))
 }
 
 fn missing() -> Option<String> {
@@ -50,9 +59,9 @@ fn sh(script: &str) {
 }
 
 impl Containerd {
-    /// Starts one with pods in `cidr`; none when something is missing.
+    /// Starts the one of the test with this number, less than four; none when something is missing.
     #[expect(clippy::print_stdout, reason = "who runs the tests should see what was skipped")]
-    pub(crate) async fn start(cidr: &str) -> Option<Self> {
+    pub(crate) async fn start(number: u32) -> Option<Self> {
         if let Some(what) = missing() {
             assert!(std::env::var("CI").is_err(), "{what} is missing");
             println!("skipped: this test needs {what}");
@@ -60,14 +69,10 @@ impl Containerd {
         }
         let root = tempfile::tempdir().expect("a directory");
         let path = |name: &str| root.path().join(name).display().to_string();
-        let bridge = format!(
-            "kk{}{}",
-            std::process::id() % 100_000,
-            cidr.len() + cidr.bytes().map(usize::from).sum::<usize>() % 1_000
-        );
+        let (bridge, range) = (format!("kk{}-{number}", std::process::id()), range(number));
         let network = format!(
             r#"{{"cniVersion":"0.4.0","name":"test","plugins":[{{"type":"bridge","bridge":"{bridge}","isGateway":true,
-            "ipMasq":false,"ipam":{{"type":"host-local","dataDir":"{}","ranges":[[{{"subnet":"{cidr}"}}]]}}}}]}}"#,
+            "ipMasq":false,"ipam":{{"type":"host-local","dataDir":"{}","ranges":[[{{"subnet":"{range}"}}]]}}}}]}}"#,
             path("ipam")
         );
         fs::create_dir(root.path().join("cni")).expect("a directory");
@@ -105,7 +110,7 @@ conf_dir = "{cni}"
             .stderr(log)
             .spawn()
             .expect("containerd");
-        let started = Self { process, root, bridge };
+        let started = Self { process, root, bridge, range };
         started.import();
         Some(started)
     }
@@ -182,7 +187,7 @@ pub(crate) async fn ready(runtime: &Cri) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
-    let Some(containerd) = Containerd::start("10.251.1.0/24").await else { return };
+    let Some(containerd) = Containerd::start(0).await else { return };
     let runtime = Cri::new(&containerd.socket().display().to_string());
     ready(&runtime).await;
     let logs = containerd.root.path().join("logs").display().to_string();
@@ -196,7 +201,7 @@ fn config(containerd: &Containerd) -> Config {
     config.root_directory = containerd.root.path().join("node");
     config.log_directory = containerd.root.path().join("logs");
     config.volume_refresh = Duration::from_secs(1);
-    config.pod_cidr = Some("10.251.2.0/24".into());
+    config.pod_cidr = Some(containerd.range.clone());
     config.container_logs = Limits { bytes_max: 20_000, files_max: 3, interval: Duration::from_millis(200) };
     config
 }
@@ -261,7 +266,7 @@ fn pod(command: &str) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_in_real_containers() {
-    let Some(containerd) = Containerd::start("10.251.2.0/24").await else { return };
+    let Some(containerd) = Containerd::start(1).await else { return };
     let runtime = Cri::new(&containerd.socket().display().to_string());
     ready(&runtime).await;
     let runtime: Arc<dyn ContainerRuntime> = Arc::new(runtime);
