@@ -95,6 +95,8 @@ fn check_schedule(errors: &mut ErrorList, path: &Path, spec: &Value) {
         let field = path.child("timeZone");
         if zone.is_empty() {
             errors.push(Error::invalid(&field, &zone.into(), "timeZone must be nil or non-empty string"));
+        } else if !zone.split('/').all(may_name_zone) {
+            errors.push(Error::invalid(&field, &zone.into(), &format!("unknown time zone {zone}")));
         } else if zone.eq_ignore_ascii_case("local") {
             errors.push(Error::invalid(
                 &field,
@@ -103,6 +105,15 @@ fn check_schedule(errors: &mut ErrorList, path: &Path, spec: &Value) {
             ));
         }
     }
+}
+
+/// Whether this can be a part of the name of a time zone. Source: the rules for names of the IANA time zone database, and
+/// digits and `+`, which its oldest names have.
+fn may_name_zone(part: &str) -> bool {
+    (1..=14).contains(&part.len())
+        && !matches!(part, "." | "..")
+        && !part.starts_with('-')
+        && part.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_+".contains(&c))
 }
 
 /// Checks a standard cron schedule: five fields or a descriptor.

@@ -1,6 +1,8 @@
 //! Job. Source: `pkg/apis/batch/v1/defaults.go`, `pkg/apis/batch/validation`, `pkg/registry/batch/job`.
 
 mod failure_policy;
+mod indexes;
+mod status;
 mod success_policy;
 
 use super::access::{
@@ -92,6 +94,10 @@ impl Rules for Job {
         }
         check_template_update(&mut errors, &path, spec, old);
         errors
+    }
+
+    fn validate_status_update(&self, new: &Value, old: &Value) -> ErrorList {
+        status::validate_update(new, old)
     }
 
     fn warnings_of_create(&self, object: &Value) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Errors of `successPolicy`: which indexes are enough for an Indexed Job. Source: KEP-3998, `pkg/apis/batch/validation`.
 
+use super::indexes;
 use crate::field::{Error, ErrorList, Path};
 use crate::rules::access::{get, int, list, text};
 use crate::rules::format;
@@ -39,7 +40,7 @@ fn check_rule(errors: &mut ErrorList, path: &Path, rule: &Value, completions: i6
         if indexes.len() > INDEXES_BYTES_MAX {
             errors.push(Error::too_long(&path, INDEXES_BYTES_MAX));
         }
-        match count_indexes(indexes, completions) {
+        match indexes::count(indexes, completions) {
             Ok(number) => total = number,
             Err(problem) => {
                 let text = format!("error parsing succeededIndexes: {problem}");
@@ -59,38 +60,5 @@ fn check_rule(errors: &mut ErrorList, path: &Path, rule: &Value, completions: i6
             "must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)"
         );
         errors.push(Error::invalid(&path, &count.into(), &text));
-    }
-}
-
-/// How many indexes `1,3-5,7` names; they grow, and are below `completions`.
-fn count_indexes(indexes: &str, completions: i64) -> Result<i64, String> {
-    let mut total = 0;
-    let mut last: Option<i64> = None;
-    for interval in indexes.split(',').filter(|_| !indexes.is_empty()) {
-        let (first, end) = parse_interval(interval, completions)?;
-        if let Some(last) = last.filter(|last| *last >= first) {
-            return Err(format!("non-increasing order, previous: {last}, current: {first}"));
-        }
-        total += end - first + 1;
-        last = Some(end);
-    }
-    Ok(total)
-}
-
-fn parse_interval(interval: &str, completions: i64) -> Result<(i64, i64), String> {
-    let number = |text: &str| {
-        let value = text.parse().map_err(|_| format!("cannot convert string to integer for index: {text:?}"))?;
-        if value < completions { Ok(value) } else { Err(format!("too large index: {text:?}")) }
-    };
-    match interval.split('-').collect::<Vec<_>>()[..] {
-        [one] => number(one).map(|index: i64| (index, index)),
-        [first, last] => match (number(first)?, number(last)?) {
-            (first, last) if first >= last => Err(format!("non-increasing order, previous: {first}, current: {last}")),
-            both => Ok(both),
-        },
-        _ => Err(format!(
-            "the fragment {interval:?} violates the requirement that an index interval can have at most two parts \
-             separated by '-'"
-        )),
     }
 }
