@@ -1,6 +1,6 @@
 //! PersistentVolumeClaim. Source: `pkg/apis/core/v1/defaults.go`, `pkg/apis/core/validation`.
 
-use super::access::{at, default_text, get, list, made, set, text, text_at, texts};
+use super::access::{at, default_text, get, list, made, set, text, text_at, texts, unset};
 use super::resource_list::{self, quantity, quantity_of};
 use super::{Rules, copy_field, format, selector};
 use crate::field::{Error, ErrorList, Path};
@@ -20,18 +20,16 @@ impl Rules for PersistentVolumeClaim {
     fn default(&self, object: &mut Value) {
         let Some(spec) = made(object, "spec") else { return };
         default_text(spec, "volumeMode", "Filesystem");
-        // The older field and the newer one that replaces it mirror each other, except across namespaces.
-        let source = get(spec, "dataSource").cloned();
-        let reference = get(spec, "dataSourceRef").cloned();
-        match (source, reference) {
-            (Some(source), None) => set(spec, "dataSourceRef", source),
-            (None, Some(reference)) if text(&reference, "namespace").is_empty() => set(spec, "dataSource", reference),
-            _ => {}
-        }
     }
 
     fn prepare_create(&self, object: &mut Value) {
         set(object, "status", json!({"phase": "Pending"}));
+        settle_sources(&mut object["spec"], &Value::Null);
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value) {
+        copy_field(new, old, "status");
+        settle_sources(&mut new["spec"], &old["spec"]);
     }
 
     fn validate(&self, object: &Value) -> ErrorList {
@@ -44,10 +42,10 @@ impl Rules for PersistentVolumeClaim {
         let mut kept = new["spec"].clone();
         let before = &old["spec"];
         if text(before, "volumeName").is_empty() {
-            super::access::unset(&mut kept, "volumeName");
+            unset(&mut kept, "volumeName");
         }
         if get(before, "storageClassName").is_none() {
-            super::access::unset(&mut kept, "storageClassName");
+            unset(&mut kept, "storageClassName");
         }
         if text_at(new, &["status", "phase"]) == "Bound" {
             copy_field(&mut kept, before, "volumeAttributesClassName");
@@ -96,6 +94,32 @@ impl Rules for PersistentVolumeClaim {
 
     fn selectable_field_names(&self) -> &'static [&'static str] {
         &["name"]
+    }
+}
+
+/// Drops what a claim may not name as the source of its data, and makes the older field and the one that replaces it
+/// mirror each other. What the stored claim has stays.
+///
+/// Source: KEP-1495; KEP-3294, whose gate `CrossNamespaceVolumeDataSource` is off.
+fn settle_sources(spec: &mut Value, old: &Value) {
+    let has = |field: &str| get(old, field).is_some();
+    if !text_at(spec, &["dataSourceRef", "namespace"]).is_empty() && !has("dataSourceRef") {
+        unset(spec, "dataSourceRef");
+    }
+    if !has("dataSource") && !has("dataSourceRef") && get(spec, "dataSourceRef").is_none() {
+        let source = &spec["dataSource"];
+        let known = matches!(
+            (text(source, "apiGroup"), text(source, "kind")),
+            ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
+        );
+        if !known {
+            unset(spec, "dataSource");
+        }
+    }
+    match (get(spec, "dataSource").cloned(), get(spec, "dataSourceRef").cloned()) {
+        (Some(source), None) => set(spec, "dataSourceRef", source),
+        (None, Some(reference)) if text(&reference, "namespace").is_empty() => set(spec, "dataSource", reference),
+        _ => {}
     }
 }
 
