@@ -1,9 +1,10 @@
 //! Whether a user may do what a request asks for.
 //!
-//! [`Rbac`] evaluates roles and bindings, [`NodeAuthorizer`] lets node agents do their work. [`Escalation`] and
-//! [`NodeRestriction`] are their counterparts at admission: nobody grants more than they have, and a node writes only what
-//! is its own.
+//! [`Rbac`] evaluates roles and bindings, [`NodeAuthorizer`] lets node agents do their work. [`Escalation`],
+//! [`CertificateAuthorization`] and [`NodeRestriction`] are their counterparts at admission: nobody grants more than they
+//! have, by a role or by a certificate, and a node writes only what is its own.
 
+mod certificates;
 mod escalation;
 mod mirror;
 mod node;
@@ -13,6 +14,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+pub use certificates::CertificateAuthorization;
 pub use escalation::Escalation;
 pub use node::NodeAuthorizer;
 pub use node_restriction::NodeRestriction;

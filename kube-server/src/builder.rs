@@ -2,7 +2,7 @@
 
 use crate::admission::Admission;
 use crate::authentication::{Authenticator, ServiceAccountTokens, Union};
-use crate::authorization::{Authorizer, Escalation, NodeAuthorizer, NodeRestriction, Rbac};
+use crate::authorization::{Authorizer, CertificateAuthorization, Escalation, NodeAuthorizer, NodeRestriction, Rbac};
 use crate::bootstrap;
 use crate::node::NodeConnector;
 use crate::registry::{Plugins, Registry};
@@ -167,8 +167,11 @@ impl Builder {
     /// When the store fails, or a setting cannot be.
     pub async fn build(self) -> Result<ApiServer, ApiError> {
         let access = self.access();
-        let built_in: Vec<Arc<dyn Admission>> =
-            vec![Arc::new(NodeRestriction), Arc::new(Escalation::new(Arc::clone(&access.rbac)))];
+        let built_in: Vec<Arc<dyn Admission>> = vec![
+            Arc::new(NodeRestriction),
+            Arc::new(CertificateAuthorization::new(Arc::clone(&access.rbac))),
+            Arc::new(Escalation::new(Arc::clone(&access.rbac))),
+        ];
         let plugins = Plugins { built_in, foreign: self.admission };
         let registry = Registry::new(self.store, self.clock, self.random, &self.config, plugins)?;
         let server = Arc::new(Server::new(self.config, registry, access, self.connector));
