@@ -74,6 +74,14 @@ pub(crate) fn media_type(request: &Request) -> &str {
 /// # Errors
 /// 400, 413 or 415 where it is no such object.
 pub(crate) fn object(request: &Request, expected: Expected, validation: FieldValidation) -> Result<Value, ApiError> {
+    let decoded = decode(request, expected)?;
+    let mut value = settle(request, decoded, expected, validation)?;
+    check_kind(&mut value, expected)?;
+    Ok(value)
+}
+
+/// The body, checked against a type, in whatever syntax it is.
+fn decode(request: &Request, expected: Expected) -> Result<Decoded, ApiError> {
     let limits = Limits { bytes: usize::MAX };
     let decoded = match syntax(request)? {
         Syntax::Json => decode::json(&request.body, expected.schema, limits),
@@ -84,10 +92,7 @@ pub(crate) fn object(request: &Request, expected: Expected, validation: FieldVal
             decode::value(value, expected.schema)
         }
     };
-    let decoded = decoded.map_err(|error| error.to_api_error(expected.kind, expected.version))?;
-    let mut value = settle(request, decoded, expected, validation)?;
-    check_kind(&mut value, expected)?;
-    Ok(value)
+    decoded.map_err(|error| error.to_api_error(expected.kind, expected.version))
 }
 
 /// The value of a decoded body, after its problems have been reported as the client asked for.
@@ -152,17 +157,8 @@ pub(crate) fn delete_options(request: &Request) -> Result<Option<Value>, ApiErro
     if request.body.is_empty() {
         return Ok(None);
     }
-    let value = match syntax(request)? {
-        Syntax::Json => decode::raw_json(&request.body, Limits::default()),
-        Syntax::Yaml => decode::raw_yaml(&request.body, Limits::default()),
-        Syntax::Protobuf => {
-            return match protobuf::decode(&request.body) {
-                Ok(value) => Ok(Some(value)),
-                Err(error) => Err(ApiError::bad_request(error.to_string())),
-            };
-        }
-    };
-    let value = value.map_err(|error| error.to_api_error("DeleteOptions", "v1"))?;
+    let expected = Expected::named("", "v1", "DeleteOptions").ok_or_else(ApiError::no_such_path)?;
+    let value = decode(request, expected)?.value;
     if let Some(kind) = value.get("kind").and_then(Value::as_str)
         && kind != "DeleteOptions"
     {

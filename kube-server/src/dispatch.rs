@@ -29,6 +29,7 @@ pub(crate) async fn serve(server: &Arc<Server>, request: &Request) -> Result<Res
     let info = &request.info;
     let Some(kind) = request.kind else { return unknown(info) };
     let namespace = namespace(kind, info)?;
+    warn_of_deprecation(request, kind);
     if !info.subresource.is_empty() {
         return subresource(server, request, kind, &namespace).await;
     }
@@ -65,12 +66,22 @@ pub(crate) async fn stream(server: &Arc<Server>, request: &mut Request, body: Bo
         if !kind.served.has_verb("watch") {
             return Err(ApiError::method_not_allowed());
         }
+        warn_of_deprecation(request, kind);
         return server.registry.watch(request, kind, &namespace).await;
     }
     if kind.served.subresource(&info.subresource).is_none() {
         return Err(ApiError::no_such_path());
     }
     streaming::connect(server, request, body).await
+}
+
+/// Tells who uses a kind that is to go. Source: the life cycles in `k8s.io/api`, KEP-4974.
+fn warn_of_deprecation(request: &Request, kind: Kind) {
+    if kind.is("", "endpoints") {
+        request.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+    } else if kind.is("", "componentstatuses") {
+        request.warn("v1 ComponentStatus is deprecated in v1.19+");
+    }
 }
 
 async fn paths(server: &Arc<Server>, request: &Request) -> Result<Response, ApiError> {
@@ -112,7 +123,7 @@ async fn virtual_kind(
     let options = WriteOptions::parse(request, "CreateOptions", false)?;
     let object = codec::object(request, Expected::of(kind.served), options.validation)?;
     if kind.is("", "bindings") {
-        server.registry.bind(request, namespace, "", &object, &options).await?;
+        server.registry.bind(request, kind, namespace, object, &options).await?;
         return created(request);
     }
     let answer = reviews::create(server, request, kind.served, object).await?;
@@ -193,17 +204,19 @@ async fn patch(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, A
     render::entry(request, kind, code, &entry, server.registry.clock.now())
 }
 
-fn delete_options(request: &Request) -> Result<DeleteOptions, ApiError> {
-    let value = options::delete_options(request, codec::delete_options(request)?)?;
-    DeleteOptions::parse(&value).map_err(|errors| ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))
+fn delete_options(value: &Value) -> Result<DeleteOptions, ApiError> {
+    DeleteOptions::parse(value).map_err(|errors| ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))
 }
 
 async fn remove(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
     let Subject { request, kind, name, .. } = subject;
-    let options = delete_options(request)?;
-    let deleted = server.registry.delete(subject, &options).await?;
+    let asked = options::delete_options(request, codec::delete_options(request)?)?;
+    let deleted = server.registry.delete(subject, &delete_options(&asked)?).await?;
     if !deleted.gone || delete::returns_object(kind) {
-        return render::entry(request, kind, StatusCode::OK, &deleted.entry, server.registry.clock.now());
+        // Kubernetes keeps the better code for who asks in the old way, so that others are not surprised by it.
+        let waits = !deleted.gone && asked["orphanDependents"] == false;
+        let code = if waits { StatusCode::ACCEPTED } else { StatusCode::OK };
+        return render::entry(request, kind, code, &deleted.entry, server.registry.clock.now());
     }
     let object = encode::decode(&deleted.entry);
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
@@ -214,7 +227,7 @@ async fn remove(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, 
 async fn remove_all(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
     let Subject { request, kind, .. } = subject;
     let list = ListOptions::parse(request, false)?;
-    let options = delete_options(request)?;
+    let options = delete_options(&options::delete_options(request, codec::delete_options(request)?)?)?;
     let deleted = server.registry.delete_collection(subject, &list, &options).await?;
     let items: Vec<Value> = deleted
         .iter()
@@ -277,7 +290,7 @@ async fn subresource(
 /// A Scale in the form that its reader wants.
 fn scale_answer(server: &Server, request: &Request, scale: Value) -> Result<Response, ApiError> {
     let view = negotiate::accept(request)?.view;
-    let include = Include::parse(request.query.get("includeObject"));
+    let include = Include::parse(request, view)?;
     let expected = scale::expected();
     let answer = view::unstored(scale, expected.group, expected.kind, view, include, server.registry.clock.now());
     response::value(request, StatusCode::OK, &answer)
@@ -292,11 +305,11 @@ async fn action(server: &Arc<Server>, request: &Request, kind: Kind, namespace: 
     let object = codec::object(request, expected, options.validation)?;
     match info.subresource.as_str() {
         "binding" => {
-            server.registry.bind(request, namespace, &info.name, &object, &options).await?;
+            server.registry.bind(request, kind, namespace, object, &options).await?;
             created(request)
         }
         "eviction" => {
-            server.registry.evict(request, namespace, &info.name, &object, options.dry_run).await?;
+            server.registry.evict(request, namespace, &info.name, object, options.dry_run).await?;
             created(request)
         }
         "token" => {

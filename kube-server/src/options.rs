@@ -45,7 +45,8 @@ impl WriteOptions {
         let dry_run = dry_run(request.query.all("dryRun"), &mut errors);
         let given = request.query.get("fieldManager").unwrap_or_default();
         check_manager(given, &mut errors);
-        let force = request.query.get("force");
+        // Other writes have no such option, and as any they do not know it is passed over.
+        let force = request.query.get("force").filter(|_| kind == "PatchOptions");
         if apply && given.is_empty() {
             errors.push(FieldError::required(&Path::new("fieldManager"), "is required for apply patch"));
         }

@@ -1,6 +1,7 @@
 //! Percent-decoding of paths and query strings, as Go's `net/url` does it.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// The decoded name-value pairs of a query string, in the order sent. A name without `=` has the empty value.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
@@ -19,6 +20,31 @@ pub(crate) fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
 /// `?watch` and `?watch=yes` watch.
 pub(crate) fn is_true(value: &str) -> bool {
     !(value.eq_ignore_ascii_case("false") || value == "0")
+}
+
+/// A duration as Go writes it: `1h30m`, `1.5s`, `0`. One below zero is zero, which asks for none.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, f64); 8] =
+        [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("μs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let negative = text.starts_with('-');
+    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        seconds += number.parse::<f64>().ok()? * factor;
+        rest = tail;
+    }
+    if negative { Some(Duration::ZERO) } else { Duration::try_from_secs_f64(seconds).ok() }
 }
 
 /// Decodes `%XX`; what is not an escape stays as it is.
@@ -85,6 +111,24 @@ mod tests {
     fn what_is_no_escape_stays() {
         check("a=%&b=%2&c=%zz&d=100%25", &[("a", "%"), ("b", "%2"), ("c", "%zz"), ("d", "100%")]);
         assert_eq!(decode_path("/a+b/%C3%BC"), "/a+b/ü");
+    }
+
+    #[track_caller]
+    fn check_duration(text: &str, millis: Option<u64>) {
+        assert_eq!(duration(text), millis.map(Duration::from_millis), "{text}");
+    }
+
+    #[test]
+    fn durations_are_those_of_go() {
+        for (text, millis) in
+            [("32s", 32_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("0", 0), ("0s", 0), ("250ms", 250)]
+        {
+            check_duration(text, Some(millis));
+        }
+        check_duration("-5s", Some(0));
+        for text in ["", "5", "s", "1x", "1s2", "1..5s", ".s", "1d", "+", "-"] {
+            check_duration(text, None);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) fn entry(
     now: jiff::Timestamp,
 ) -> Result<Response, ApiError> {
     let accepted = negotiate::accept(request)?;
-    let include = Include::parse(request.query.get("includeObject"));
+    let include = Include::parse(request, accepted.view)?;
     let viewer = Viewer { kind, view: accepted.view, include, now };
     let bytes = if viewer.is_plain() && accepted.format == (Format::Json { pretty: false }) {
         encode::whole(entry)

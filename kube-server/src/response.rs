@@ -51,8 +51,23 @@ fn of_error(error: &ApiError, content_type: &'static str, body: impl Into<Bytes>
 }
 
 /// Moves the request's warnings into `Warning` headers: `299 - "text"`.
+///
+/// Clients bound what headers may hold, so warnings that are long together are cut, and those above the bound left out.
+/// Source: `k8s.io/apiserver/pkg/endpoints/filters/warning.go`.
 pub(crate) fn add_warnings(request: &Request, response: &mut Response) {
-    for warning in request.take_warnings() {
+    const CHARS_MAX: usize = 4096;
+    const CUT_TO_CHARS: usize = 256;
+    let warnings = request.take_warnings();
+    let long = warnings.iter().map(|warning| warning.chars().count()).sum::<usize>() > CHARS_MAX && warnings.len() > 1;
+    let mut written = 0;
+    for mut warning in warnings {
+        if long {
+            warning = warning.chars().take(CUT_TO_CHARS).collect();
+            written += warning.chars().count();
+            if written > CHARS_MAX {
+                return;
+            }
+        }
         let quoted: String = warning
             .chars()
             .filter(|c| !c.is_control())

@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use crate::request::{Request, Response};
 use crate::request_info::RequestInfo;
 use crate::tokens::Issuer;
-use crate::{dispatch, endpoints, impersonation, response, streaming};
+use crate::{dispatch, endpoints, impersonation, query, response, streaming};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -24,6 +24,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
 /// The Kubernetes API server: a [`tower::Service`] for HTTP requests with any body. Clones share one server.
@@ -244,16 +245,28 @@ impl Server {
         if long_running {
             return dispatch::stream(self, request, body).await;
         }
+        let timeout = self.timeout(request)?;
         let work = async {
             request.body = self.read_body(body).await?;
             dispatch::serve(self, request).await
         };
-        match tokio::time::timeout(self.config.request_timeout, work).await {
+        match tokio::time::timeout(timeout, work).await {
             Ok(result) => result,
             Err(_) => {
                 Err(ApiError::timeout("request did not complete within requested timeout - context deadline exceeded"))
             }
         }
+    }
+
+    /// How long a request may take: as long as it says, and never longer than any may.
+    fn timeout(&self, request: &Request) -> Result<Duration, ApiError> {
+        let most = self.config.request_timeout;
+        let Some(text) = request.query.non_empty("timeout") else { return Ok(most) };
+        let asked = query::duration(text).ok_or_else(|| {
+            let text = format!("invalid timeout specified in the request URL - time: invalid duration {text:?}");
+            ApiError::bad_request(text)
+        })?;
+        Ok(if asked.is_zero() { most } else { asked.min(most) })
     }
 
     /// The user: one put into the extensions by a caller in this process, else what the authenticators find.

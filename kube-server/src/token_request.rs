@@ -33,6 +33,7 @@ pub(crate) async fn create(
     let Some(ServiceAccounts { issuer, .. }) = &server.service_accounts else {
         return Err(ApiError::no_such_path());
     };
+    check_names(&object["metadata"], namespace, name)?;
     let account = get(server, "serviceaccounts", namespace, name).await?;
     fill_in(&mut object, issuer.audiences());
     let errors = validate(&object["spec"]);
@@ -65,6 +66,22 @@ pub(crate) async fn create(
     object["metadata"]["creationTimestamp"] = json!(time(now)?.to_string());
     object["status"] = json!({ "token": issuer.sign(&claims), "expirationTimestamp": time(claims.exp)?.to_string() });
     Ok(object)
+}
+
+/// The request may name the account that it is for, and no other.
+fn check_names(metadata: &Value, namespace: &str, name: &str) -> Result<(), ApiError> {
+    let given = |field: &str| metadata[field].as_str().filter(|text| !text.is_empty());
+    if let Some(other) = given("name").filter(|given| *given != name) {
+        let path = Path::new("metadata").child("name");
+        let error = Error::invalid(&path, &json!(other), "must match the service account name");
+        return Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", name, &[error]));
+    }
+    if given("namespace").is_some_and(|given| given != namespace) {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
 }
 
 fn fill_in(object: &mut Value, audiences: &[String]) {

@@ -70,20 +70,26 @@ impl Options {
         })
     }
 
-    /// Whether `object`, as it is stored now, is the one that is meant. `group` and `resource` (the plural) are its kind's.
+    /// Whether `object`, as it is stored now, is the one that is meant. `group` is its kind's.
     ///
     /// # Errors
     /// 409 where a precondition does not hold.
-    pub fn check_preconditions(&self, object: &Value, group: &str, resource: &str) -> Result<(), ApiError> {
+    pub fn check_preconditions(&self, object: &Value, group: &str) -> Result<(), ApiError> {
         let metadata = &object["metadata"];
-        let name = metadata["name"].as_str().unwrap_or_default();
-        let wanted = [("UID", "uid", &self.uid), ("ResourceVersion", "resourceVersion", &self.resource_version)];
-        for (what, field, wanted) in wanted {
+        let (name, kind) = (metadata["name"].as_str().unwrap_or_default(), object["kind"].as_str().unwrap_or_default());
+        let wanted = [
+            ("UID", "uid", &self.uid, "deleted and then recreated"),
+            ("ResourceVersion", "resourceVersion", &self.resource_version, "modified"),
+        ];
+        for (what, field, wanted, may_have_been) in wanted {
             let found = metadata[field].as_str().unwrap_or_default();
             if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != found) {
-                let detail =
-                    format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
-                return Err(ApiError::conflict(group, resource, name, &detail));
+                let detail = format!(
+                    "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object \
+                     might have been {may_have_been}"
+                );
+                // Kubernetes tells the kind here, where other errors tell the plural.
+                return Err(ApiError::conflict(group, kind, name, &detail));
             }
         }
         Ok(())

@@ -153,12 +153,21 @@ fn options_are_validated() {
 #[test]
 fn preconditions_must_hold() {
     let options = Options::parse(&json!({"preconditions": {"uid": "u", "resourceVersion": "3"}})).unwrap();
-    let object = |uid: &str, version: &str| json!({"metadata": {"name": "a", "uid": uid, "resourceVersion": version}});
-    assert!(options.check_preconditions(&object("u", "3"), "apps", "deployments").is_ok());
-    let refused = options.check_preconditions(&object("v", "3"), "apps", "deployments").unwrap_err();
+    let object = |uid: &str, version: &str| json!({"kind": "Deployment", "metadata": {"name": "a", "uid": uid, "resourceVersion": version}});
+    assert!(options.check_preconditions(&object("u", "3"), "apps").is_ok());
+    let refused = |object: Value| {
+        let error = options.check_preconditions(&object, "apps").unwrap_err();
+        assert_eq!(error.code(), 409);
+        error.message
+    };
     assert_eq!(
-        refused.message,
-        "Operation cannot be fulfilled on deployments.apps \"a\": Precondition failed: UID in precondition: u, UID in object meta: v"
+        refused(object("v", "3")),
+        "Operation cannot be fulfilled on Deployment.apps \"a\": the UID in the precondition (u) does not match the UID in \
+         record (v). The object might have been deleted and then recreated"
     );
-    assert_eq!(options.check_preconditions(&object("u", "4"), "", "pods").unwrap_err().code(), 409);
+    assert_eq!(
+        refused(object("u", "4")),
+        "Operation cannot be fulfilled on Deployment.apps \"a\": the ResourceVersion in the precondition (3) does not match \
+         the ResourceVersion in record (4). The object might have been modified"
+    );
 }

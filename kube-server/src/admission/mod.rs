@@ -12,6 +12,7 @@ mod taint_nodes_by_condition;
 
 use crate::identity::UserInfo;
 use crate::registry::Registry;
+use crate::registry::write::Subject;
 use kubekit_core::catalog::Resource;
 use kubekit_core::status::ApiError;
 use serde_json::{Map, Value};
@@ -107,10 +108,10 @@ pub(crate) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_
     if enabled("NamespaceLifecycle") {
         namespace_lifecycle::admit(registry, request).await?;
     }
+    if limit_ranger::concerns(request) && enabled("LimitRanger") {
+        limit_ranger::admit(registry, request).await?;
+    }
     if request.is("", "pods") {
-        if enabled("LimitRanger") {
-            limit_ranger::admit(registry, request).await?;
-        }
         if enabled("ServiceAccount") {
             service_account::admit(registry, request).await?;
         }
@@ -128,6 +129,31 @@ pub(crate) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_
         requestor::admit(request);
     }
     plugins(registry, request)
+}
+
+/// Runs the plugins on what is created below an object and not stored: a Binding, an Eviction.
+///
+/// # Errors
+/// Why the request is refused.
+pub(crate) async fn admit_action(
+    registry: &Registry,
+    subject: Subject<'_>,
+    subresource: &str,
+    object: &mut Value,
+    dry_run: bool,
+) -> Result<(), ApiError> {
+    let mut request = AdmissionRequest {
+        user: &subject.request.user,
+        operation: Operation::Create,
+        resource: subject.kind.storage,
+        subresource,
+        namespace: subject.namespace,
+        name: subject.name,
+        object: Some(object),
+        old: None,
+        dry_run,
+    };
+    admit(registry, &mut request).await
 }
 
 /// Runs the plugins behind the trait: all there are for what is not stored, as tokens and streams.

@@ -44,6 +44,13 @@ pub(super) async fn answer(server: &Server, request: &Request, path: &str) -> Re
         };
         let _ = writeln!(text, "{line}");
     }
+    let mut unknown: Vec<String> =
+        excluded.iter().filter(|name| !CHECKS.contains(name)).map(|name| format!("{name:?}")).collect();
+    if !unknown.is_empty() {
+        unknown.sort();
+        unknown.dedup();
+        let _ = writeln!(text, "warn: some health checks cannot be excluded: no matches for {}", unknown.join(","));
+    }
     let outcome = if healthy { "passed" } else { "failed" };
     let _ = writeln!(text, "{endpoint} check {outcome}");
     let verbose = request.query.get("verbose").is_some();

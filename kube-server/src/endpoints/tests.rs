@@ -51,6 +51,12 @@ async fn health_check_by_check() {
     check(&send("GET", "/livez/nothing", &[]).await, 404, "404 page not found\n");
     let excluded = send("GET", "/readyz?verbose&exclude=etcd", &[]).await;
     assert!(std::str::from_utf8(excluded.body()).unwrap().contains("[+]etcd excluded: ok\n"));
+    check(&send("GET", "/readyz?exclude=b", &[]).await, 200, "ok");
+    let unknown = send("GET", "/readyz?verbose&exclude=b&exclude=log&exclude=a&exclude=b", &[]).await;
+    let end = "[+]poststarthook/rbac/bootstrap-roles ok\nwarn: some health checks cannot be excluded: no matches for \
+               \"a\",\"b\"\nreadyz check passed\n";
+    let text = std::str::from_utf8(unknown.body()).unwrap();
+    assert!(text.ends_with(end), "{text}");
 }
 
 #[tokio::test]

@@ -2,43 +2,46 @@
 //!
 //! Source: `pkg/registry/core/pod/storage/storage.go`.
 
-use super::Registry;
 use super::create::text;
 use super::kind::Kind;
 use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
+use super::{Registry, pod_condition};
+use crate::admission;
 use crate::options::WriteOptions;
 use crate::request::Request;
-use kubekit_core::decode::format_time;
 use kubekit_core::rules::pod::subresources;
 use kubekit_core::status::ApiError;
 use serde_json::{Value, json};
 
 impl Registry {
-    /// Binds a Pod to the node that the Binding names.
+    /// Binds a Pod to the node that the Binding names. `kind` is what the path is about: Pods, or the older Bindings.
     ///
     /// # Errors
     /// 409 where the Pod has a node or is being deleted; 422 where the Binding is wrong.
     pub(crate) async fn bind(
         &self,
         request: &Request,
+        kind: Kind,
         namespace: &str,
-        name: &str,
-        binding: &Value,
+        mut binding: Value,
         options: &WriteOptions,
     ) -> Result<(), ApiError> {
         let named = text(&binding["metadata"], "name");
-        let name = if name.is_empty() { named.as_str() } else { name };
+        let name = if request.info.name.is_empty() { named.as_str() } else { request.info.name.as_str() };
         if !named.is_empty() && named != name {
             return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
         }
-        let errors = subresources::validate_binding(binding);
+        let asked = Subject { request, kind, namespace, name, part: Part::Main };
+        admission::admit_action(self, asked, &request.info.subresource, &mut binding, options.dry_run).await?;
+        let errors = subresources::validate_binding(&binding);
         if !errors.is_empty() {
             return Err(ApiError::invalid("", "Binding", name, &errors));
         }
         let node = text(&binding["target"], "name");
         let kind = Kind::find("", "v1", "pods").expect("Pods are in the catalog");
         let subject = Subject { request, kind, namespace, name, part: Part::Internal };
+        let binding = &binding;
         let now = self.clock.now();
         self.modify(subject, options, Ownership::Apart, |pod| {
             refuse(binding, pod, name)?;
@@ -49,7 +52,7 @@ impl Registry {
                     object["metadata"][field][key] = value.clone();
                 }
             }
-            set_condition(&mut object, "PodScheduled", "True", now);
+            pod_condition::set(&mut object, json!({"type": "PodScheduled", "status": "True"}), now);
             // As in Kubernetes, a binding makes nobody the owner of the fields that it sets.
             Ok(Changed { object, tracked: true })
         })
@@ -80,24 +83,4 @@ fn refuse(binding: &Value, pod: &Value, name: &str) -> Result<(), ApiError> {
         return conflict(&format!("pod {name} has non-empty .spec.schedulingGates"));
     }
     Ok(())
-}
-
-/// Sets a condition of a Pod's status.
-fn set_condition(pod: &mut Value, kind: &str, status: &str, now: jiff::Timestamp) {
-    let condition = json!({
-        "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": format_time(now),
-        "observedGeneration": pod["metadata"]["generation"],
-    });
-    if !pod["status"].is_object() {
-        pod["status"] = json!({});
-    }
-    let conditions = &mut pod["status"]["conditions"];
-    if !conditions.is_array() {
-        *conditions = json!([]);
-    }
-    let list = conditions.as_array_mut().expect("made so above");
-    match list.iter_mut().find(|condition| condition["type"] == kind) {
-        Some(old) => *old = condition,
-        None => list.push(condition),
-    }
 }

@@ -143,6 +143,7 @@ fn already_exists(kind: Kind, name: &str, generated: bool) -> ApiError {
     let mut error = ApiError::already_exists(kind.served.group, kind.served.plural, name);
     if generated {
         error.message.push_str(", the server was not able to generate a unique name for the object");
+        error.details.retry_after_seconds = 1;
     }
     error
 }

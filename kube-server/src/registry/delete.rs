@@ -33,7 +33,7 @@ impl Registry {
                 return Err(subject.not_found());
             };
             let old = encode::decode(&entry);
-            options.check_preconditions(&old, kind.served.group, kind.served.plural)?;
+            options.check_preconditions(&old, kind.served.group)?;
             let mut admission = AdmissionRequest {
                 user: &request.user,
                 operation: Operation::Delete,

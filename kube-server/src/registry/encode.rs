@@ -88,9 +88,12 @@ fn append_from(out: &mut BytesMut, stored: &Stored, from: usize, revision: Revis
     let splice = stored.splice as usize;
     out.reserve(stored.bytes.len() + VERSION_BYTES);
     out.extend_from_slice(&stored.bytes[from..splice]);
-    out.extend_from_slice(b"\"resourceVersion\":\"");
-    append_number(out, revision);
-    out.extend_from_slice(b"\",");
+    // What a dry run did not store has no version.
+    if revision > 0 {
+        out.extend_from_slice(b"\"resourceVersion\":\"");
+        append_number(out, revision);
+        out.extend_from_slice(b"\",");
+    }
     out.extend_from_slice(&stored.bytes[splice..]);
 }
 
@@ -184,9 +187,9 @@ pub(crate) fn decode_served(kind: Kind, entry: &Entry) -> Value {
     kind.to_served(decode(entry))
 }
 
-/// Sets the resourceVersion.
+/// Sets the resourceVersion, which what was not stored does not have.
 pub(crate) fn set_version(object: &mut Value, revision: Revision) {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| revision > 0) {
         metadata.insert("resourceVersion".to_owned(), Value::String(revision.to_string()));
     }
 }
@@ -209,8 +212,11 @@ mod tests {
             r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"resourceVersion":"120","name":"x"},"data":{"a":"b"}}"#
         );
         out.clear();
-        append_item(&mut out, &stored, 0);
-        assert_eq!(out, r#"{"metadata":{"resourceVersion":"0","name":"x"},"data":{"a":"b"}}"#);
+        append_item(&mut out, &stored, 7);
+        assert_eq!(out, r#"{"metadata":{"resourceVersion":"7","name":"x"},"data":{"a":"b"}}"#);
+        out.clear();
+        append(&mut out, &stored, 0);
+        assert_eq!(out, stored.bytes, "what was not stored has no version");
     }
 
     #[test]

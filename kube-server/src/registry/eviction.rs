@@ -2,12 +2,12 @@
 //!
 //! Source: `pkg/registry/core/pod/storage/eviction.go`.
 
-use super::Registry;
 use super::create::text;
-use super::encode;
 use super::kind::Kind;
 use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
+use super::{Registry, encode, pod_condition};
+use crate::admission;
 use crate::keys;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::request::Request;
@@ -15,11 +15,14 @@ use kubekit_core::decode::format_time;
 use kubekit_core::deletion::Options;
 use kubekit_core::field::Path;
 use kubekit_core::selector::LabelSelector;
-use kubekit_core::status::{ApiError, Cause};
+use kubekit_core::status::{ApiError, Cause, Reason};
 use serde_json::{Value, json};
 
 /// The largest number of Pods whose disruption a budget may be waiting to see. Source: `MaxDisruptedPodSize`.
 const DISRUPTED_PODS_MAX: usize = 2000;
+
+/// The condition of a budget that says whether it allows a disruption.
+const ALLOWED: &str = "DisruptionAllowed";
 
 impl Registry {
     /// Evicts a Pod.
@@ -31,27 +34,78 @@ impl Registry {
         request: &Request,
         namespace: &str,
         name: &str,
-        eviction: &Value,
+        mut eviction: Value,
         dry_run: bool,
     ) -> Result<(), ApiError> {
         let named = text(&eviction["metadata"], "name");
         if !named.is_empty() && named != name {
             return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
         }
+        let kind = Kind::find("", "v1", "pods").expect("Pods are in the catalog");
+        let subject = Subject { request, kind, namespace, name, part: Part::Main };
+        admission::admit_action(self, subject, "eviction", &mut eviction, dry_run).await?;
         let mut options = Options::parse(eviction.get("deleteOptions").unwrap_or(&json!({})))
             .map_err(|errors| ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))?;
         options.dry_run |= dry_run;
-        let kind = Kind::find("", "v1", "pods").expect("Pods are in the catalog");
-        let subject = Subject { request, kind, namespace, name, part: Part::Main };
-        let Some(entry) = self.entry(&subject.key()).await? else {
-            return Err(subject.not_found());
-        };
-        let pod = encode::decode(&entry);
-        if !ignores_budgets(&pod)
-            && let Some(budget) = self.budget_of(namespace, &pod).await?
-            && !may_go_unhealthy(&pod, &budget)
-        {
-            self.charge(request, namespace, name, &budget, options.dry_run).await?;
+        loop {
+            let Some(entry) = self.entry(&subject.key()).await? else {
+                return Err(subject.not_found());
+            };
+            let pod = encode::decode(&entry);
+            options.check_preconditions(&pod, "")?;
+            let leave = self.leave(subject, &pod, options.dry_run).await?;
+            let mut pinned = options.clone();
+            if leave != Leave::Given {
+                // Had the Pod changed meanwhile, it might need a leave after all.
+                pinned.resource_version.get_or_insert_with(|| entry.revision.to_string());
+            }
+            let conflict = match self.disrupt(subject, pinned).await {
+                Err(error) if error.reason == Reason::Conflict && options.resource_version.is_none() => error,
+                other => return other,
+            };
+            match leave {
+                Leave::Given => return Err(conflict),
+                Leave::Pending => {}
+                Leave::Unready(budget) => return Err(still_processed(&budget)),
+            }
+        }
+    }
+
+    /// Whether, and why, a Pod may go.
+    async fn leave(&self, subject: Subject<'_>, pod: &Value, dry_run: bool) -> Result<Leave, ApiError> {
+        let phase = pod["status"]["phase"].as_str().unwrap_or_default();
+        // Pods that have ended, or are going, disrupt nothing when they go.
+        if matches!(phase, "Succeeded" | "Failed") || pod["metadata"].get("deletionTimestamp").is_some() {
+            return Ok(Leave::Given);
+        }
+        if phase == "Pending" {
+            return Ok(Leave::Pending);
+        }
+        let Some(budget) = self.budget_of(subject.namespace, pod).await? else { return Ok(Leave::Given) };
+        if may_go_unhealthy(pod, &budget) {
+            return Ok(Leave::Unready(text(&budget["metadata"], "name")));
+        }
+        self.charge(subject.request, subject.namespace, subject.name, &budget, dry_run).await?;
+        Ok(Leave::Given)
+    }
+
+    /// Says on the Pod why it goes, and deletes it. Source: KEP-3329.
+    async fn disrupt(&self, subject: Subject<'_>, mut options: Options) -> Result<(), ApiError> {
+        if !options.dry_run {
+            let now = self.clock.now();
+            let (internal, write) = (Subject { part: Part::Internal, ..subject }, own_write(false));
+            let told = self.modify(internal, &write, Ownership::Apart, |pod| {
+                options.check_preconditions(pod, "")?;
+                let mut object = pod.clone();
+                let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+                    "message": "Eviction API: evicting"});
+                pod_condition::set(&mut object, condition, now);
+                Ok(Changed { object, tracked: true })
+            });
+            let told = told.await?;
+            if options.resource_version.is_some() {
+                options.resource_version = Some(told.revision.to_string());
+            }
         }
         self.delete(subject, &options).await.map(drop)
     }
@@ -69,9 +123,9 @@ impl Registry {
             }
         }
         if found.len() > 1 {
-            return Err(ApiError::internal(
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-            ));
+            let text =
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+            return Err(ApiError::new(Reason::InternalError, text));
         }
         Ok(found.pop())
     }
@@ -88,12 +142,7 @@ impl Registry {
         let name = text(&budget["metadata"], "name");
         let kind = Kind::find("policy", "v1", "poddisruptionbudgets").expect("budgets are in the catalog");
         let subject = Subject { request, kind, namespace, name: &name, part: Part::Status };
-        let options = WriteOptions {
-            dry_run,
-            manager: "kube-apiserver".to_owned(),
-            validation: FieldValidation::Ignore,
-            force: false,
-        };
+        let options = own_write(dry_run);
         let now = self.clock.now();
         self.modify(subject, &options, Ownership::Apart, |budget| {
             refuse(budget, &name)?;
@@ -111,13 +160,28 @@ impl Registry {
     }
 }
 
+/// Why a Pod may go.
+#[derive(Debug, PartialEq, Eq)]
+enum Leave {
+    /// Its budget gave it one, or it needs none.
+    Given,
+    /// It does not run yet.
+    Pending,
+    /// It is not ready, and the budget of this name does not count it.
+    Unready(String),
+}
+
+/// A write that the server makes by itself.
+fn own_write(dry_run: bool) -> WriteOptions {
+    WriteOptions { dry_run, manager: "kube-apiserver".to_owned(), validation: FieldValidation::Ignore, force: false }
+}
+
 /// Says by the condition that no disruption is allowed any more. Source: `pkg/controller/util/disruption`, `apimeta` of
 /// `k8s.io/apimachinery`.
 fn forbid(status: &mut Value, now: &str) {
-    const TYPE: &str = "DisruptionAllowed";
     let generation = status["observedGeneration"].clone();
     let mut condition = json!({
-        "type": TYPE, "status": "False", "reason": "InsufficientPods", "message": "", "lastTransitionTime": now,
+        "type": ALLOWED, "status": "False", "reason": "InsufficientPods", "message": "", "lastTransitionTime": now,
         "observedGeneration": generation,
     });
     let Some(conditions) = status.as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| json!([])))
@@ -125,7 +189,7 @@ fn forbid(status: &mut Value, now: &str) {
         return;
     };
     let Some(conditions) = conditions.as_array_mut() else { return };
-    match conditions.iter_mut().find(|known| known["type"] == TYPE) {
+    match conditions.iter_mut().find(|known| known["type"] == ALLOWED) {
         Some(known) => {
             if known["status"] == "False" {
                 condition["lastTransitionTime"] = known["lastTransitionTime"].take();
@@ -134,12 +198,6 @@ fn forbid(status: &mut Value, now: &str) {
         }
         None => conditions.push(condition),
     }
-}
-
-/// Pods that do not run, or are going, disrupt nothing when they go.
-fn ignores_budgets(pod: &Value) -> bool {
-    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"))
-        || pod["metadata"].get("deletionTimestamp").is_some()
 }
 
 /// Whether a Pod that is not ready may go whatever the budget says. Source: KEP-3017.
@@ -158,9 +216,9 @@ fn may_go_unhealthy(pod: &Value, budget: &Value) -> bool {
 fn refuse(budget: &Value, name: &str) -> Result<(), ApiError> {
     let count = |field: &str| budget["status"][field].as_i64().unwrap_or(0);
     if count("observedGeneration") < budget["metadata"]["generation"].as_i64().unwrap_or(0) {
-        return Err(not_now(format!("The disruption budget {name} is still being processed by the server."), 10));
+        return Err(still_processed(name));
     }
-    let forbidden = |detail: &str| Err(ApiError::forbidden("policy", "poddisruptionbudgets", name, detail));
+    let forbidden = |detail: &str| Err(ApiError::forbidden("policy", "poddisruptionbudget", name, detail));
     if count("disruptionsAllowed") < 0 {
         return forbidden("pdb disruptions allowed is negative");
     }
@@ -168,13 +226,31 @@ fn refuse(budget: &Value, name: &str) -> Result<(), ApiError> {
         return forbidden("DisruptedPods map too big - too many evictions not confirmed by PDB controller");
     }
     if count("disruptionsAllowed") == 0 {
-        let (desired, current) = (count("desiredHealthy"), count("currentHealthy"));
-        return Err(not_now(
-            format!("The disruption budget {name} needs {desired} healthy pods and has {current} currently"),
-            0,
-        ));
+        return Err(not_now(denial(&budget["status"], name), 0));
     }
     Ok(())
+}
+
+/// Why a budget allows no disruption. After a failed sync its numbers cannot be trusted.
+fn denial(status: &Value, name: &str) -> String {
+    let count = |field: &str| status[field].as_i64().unwrap_or(0);
+    let (desired, current) = (count("desiredHealthy"), count("currentHealthy"));
+    let known = status["conditions"].as_array().into_iter().flatten().find(|known| known["type"] == ALLOWED);
+    let told =
+        known.filter(|known| known["status"] == "False").map(|known| (text(known, "reason"), text(known, "message")));
+    let not_now = format!("The disruption budget {name} does not allow evicting pods currently");
+    match told.filter(|(_, message)| !message.is_empty()) {
+        Some((reason, message)) if reason == "SyncFailed" => format!("{not_now} because it failed sync: {message}"),
+        _ if current <= desired => {
+            format!("The disruption budget {name} needs {desired} healthy pods and has {current} currently")
+        }
+        Some((reason, message)) => format!("{not_now} ({reason}): {message}"),
+        None => not_now,
+    }
+}
+
+fn still_processed(budget: &str) -> ApiError {
+    not_now(format!("The disruption budget {budget} is still being processed by the server."), 10)
 }
 
 fn not_now(cause: String, retry_after_seconds: u32) -> ApiError {

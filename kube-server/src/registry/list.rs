@@ -92,11 +92,13 @@ impl Registry {
         let viewer = Viewer {
             kind,
             view: accepted.view,
-            include: Include::parse(request.query.get("includeObject")),
+            include: Include::parse(request, accepted.view)?,
             now: self.clock.now(),
         };
         let page = Page::of(listing, options.limit, &prefix, selects_all);
-        Ok(render(request, accepted, viewer, page))
+        let mut response = render(request, accepted, viewer, page);
+        response::add_warnings(request, &mut response);
+        Ok(response)
     }
 
     /// 410, with a token that goes on from the same place in the present.

@@ -16,6 +16,7 @@ pub(crate) mod kind;
 mod list;
 mod part;
 pub(crate) mod patch;
+mod pod_condition;
 pub(crate) mod scale;
 mod selector;
 pub(crate) mod services;

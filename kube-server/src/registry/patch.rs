@@ -207,10 +207,10 @@ impl Registry {
             let exists = self.entry(&subject.key()).await?.is_some();
             if !exists && create_allowed {
                 may_create()?;
-                if configuration["metadata"].get("uid").and_then(Value::as_str).is_some_and(|uid| !uid.is_empty()) {
-                    return Err(subject.conflict(
-                        "uid mismatch: the provided object specified uid, and no existing object was found",
-                    ));
+                if let Some(uid) = configuration["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty()) {
+                    return Err(subject.conflict(&format!(
+                        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                    )));
                 }
                 let object = apply::apply(None, &configuration, expected.schema, writer, options.force)?;
                 match self.create_tracked(subject, object, options, |_, _| None).await {

@@ -128,18 +128,20 @@ impl Registry {
             rules.default(&mut new);
         }
         part::prepare(what, rules, &mut new, old);
-        let mut admission = AdmissionRequest {
-            user: &request.user,
-            operation: Operation::Update,
-            resource: kind.storage,
-            subresource: what.subresource(),
-            namespace,
-            name,
-            object: Some(&mut new),
-            old: Some(old),
-            dry_run: options.dry_run,
-        };
-        admission::admit(self, &mut admission).await?;
+        if what != Part::Internal {
+            let mut admission = AdmissionRequest {
+                user: &request.user,
+                operation: Operation::Update,
+                resource: kind.storage,
+                subresource: what.subresource(),
+                namespace,
+                name,
+                object: Some(&mut new),
+                old: Some(old),
+                dry_run: options.dry_run,
+            };
+            admission::admit(self, &mut admission).await?;
+        }
         part::seal(what, rules, &mut new, old);
         if rules.has_generation() {
             meta::advance_generation(&mut new, old);

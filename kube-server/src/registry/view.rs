@@ -3,8 +3,10 @@
 use super::encode;
 use super::kind::Kind;
 use crate::negotiate::View;
+use crate::request::Request;
 use bytes::{BufMut, BytesMut};
 use kubekit_core::columns;
+use kubekit_core::status::ApiError;
 use kubekit_store::{Entry, Revision};
 use serde_json::{Value, json};
 
@@ -20,12 +22,18 @@ pub(crate) enum Include {
 }
 
 impl Include {
-    /// Reads the query parameter `includeObject`.
-    pub(crate) fn parse(text: Option<&str>) -> Self {
-        match text {
-            Some("None") => Self::None,
-            Some("Object") => Self::Object,
-            _ => Self::Metadata,
+    /// Reads the query parameter `includeObject`, which only says something to who wants a Table.
+    ///
+    /// # Errors
+    /// 400 where it is no such thing.
+    pub(crate) fn parse(request: &Request, view: View) -> Result<Self, ApiError> {
+        match request.query.get("includeObject").filter(|_| matches!(view, View::Table { .. })) {
+            Some("None") => Ok(Self::None),
+            Some("Object") => Ok(Self::Object),
+            None | Some("" | "Metadata") => Ok(Self::Metadata),
+            Some(other) => Err(ApiError::bad_request(format!(
+                "includeObject: Invalid value: {other:?}: must be 'Metadata', 'Object', 'None', or empty"
+            ))),
         }
     }
 }

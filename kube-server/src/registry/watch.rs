@@ -71,7 +71,7 @@ impl Registry {
             viewer: Viewer {
                 kind,
                 view: accepted.view,
-                include: Include::parse(request.query.get("includeObject")),
+                include: Include::parse(request, accepted.view)?,
                 now: self.clock.now(),
             },
             clock: Arc::clone(&self.clock),
@@ -96,6 +96,7 @@ impl Registry {
         };
         let mut response = response::bytes(StatusCode::OK, "application/json", Bytes::new());
         *response.body_mut() = body::erase(StreamBody::new(watching));
+        response::add_warnings(request, &mut response);
         Ok(response)
     }
 }

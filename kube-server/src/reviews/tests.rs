@@ -188,6 +188,18 @@ async fn token_requests_are_checked() {
         "400 cannot bind token to object of type /v1, Kind=ConfigMap",
     )
     .await;
+    let named = async |metadata: Value| {
+        let asked = json!({"metadata": metadata, "spec": {}});
+        let issued = crate::token_request::create(&server, &request(admin()), "default", "robot", asked).await;
+        issued
+            .map(|token| token["metadata"]["name"].clone())
+            .map_err(|error| format!("{} {}", error.code(), error.message))
+    };
+    assert_eq!(named(json!({"name": "robot", "namespace": "default"})).await, Ok(json!("robot")));
+    let text = "422 TokenRequest.authentication.k8s.io \"robot\" is invalid: metadata.name: Invalid value: \"other\": must \
+                match the service account name";
+    assert_eq!(named(json!({"name": "other"})).await, Err(text.to_owned()));
+    assert!(named(json!({"namespace": "other"})).await.is_err_and(|error| error.starts_with("400 ")));
     let node = |name: &str| UserInfo::new(format!("system:node:{name}"), ["system:nodes"]);
     assert!(token(&server, node("n"), "robot", pod("p-uid")).await.is_ok());
     check(node("m"), "robot", pod("p-uid"), "403 ").await;

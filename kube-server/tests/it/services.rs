@@ -1,7 +1,7 @@
 //! Cluster IPs and node ports.
 
 use crate::harness::{Harness, service};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 
@@ -86,4 +86,27 @@ async fn dual_stack_clusters_give_two() {
     assert_eq!(dual["spec"]["clusterIPs"].as_array().map(Vec::len), Some(2));
     let six = h.made(SERVICES, service("c", &json!({"ipFamilies": ["IPv6"]}))).await;
     assert!(six["spec"]["clusterIP"].as_str().unwrap().starts_with("fd00"));
+}
+
+/// The node ports of a new Service with these ports.
+async fn check_node_ports(ports: Value, expected: impl Fn(&[u64])) {
+    let h = Harness::new().await;
+    let made = h.made(SERVICES, service("a", &json!({"type": "NodePort", "ports": ports}))).await;
+    let ports = made["spec"]["ports"].as_array().unwrap().iter();
+    expected(&ports.map(|port| port["nodePort"].as_u64().unwrap()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn both_protocols_of_a_port_have_one_node_port() {
+    let port = |name: &str, port: u16, protocol: &str| json!({"name": name, "port": port, "protocol": protocol});
+    let dns = [port("tcp", 53, "TCP"), port("udp", 53, "UDP")];
+    check_node_ports(json!(dns), |found| assert_eq!(found[0], found[1])).await;
+    let mut asked = dns.clone();
+    asked[1]["nodePort"] = json!(30053);
+    check_node_ports(json!(asked), |found| assert_eq!(found, [30053, 30053])).await;
+    let mut both = asked.clone();
+    both[0]["nodePort"] = json!(30054);
+    check_node_ports(json!(both), |found| assert_eq!(found, [30054, 30053])).await;
+    let other = [port("a", 53, "TCP"), port("b", 54, "UDP")];
+    check_node_ports(json!(other), |found| assert_ne!(found[0], found[1])).await;
 }

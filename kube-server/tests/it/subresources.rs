@@ -85,51 +85,6 @@ async fn bindings_give_pods_to_nodes_once() {
 }
 
 #[tokio::test]
-async fn evictions_respect_budgets() {
-    let h = Harness::new().await;
-    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
-    h.made(
-        budgets,
-        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"},
-        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}}}),
-    )
-    .await;
-    let mut running = pod("x");
-    running["spec"]["nodeName"] = json!("n");
-    h.made(PODS, running).await;
-    let status = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
-    h.patch(&format!("{PODS}/x/status"), "merge", &status).await.ok();
-    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "x"}});
-    let uri = &format!("{PODS}/x/eviction");
-    let refused = h.post(uri, &eviction).await;
-    refused.refused(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.");
-    let set = |allowed: i64| {
-        json!({"status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 1,
-            "desiredHealthy": 1, "expectedPods": 1, "conditions": [{"type": "DisruptionAllowed", "status": "True",
-            "reason": "SufficientPods", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})
-    };
-    h.patch(&format!("{budgets}/b/status"), "merge", &set(0)).await.ok();
-    let refused = h.post(uri, &eviction).await;
-    assert_eq!(refused.code, 429);
-    assert_eq!(
-        refused.body["details"]["causes"][0],
-        json!({"reason": "DisruptionBudget",
-            "message": "The disruption budget b needs 1 healthy pods and has 1 currently"})
-    );
-    h.patch(&format!("{budgets}/b/status"), "merge", &set(1)).await.ok();
-    assert_eq!(h.post(uri, &eviction).await.code, 201);
-    assert!(h.get(&format!("{PODS}/x")).await.ok()["metadata"]["deletionTimestamp"].is_string());
-    let budget = h.get(&format!("{budgets}/b")).await.ok();
-    assert_eq!(budget["status"]["disruptionsAllowed"], 0);
-    assert!(budget["status"]["disruptedPods"]["x"].is_string());
-    let condition = &budget["status"]["conditions"][0];
-    assert_eq!((&condition["type"], &condition["status"]), (&json!("DisruptionAllowed"), &json!("False")));
-    assert_eq!((&condition["reason"], &condition["observedGeneration"]), (&json!("InsufficientPods"), &json!(1)));
-    assert_ne!(condition["lastTransitionTime"], "2026-01-01T00:00:00Z");
-    assert_eq!(budget["status"]["conditions"].as_array().map(Vec::len), Some(1), "{budget}");
-}
-
-#[tokio::test]
 async fn ephemeral_containers_are_only_added() {
     let h = Harness::new().await;
     h.made(PODS, pod("x")).await;

@@ -1,8 +1,8 @@
-//! Create, get, update and delete: what they answer, and what they answer to what is wrong.
+//! Create, get and update: what they answer, and what they answer to what is wrong.
 
-use crate::harness::{CONFIG_MAPS, Harness, PODS, config_map, pod, request};
+use crate::harness::{CONFIG_MAPS, Harness, config_map, pod, request};
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[tokio::test]
 async fn creates_gets_and_deletes() {
@@ -115,6 +115,31 @@ async fn generates_names() {
     assert!(name.starts_with("web-") && name.len() == 9, "{name}");
 }
 
+/// Randomness that has run out.
+#[derive(Debug)]
+struct Same;
+
+impl kubekit_core::environment::Random for Same {
+    fn next_u64(&self) -> u64 {
+        7
+    }
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_generated_may_be_tried_again() {
+    let h = Harness::with(|builder| builder.random(std::sync::Arc::new(Same))).await;
+    let generated = json!({"metadata": {"generateName": "web-"}});
+    let name = h.made(CONFIG_MAPS, generated.clone()).await["metadata"]["name"].as_str().unwrap().to_owned();
+    let again = h.post(CONFIG_MAPS, &generated).await;
+    let text =
+        format!("configmaps {name:?} already exists, the server was not able to generate a unique name for the object");
+    again.refused(409, "AlreadyExists", &text);
+    assert_eq!(
+        (&again.body["details"]["retryAfterSeconds"], &again.headers["retry-after"]),
+        (&json!(1), &"1".parse().unwrap())
+    );
+}
+
 #[tokio::test]
 async fn a_dry_run_changes_nothing() {
     let h = Harness::new().await;
@@ -190,81 +215,6 @@ async fn unknown_fields_are_dropped_told_or_refused() {
     let twice = r#"{"metadata":{"name":"a"},"data":{"a":"1","a":"2"}}"#;
     let refused = h.call(Method::POST, &format!("{CONFIG_MAPS}?fieldValidation=Strict"), "", twice).await;
     assert!(refused.body["message"].as_str().unwrap().contains("duplicate field"), "{}", refused.text);
-}
-
-#[tokio::test]
-async fn deletes_keep_their_preconditions() {
-    let h = Harness::new().await;
-    let uri = &format!("{CONFIG_MAPS}/a");
-    let made = h.made(CONFIG_MAPS, config_map("a")).await;
-    let (uid, version) = (&made["metadata"]["uid"], &made["metadata"]["resourceVersion"]);
-    let answer = h.delete_with(uri, &json!({"preconditions": {"uid": "other"}})).await;
-    assert_eq!(answer.code, 409);
-    let text = format!("UID in precondition: other, UID in object meta: {}", uid.as_str().unwrap());
-    assert!(answer.text.contains(&text), "{}", answer.text);
-    assert_eq!(h.delete_with(uri, &json!({"preconditions": {"resourceVersion": "1"}})).await.code, 409);
-    assert_eq!(h.delete(&format!("{uri}?dryRun=All")).await.code, 200);
-    assert_eq!(h.get(uri).await.code, 200);
-    let options = json!({"preconditions": {"uid": uid, "resourceVersion": version}});
-    assert_eq!(h.delete_with(uri, &options).await.code, 200);
-    assert_eq!(h.delete(uri).await.code, 404);
-}
-
-#[tokio::test]
-async fn finalizers_hold_a_deletion() {
-    let h = Harness::new().await;
-    let uri = &format!("{CONFIG_MAPS}/a");
-    let mut object = config_map("a");
-    object["metadata"]["finalizers"] = json!(["example.com/hold"]);
-    h.made(CONFIG_MAPS, object).await;
-    let marked = h.delete(uri).await.ok();
-    assert!(marked["metadata"]["deletionTimestamp"].is_string(), "{marked}");
-    assert_eq!(h.get(uri).await.code, 200);
-    let patched = h.patch(uri, "merge", &json!({"metadata": {"finalizers": null}})).await;
-    assert_eq!(patched.code, 200, "{}", patched.text);
-    assert_eq!(h.get(uri).await.code, 404);
-}
-
-#[tokio::test]
-async fn propagation_policies_become_finalizers() {
-    let h = Harness::new().await;
-    for (name, policy, finalizer) in [("f", "Foreground", "foregroundDeletion"), ("o", "Orphan", "orphan")] {
-        h.post(CONFIG_MAPS, &config_map(name)).await.is(StatusCode::CREATED);
-        let marked = h.delete_with(&format!("{CONFIG_MAPS}/{name}"), &json!({"propagationPolicy": policy})).await.ok();
-        assert_eq!(marked["metadata"]["finalizers"], json!([finalizer]), "{marked}");
-    }
-}
-
-#[tokio::test]
-async fn pods_are_given_time_to_end() {
-    let h = Harness::new().await;
-    h.made(PODS, pod("free")).await;
-    h.delete(&format!("{PODS}/free")).await.ok();
-    assert_eq!(h.get(&format!("{PODS}/free")).await.code, 404);
-    let mut bound = pod("bound");
-    bound["spec"]["nodeName"] = json!("n1");
-    h.made(PODS, bound).await;
-    let uri = &format!("{PODS}/bound");
-    let marked = h.delete(uri).await.ok();
-    assert_eq!(marked["metadata"]["deletionGracePeriodSeconds"], 30);
-    assert!(marked["metadata"]["deletionTimestamp"].is_string());
-    h.delete_with(uri, &json!({"gracePeriodSeconds": 0})).await.ok();
-    assert_eq!(h.get(uri).await.code, 404);
-}
-
-#[tokio::test]
-async fn collections_are_deleted_by_selector() {
-    let h = Harness::new().await;
-    for (name, app) in [("a", "x"), ("b", "x"), ("c", "y")] {
-        let mut object = config_map(name);
-        object["metadata"]["labels"] = json!({"app": app});
-        h.post(CONFIG_MAPS, &object).await.is(StatusCode::CREATED);
-    }
-    let gone = h.delete(&format!("{CONFIG_MAPS}?labelSelector=app%3Dx")).await.ok();
-    assert_eq!((&gone["kind"], gone["items"].as_array().map(Vec::len)), (&json!("ConfigMapList"), Some(2)));
-    let left = h.get(CONFIG_MAPS).await.ok();
-    let names: Vec<&Value> = left["items"].as_array().unwrap().iter().map(|o| &o["metadata"]["name"]).collect();
-    assert_eq!(names, ["c"]);
 }
 
 #[tokio::test]

@@ -168,9 +168,13 @@ impl<'r> Work<'_, 'r> {
         let mut mine: Vec<(u16, String)> = Vec::new();
         let count = spec["ports"].as_array().map_or(0, Vec::len);
         for i in 0..count {
-            let port = &mut spec["ports"][i];
+            let port = &spec["ports"][i];
             let protocol = port["protocol"].as_str().unwrap_or("TCP").to_owned();
-            let given = port.get("nodePort").and_then(Value::as_u64).and_then(|p| u16::try_from(p).ok()).unwrap_or(0);
+            let given = match node_port(port) {
+                // One number serves both protocols of one port of a new Service, as DNS wants it.
+                0 if wanted && self.old.is_none() => twin(spec, i),
+                given => given,
+            };
             let number = if given > 0 {
                 let shared = mine.iter().any(|(number, other)| *number == given && *other != protocol);
                 if !shared && !before.ports.contains(&given) {
@@ -178,12 +182,11 @@ impl<'r> Work<'_, 'r> {
                 }
                 given
             } else if wanted {
-                // One number serves both protocols of one port where it can, as DNS wants it.
                 self.next_port().await?
             } else {
                 continue;
             };
-            port["nodePort"] = json!(number);
+            spec["ports"][i]["nodePort"] = json!(number);
             mine.push((number, protocol));
         }
         let needs_check = service::needs_health_check(spec);
@@ -229,4 +232,16 @@ impl<'r> Work<'_, 'r> {
             }
         }
     }
+}
+
+/// The node port that a port asks for or has; 0 where it has none.
+fn node_port(port: &Value) -> u16 {
+    port["nodePort"].as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or(0)
+}
+
+/// The node port of another entry with the same port; 0 where there is none.
+fn twin(spec: &Value, index: usize) -> u16 {
+    let ports = spec["ports"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+    let same = |port: &&Value| port["port"] == ports[index]["port"];
+    ports.iter().filter(same).map(node_port).find(|number| *number > 0).unwrap_or(0)
 }
