@@ -322,7 +322,11 @@ impl State {
     /// Whether what a refused pod was promised still stands: preemption is removing pods for it, or it preempts nobody, and
     /// others promised it. Source: the results of `Evaluator.Preempt` of kube-scheduler that leave `nominatedNodeName`.
     fn waits(&self, pod: &crate::Pod, error: &FitError) -> bool {
-        !pod.may_preempt || waits_for_victims(&self.cluster, pod, &error.refusals)
+        !pod.may_preempt || self.waits_for_victims(pod, error)
+    }
+
+    fn waits_for_victims(&self, pod: &crate::Pod, error: &FitError) -> bool {
+        waits_for_victims(&self.cluster, pod, &error.refusals)
     }
 
     /// A pod is promised room no more, which helps others. Gives whether it was promised any.

@@ -227,14 +227,15 @@ impl State {
         // What helps the pods that failed helps all; the first that is tried again takes the others along.
         let plugins: BTreeSet<&'static str> = failed.iter().flat_map(|(_, error)| error.plugins()).collect();
         let why = if failure.is_some() { Requeue::Error } else { Requeue::Unschedulable(plugins) };
-        // As long as one waits for its place, the others need theirs.
-        let waits = failed.iter().any(|(pod, error)| self.waits(pod, error));
+        // As long as others go for one, the rest of the gang need their places.
+        let preempting = failed.iter().any(|(pod, error)| self.waits_for_victims(pod, error));
         let mut failed: HashMap<Arc<str>, Box<FitError>> =
             failed.into_iter().map(|(pod, error)| (pod.uid.clone(), error)).collect();
         for pod in pods {
             let of_group = || Box::new(FitError { group: Some(reason.to_owned()), ..FitError::default() });
             let error = failed.remove(&pod.uid).unwrap_or_else(of_group);
             self.queue.requeue(&pod.uid, why.clone(), now);
+            let waits = preempting || !pod.may_preempt;
             let step = self.report(pod, error, waits, now);
             self.ready.push_back(step);
         }

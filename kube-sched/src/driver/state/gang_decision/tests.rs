@@ -255,6 +255,25 @@ fn a_gang_for_which_nobody_goes_any_more_keeps_no_room() {
     assert_eq!(promised(&state), [None, None]);
 }
 
+#[test]
+fn a_pod_of_a_gang_that_preempts_nobody_keeps_no_promises_of_the_others() {
+    let mut state = with_gang(2);
+    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
+    for (name, policy) in [("a", "Never"), ("b", "PreemptLowerPriority")] {
+        let mut pod = greater(member(name, "g", "1"));
+        pod.spec.as_mut().unwrap().preemption_policy = Some(policy.to_owned());
+        state.pod_applied(&pod, ZERO);
+    }
+    steps(&mut state, ZERO);
+    let promised = |state: &State| ["a", "b"].map(|uid| state.cluster.nominated_node(uid).map(str::to_owned));
+    assert_eq!(promised(&state), [Some("m".to_owned()), Some("n".to_owned())]);
+    // Nobody is on the way out, and the gang fits nowhere any more.
+    state.node_applied(&node("m", "500m"), at(1));
+    let told = steps(&mut state, at(2));
+    assert!(told[0].starts_with("group g: Unschedulable: minCount (2) cannot be satisfied"), "{told:?}");
+    assert_eq!(promised(&state), [Some("m".to_owned()), None]);
+}
+
 #[derive(Debug)]
 struct Gate;
 
