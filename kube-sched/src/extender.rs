@@ -92,4 +92,9 @@ impl Extender {
         self.managed_resources.is_empty()
             || pod.requests.scalars().any(|(name, _)| self.managed_resources.iter().any(|managed| managed == name))
     }
+
+    /// Whether it has a say about which pods go for a pod.
+    pub fn has_say_on_victims(&self, pod: &Pod) -> bool {
+        !self.preempt_verb.is_empty() && self.is_interested(pod)
+    }
 }

@@ -2,9 +2,9 @@
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::engine::{Decision, Engine};
-#[cfg(feature = "driver")]
-use crate::framework::Refusals;
 use crate::framework::{Attempt, FitError, PERMIT_WAIT_MAX, PermitDecision, Profile, Refusal};
+#[cfg(feature = "driver")]
+use crate::framework::{Refusals, Victims};
 use crate::inventory::Change;
 use crate::model::Pod;
 use crate::oracle::{self, Explanation};
@@ -144,15 +144,39 @@ impl Scheduler {
     /// PostFilter for a pod that found no node, where others than plugins had a say too.
     #[cfg(feature = "driver")]
     pub(crate) fn post_filter_for(&self, cluster: &Cluster, pod: &Pod, error: &mut FitError) {
-        let Ok(started) = oracle::pre_filter(&self.profile, cluster, pod) else { return };
+        if let Some(found) = self.retry(cluster, pod, error, |attempt| oracle::nowhere(&self.profile, attempt)) {
+            *error = found;
+        }
+    }
+
+    /// The nodes that could be cleared for a pod that no node takes, with what would have to go from each: what extenders
+    /// choose among. None where the plugin that nominates a node offers no choice.
+    #[cfg(feature = "driver")]
+    pub(crate) fn candidates(&self, cluster: &Cluster, pod: &Pod, error: &FitError) -> Vec<(Arc<str>, Arc<Victims>)> {
+        let offered = |attempt: &Attempt<'_>| {
+            let all = self.profile.post_filters.iter().map(|plugin| plugin.candidates(attempt));
+            all.into_iter().find(|candidates| !candidates.is_empty())
+        };
+        self.retry(cluster, pod, error, offered).flatten().unwrap_or_default()
+    }
+
+    /// Asks something about the attempt that ended with an error; `None` where PreFilter refuses the pod by now.
+    #[cfg(feature = "driver")]
+    fn retry<T>(
+        &self,
+        cluster: &Cluster,
+        pod: &Pod,
+        error: &FitError,
+        ask: impl FnOnce(&Attempt<'_>) -> T,
+    ) -> Option<T> {
+        let started = oracle::pre_filter(&self.profile, cluster, pod).ok()?;
         let mut refusals = Refusals::new(cluster.table().names());
         for (name, refusal) in error.refusals.iter() {
             if let Some(position) = cluster.table().find(name) {
                 refusals.set(position as usize, Some(refusal.clone()));
             }
         }
-        let attempt = Attempt { cluster, pod, cycles: &started.cycles, refusals: &refusals, kept: None };
-        *error = oracle::nowhere(&self.profile, &attempt);
+        Some(ask(&Attempt { cluster, pod, cycles: &started.cycles, refusals: &refusals, kept: None }))
     }
 
     /// Which of equal nodes is drawn for a pod.

@@ -183,9 +183,6 @@ impl Driver {
     /// would be wrong.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let extenders = self.config.extenders.iter().cloned().map(HttpExtender::new).collect::<Result<_, _>>()?;
-        for extender in self.config.extenders.iter().filter(|extender| !extender.preempt_verb.is_empty()) {
-            tracing::warn!(extender = extender.url_prefix, "preemptVerb is not asked");
-        }
         let Some(gangs) = self.schedules_gangs(&shutdown).await else { return Ok(()) };
         let informers = Informers::with_environment(self.client.clone(), self.environment.clone());
         let watched = Watched::new(&informers, gangs);

@@ -3,11 +3,12 @@
 mod consultation;
 mod gang_decision;
 mod gangs;
+mod preemption;
 
 pub(super) use gang_decision::{GangBinding, GroupStatus};
 
 use super::Config;
-use super::extender::Question;
+use super::extender::{Question, VictimsQuestion};
 use super::inventory::Update;
 use super::metrics::Tried;
 use crate::framework::{ClusterEvent, Code, Decided, EventKind, FitError, Refusal, WaitingPods};
@@ -36,6 +37,8 @@ pub(super) enum Step {
     Group(GroupStatus),
     /// Ask extenders about a pod.
     Consult(Question),
+    /// Ask extenders who is to go for a pod.
+    ConsultOnVictims(Box<VictimsQuestion>),
     /// There is nothing to do yet: the pod waits in Permit, or for its group.
     Wait,
     /// Say why it cannot be placed, and clear the node that was found for it.
@@ -337,7 +340,7 @@ impl State {
         true
     }
 
-    /// How many decisions were made: on a pod or a gang, or on what extenders are to be asked about a pod.
+    /// How many decisions were made, on a pod or a gang; one that extenders have a say in is made when they have answered.
     pub(super) fn decisions(&self) -> u64 {
         self.decisions
     }
@@ -374,10 +377,12 @@ impl State {
     }
 
     fn decide_alone(&mut self, pod: Arc<crate::Pod>, now: Duration) -> Step {
-        self.decisions += 1;
         match self.scheduler(&pod.uid).schedule(&self.cluster, &pod) {
-            Ok(placement) => self.place(pod, placement.node, now),
-            Err(error) => self.refuse(pod, error, now),
+            Ok(placement) => {
+                self.decisions += 1;
+                self.place(pod, placement.node, now)
+            }
+            Err(error) => self.ask_or_refuse(pod, error, now, now),
         }
     }
 
@@ -494,13 +499,18 @@ impl State {
     }
 
     fn refuse(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, now: Duration) -> Step {
+        let waits = self.waits(&pod, &error);
+        self.refuse_with(pod, error, waits, now)
+    }
+
+    /// As [`Self::refuse`], where it is known whether the pod `waits` for what it was promised before.
+    fn refuse_with(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, waits: bool, now: Duration) -> Step {
         if let Some(nomination) = &error.nomination {
             let node = Some(nomination.node.as_str().into());
             self.cluster.nominate(crate::Pod { nominated_node: node, ..(*pod).clone() });
         }
         let why = if error.is_error() { Requeue::Error } else { Requeue::Unschedulable(error.plugins()) };
         self.queue.requeue(&pod.uid, why, now);
-        let waits = self.waits(&pod, &error);
         self.report(pod, error, waits, now)
     }
 

@@ -98,16 +98,23 @@ impl Work {
     fn decide(&mut self) -> usize {
         let mut decisions = 0;
         while decisions < DECISIONS_PER_TURN && self.has_room() {
-            let (began, before) = (self.now(), self.state.decisions());
-            let Some(step) = self.state.next_step(began) else { break };
+            let began = self.now();
+            let Some(step) = self.measured(began, |state| state.next_step(began)) else { break };
             decisions += 1;
-            // Most steps are decisions; others say what became of one, or that there is nothing to do.
-            if self.state.decisions() > before {
-                self.metrics.decided(self.now() - began);
-            }
             self.carry_out(step);
         }
         decisions
+    }
+
+    /// Does something that may make a decision, which began at this time: its duration includes that of extenders, as in
+    /// kube-scheduler. Most steps are decisions; others say what became of one, or that there is nothing to do.
+    fn measured<T>(&mut self, began: Duration, act: impl FnOnce(&mut State) -> T) -> T {
+        let before = self.state.decisions();
+        let done = act(&mut self.state);
+        if self.state.decisions() > before {
+            self.metrics.decided(self.now() - began);
+        }
+        done
     }
 
     fn carry_out(&mut self, step: Step) {
@@ -122,8 +129,15 @@ impl Work {
             Step::Group(status) => self.writes.begin(About::Report, writer.report_group(status)),
             Step::Consult(question) => {
                 let extenders = writer.extenders();
-                let asked = About::Question(question.pod.clone());
+                let asked = About::Question(question.pod.clone(), question.began);
                 self.writes.begin(asked, async move { Written::Consulted(extenders.consult(question).await) });
+            }
+            Step::ConsultOnVictims(question) => {
+                let extenders = writer.extenders();
+                let asked = About::Question(question.pod.clone(), question.began);
+                let consult =
+                    async move { Written::ConsultedOnVictims(Box::new(extenders.consult_on_victims(*question).await)) };
+                self.writes.begin(asked, consult);
             }
             Step::Wait => {}
             Step::Report { pod, error, withdrawn, profile, tried } => {
@@ -180,7 +194,12 @@ impl Work {
             Written::Bound(binding) => (vec![binding], Vec::new()),
             Written::BindFailed(binding) => (Vec::new(), vec![binding]),
             Written::Gang { bound, failed } => (bound, failed),
-            Written::Consulted(answer) => return self.state.consulted(answer, now),
+            Written::Consulted(answer) => {
+                return self.measured(answer.began, |state| state.consulted(answer, now));
+            }
+            Written::ConsultedOnVictims(answer) => {
+                return self.measured(answer.began, |state| state.consulted_on_victims(*answer, now));
+            }
             Written::Reported => return,
         };
         for binding in &bound {

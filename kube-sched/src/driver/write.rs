@@ -1,7 +1,7 @@
 //! What the driver writes: bindings, conditions, nominations, evictions of victims, and events.
 
 use super::devices::{Consumer, DeviceWriter};
-use super::extender::{Answer, Extenders};
+use super::extender::{Answer, Extenders, VictimsAnswer};
 use super::state::Binding;
 use super::volumes::{ChangeError, VolumeWriter};
 use crate::framework::FitError;
@@ -25,6 +25,7 @@ pub(super) enum Written {
     BindFailed(Binding),
     Gang { bound: Vec<Binding>, failed: Vec<Binding> },
     Consulted(Answer),
+    ConsultedOnVictims(Box<VictimsAnswer>),
     Reported,
 }
 

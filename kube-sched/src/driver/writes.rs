@@ -6,6 +6,7 @@ use super::write::Written;
 use hashbrown::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 
 /// What a write is about.
@@ -13,8 +14,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 pub(super) enum About {
     /// Bindings of one pod, or of a gang.
     Bindings(Vec<Binding>),
-    /// What extenders think of a pod.
-    Question(Arc<crate::Pod>),
+    /// What extenders think of a pod on which the decision began at this time.
+    Question(Arc<crate::Pod>, Duration),
     /// Something that nobody waits for.
     Report,
 }
@@ -29,9 +30,9 @@ impl About {
     fn failed(self) -> Written {
         match self {
             Self::Bindings(failed) => Written::Gang { bound: Vec::new(), failed },
-            Self::Question(pod) => {
+            Self::Question(pod, began) => {
                 let said = Said::Failed("asking extenders ended abnormally".to_owned());
-                Written::Consulted(Answer { pod, said, refusals: Vec::new() })
+                Written::Consulted(Answer { pod, began, said, refusals: Vec::new() })
             }
             Self::Report => Written::Reported,
         }

@@ -1,6 +1,6 @@
 //! PostFilter: what to do for a pod that no node can take.
 
-use super::{Candidate, Code, DryRuns, Failures, FilterCycle, Refusal, Refusals};
+use super::{Candidate, Code, DryRuns, Failures, FilterCycle, Refusal, Refusals, Victims};
 use crate::cluster::{Cluster, NodeInfo, Position};
 use crate::model::Pod;
 use std::fmt::{self, Debug};
@@ -25,6 +25,12 @@ pub trait PostFilter: Send + Sync + Debug {
     /// # Errors
     /// The message, when nothing can be done.
     fn post_filter(&self, attempt: &Attempt<'_>) -> Result<Nomination, String>;
+
+    /// The nodes that could be cleared for the pod, with what would have to go from each: what extenders choose among
+    /// before one is nominated. Where there are none, the nomination stands as it is.
+    fn candidates(&self, _attempt: &Attempt<'_>) -> Vec<(Arc<str>, Arc<Victims>)> {
+        Vec::new()
+    }
 }
 
 /// A pod that found no node, with all that is known of why.

@@ -38,6 +38,14 @@ pub struct Cost {
     pub started_seconds: Reverse<i64>,
 }
 
+impl Victims {
+    /// These pods, of which so many violate a disruption budget.
+    pub fn new(mut pods: Vec<Arc<Pod>>, violations: usize) -> Self {
+        pods.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        Self { cost: Cost::of(&pods, violations), pods }
+    }
+}
+
 impl Cost {
     fn of(victims: &[Arc<Pod>], violations: usize) -> Self {
         let priority = victims.first().map_or(i32::MIN, |pod| pod.priority);
@@ -207,8 +215,7 @@ fn dry_run(attempt: &Attempt<'_>, node: &NodeInfo) -> DryRun {
         // The node fits as it is: what refused it was not on this node.
         return Err([NO_VICTIMS.into()].into());
     }
-    let cost = Cost::of(&lower, violations);
-    Ok(Arc::new(Victims { pods: lower, cost }))
+    Ok(Arc::new(Victims::new(lower, violations)))
 }
 
 /// Most important first, of equals the longest running.

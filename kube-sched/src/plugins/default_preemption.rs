@@ -40,17 +40,22 @@ impl PostFilter for DefaultPreemption {
             return Err("preemption: not eligible due to a terminating pod on the nominated node.".to_owned());
         }
         let mut failures = attempt.known_failures();
-        let candidates = self.candidates(attempt, &mut failures);
+        let candidates = self.find(attempt, &mut failures);
         // Of equals the first.
         let best = candidates.iter().min_by_key(|(_, victims)| victims.cost);
         let (candidate, victims) = best.ok_or_else(|| message(attempt.cluster().len(), &failures))?;
         Ok(Nomination { node: candidate.node().node().name.to_string(), victims: victims.pods.clone() })
     }
+
+    fn candidates(&self, attempt: &Attempt<'_>) -> Vec<(Arc<str>, Arc<Victims>)> {
+        let found = self.find(attempt, &mut Failures::default());
+        found.into_iter().map(|(candidate, victims)| (candidate.node().node().name.clone(), victims)).collect()
+    }
 }
 
 impl DefaultPreemption {
     /// The nodes among which one is chosen, in the order in which they were found, and what would have to go from each.
-    fn candidates<'a>(&self, attempt: &'a Attempt<'a>, failures: &mut Failures) -> Vec<(Candidate<'a>, Arc<Victims>)> {
+    fn find<'a>(&self, attempt: &'a Attempt<'a>, failures: &mut Failures) -> Vec<(Candidate<'a>, Arc<Victims>)> {
         let nodes = attempt.candidates_len();
         let wanted =
             (nodes * self.min_candidate_nodes_percentage / 100).max(self.min_candidate_nodes_absolute).min(nodes);

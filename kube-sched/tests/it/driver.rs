@@ -105,6 +105,11 @@ impl Rig {
         tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("did not happen: {what}"))
     }
 
+    /// What the first driver measures.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics[0].text()
+    }
+
     pub(crate) async fn finish(mut self) {
         self.stop_drivers().await;
     }
@@ -278,6 +283,6 @@ async fn a_node_that_a_pod_does_not_fit_on_any_more_is_promised_to_it_no_more() 
     rig.finish().await;
 }
 
-fn nominated(pod: &Pod) -> Option<&str> {
+pub(crate) fn nominated(pod: &Pod) -> Option<&str> {
     pod.status.as_ref()?.nominated_node_name.as_deref()
 }

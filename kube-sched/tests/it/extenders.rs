@@ -18,17 +18,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// What an extender answers.
-enum Reply {
+pub(crate) enum Reply {
     Json(Value),
     Code(u16),
     Garbage,
+    Later(Duration, Value),
     Never,
 }
 
-type Seen = Arc<Mutex<Vec<(String, Value)>>>;
+pub(crate) type Seen = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// An extender on a port of its own, which ends with the test's runtime; gives its URL and what it was asked.
-async fn serve(answer: impl Fn(&str, &Value) -> Reply + Send + Sync + 'static) -> (String, Seen) {
+pub(crate) async fn serve(answer: impl Fn(&str, &Value) -> Reply + Send + Sync + 'static) -> (String, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/scheduler", listener.local_addr().expect("it has one"));
     let seen = Seen::default();
@@ -48,6 +49,10 @@ async fn serve(answer: impl Fn(&str, &Value) -> Reply + Send + Sync + 'static) -
                         Reply::Json(value) => (200, value.to_string()),
                         Reply::Code(code) => (code, String::new()),
                         Reply::Garbage => (200, "{".to_owned()),
+                        Reply::Later(after, value) => {
+                            tokio::time::sleep(after).await;
+                            (200, value.to_string())
+                        }
                         Reply::Never => std::future::pending().await,
                     };
                     let answer = Response::builder().status(code).body(Full::new(Bytes::from(body)));
@@ -68,13 +73,13 @@ fn filter(url: &str) -> Extender {
     extender
 }
 
-fn with(extender: Extender) -> Config {
+pub(crate) fn with(extender: Extender) -> Config {
     let mut config = Config::default();
     config.extenders.push(extender);
     config
 }
 
-async fn rig(extender: Extender) -> Rig {
+pub(crate) async fn rig(extender: Extender) -> Rig {
     let rig = Rig::with(vec![with(extender)]).await;
     rig.add_node("a", "2").await;
     rig.add_node("b", "2").await;
@@ -147,6 +152,22 @@ async fn an_extender_prefers_a_node() {
         assert_eq!(bound_to(&rig, name).await, "b");
     }
     assert_eq!(seen.lock().unwrap().len(), 2);
+    rig.finish().await;
+}
+
+/// Nothing else waits a second here, and the clock stands still while somebody works.
+#[tokio::test(start_paused = true)]
+async fn the_time_that_extenders_take_is_part_of_the_decision() {
+    let (url, _) = serve(|_, _| Reply::Later(Duration::from_secs(1), json!({"NodeNames": ["b"]}))).await;
+    let rig = rig(filter(&url)).await;
+    rig.add_pod("p", "1", None).await;
+    bound_to(&rig, "p").await;
+    let text = rig.metrics();
+    let value = |field: &str| -> f64 {
+        let name = format!("scheduler_scheduling_algorithm_duration_seconds_{field} ");
+        text.lines().find_map(|line| line.strip_prefix(&*name)).expect("it is there").parse().expect("a number")
+    };
+    assert!(value("count") == 1.0 && value("sum") >= 1.0, "{text}");
     rig.finish().await;
 }
 

@@ -6,6 +6,8 @@ mod devices;
 mod driver;
 mod embed;
 #[cfg(feature = "driver")]
+mod extender_preemption;
+#[cfg(feature = "driver")]
 mod extenders;
 #[cfg(feature = "driver")]
 mod gangs;

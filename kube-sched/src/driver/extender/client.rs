@@ -36,6 +36,17 @@ pub(in crate::driver) enum ExtenderError {
     /// Its answer is not of the form, or says what cannot be.
     #[error("extender {url:?} {what}")]
     Answer { url: String, what: String },
+    /// It would clear a node that nobody knows.
+    #[error("nodeinfo not found for node name {0:?}")]
+    Node(String),
+    /// It would have a pod go from a node that is not there.
+    #[error(
+        "extender: {url} claims to preempt pod (UID: {uid}) on node: {node}, but the pod is not found on that node"
+    )]
+    Victim { url: String, uid: String, node: String },
+    /// It would clear a node of nobody.
+    #[error("expected at least one victim pod on node {0:?}")]
+    NoVictims(String),
     /// It says itself that it failed.
     #[error("{0}")]
     Told(String),

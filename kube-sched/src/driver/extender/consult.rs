@@ -9,6 +9,7 @@ use kubekit_runtime::{ObjectKey, Reader};
 use serde_json::Map;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The best score that an extender gives a node. Source: `MaxExtenderPriority`.
 const SCORE_MAX: i64 = 10;
@@ -17,6 +18,8 @@ const SCORE_MAX: i64 = 10;
 #[derive(Debug)]
 pub(in crate::driver) struct Question {
     pub(in crate::driver) pod: Arc<crate::Pod>,
+    /// When the decision began.
+    pub(in crate::driver) began: Duration,
     /// The nodes that could take it, with the total of the plugins' scores.
     pub(in crate::driver) feasible: Vec<(Arc<str>, i64)>,
     /// Why the others could not.
@@ -27,6 +30,8 @@ pub(in crate::driver) struct Question {
 #[derive(Debug)]
 pub(in crate::driver) struct Answer {
     pub(in crate::driver) pod: Arc<crate::Pod>,
+    /// When the decision began.
+    pub(in crate::driver) began: Duration,
     pub(in crate::driver) said: Said,
     /// Why the others do not.
     pub(in crate::driver) refusals: Vec<(Arc<str>, Refusal)>,
@@ -46,8 +51,8 @@ pub(in crate::driver) enum Said {
 /// All extenders.
 #[derive(Clone, Debug)]
 pub(in crate::driver) struct Extenders {
-    extenders: Arc<[HttpExtender]>,
-    pods: Reader<api::Pod>,
+    pub(super) extenders: Arc<[HttpExtender]>,
+    pub(super) pods: Reader<api::Pod>,
     nodes: Reader<api::Node>,
 }
 
@@ -63,11 +68,9 @@ impl Extenders {
     /// Asks all extenders that are interested: first, one after the other, which nodes remain; then, all at once, which are
     /// better.
     pub(in crate::driver) async fn consult(self, question: Question) -> Answer {
-        let Question { pod, mut feasible, mut refusals } = question;
-        let key = ObjectKey::new(pod.namespace.to_string(), pod.name.to_string());
-        let same = |object: &Arc<api::Pod>| object.metadata.uid.as_deref() == Some(&*pod.uid);
-        let Some(object) = self.pods.get(&key).filter(same) else {
-            return Answer { pod, said: Said::Gone, refusals };
+        let Question { pod, began, mut feasible, mut refusals } = question;
+        let Some(object) = self.object(&pod) else {
+            return Answer { pod, began, said: Said::Gone, refusals };
         };
         let interested: Vec<&HttpExtender> =
             self.extenders.iter().filter(|extender| extender.config.is_interested(&pod)).collect();
@@ -84,14 +87,20 @@ impl Extenders {
                 Err(error) if extender.config.ignorable => {
                     tracing::info!(extender = %extender.config.url_prefix, %error, "skipping an extender that failed");
                 }
-                Err(error) => return Answer { pod, said: Said::Failed(error.to_string()), refusals },
+                Err(error) => return Answer { pod, began, said: Said::Failed(error.to_string()), refusals },
             }
         }
         // One node that remains needs no comparison.
         if feasible.len() > 1 {
             self.prioritize(&interested, &object, &mut feasible).await;
         }
-        Answer { pod, said: Said::Nodes(feasible), refusals }
+        Answer { pod, began, said: Said::Nodes(feasible), refusals }
+    }
+
+    /// A pod as the API has it; `None` where it is gone.
+    pub(super) fn object(&self, pod: &crate::Pod) -> Option<Arc<api::Pod>> {
+        let key = ObjectKey::new(pod.namespace.to_string(), pod.name.to_string());
+        self.pods.get(&key).filter(|object| object.metadata.uid.as_deref() == Some(&*pod.uid))
     }
 
     async fn filter(

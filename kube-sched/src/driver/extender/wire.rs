@@ -25,8 +25,42 @@ pub(super) struct NodeList {
     pub(super) items: Vec<Arc<Node>>,
 }
 
-fn shared<S: Serializer>(nodes: &[Arc<Node>], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(nodes.iter().map(|node| &**node))
+fn shared<T: Serialize, S: Serializer>(objects: &[Arc<T>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(objects.iter().map(|object| &**object))
+}
+
+/// `ExtenderPreemptionArgs`: a pod, and by node who would have to go for it, whole or by uid.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PreemptionArguments<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) node_name_to_victims: Option<BTreeMap<&'a str, Victims>>,
+    pub(super) node_name_to_meta_victims: Option<BTreeMap<&'a str, MetaVictims<'a>>>,
+}
+
+/// `Victims`.
+#[derive(Debug, Serialize)]
+pub(super) struct Victims {
+    #[serde(rename = "Pods", serialize_with = "shared")]
+    pub(super) pods: Vec<Arc<Pod>>,
+    #[serde(rename = "NumPDBViolations")]
+    pub(super) violations: usize,
+}
+
+/// `MetaVictims`.
+#[derive(Debug, Serialize)]
+pub(super) struct MetaVictims<'a> {
+    #[serde(rename = "Pods")]
+    pub(super) pods: Vec<MetaPod<'a>>,
+    #[serde(rename = "NumPDBViolations")]
+    pub(super) violations: usize,
+}
+
+/// `MetaPod`.
+#[derive(Debug, Serialize)]
+pub(super) struct MetaPod<'a> {
+    #[serde(rename = "UID")]
+    pub(super) uid: &'a str,
 }
 
 /// `ExtenderBindingArgs`.
@@ -79,6 +113,37 @@ impl Filtered {
             error: error(answer),
         })
     }
+}
+
+/// What an extender would have go from a node.
+#[derive(Debug, PartialEq)]
+pub(super) struct Chosen {
+    pub(super) uids: Vec<String>,
+    pub(super) violations: usize,
+}
+
+/// `ExtenderPreemptionResult`, from an answer with keys in lower case.
+pub(super) fn preemption(answer: &Value) -> Option<BTreeMap<String, Chosen>> {
+    let nodes = match answer.as_object()?.get("nodenametometavictims") {
+        // Go's null is an empty map.
+        None | Some(Value::Null) => return Some(BTreeMap::new()),
+        Some(nodes) => nodes.as_object()?,
+    };
+    nodes.iter().map(|(node, victims)| Some((node.clone(), chosen(victims)?))).collect()
+}
+
+fn chosen(victims: &Value) -> Option<Chosen> {
+    let fields = match victims {
+        Value::Null => return Some(Chosen { uids: Vec::new(), violations: 0 }),
+        victims => victims.as_object()?,
+    };
+    let uids = match fields.get("pods") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(pods) => pods.as_array()?.iter().map(|pod| text(&pod["uid"])).collect::<Option<_>>()?,
+    };
+    let violations = fields.get("numpdbviolations").map_or(Some(0), Value::as_i64)?;
+    // There are no fewer than none.
+    Some(Chosen { uids, violations: usize::try_from(violations).unwrap_or(0) })
 }
 
 /// `HostPriorityList`, from an answer with keys in lower case.

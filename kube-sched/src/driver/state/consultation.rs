@@ -14,9 +14,9 @@ use std::time::Duration;
 pub(super) struct Consulting {
     extenders: Vec<Extender>,
     /// A question is out.
-    busy: bool,
+    pub(super) busy: bool,
     /// The pod that is to be asked about next.
-    next: Option<Arc<crate::Pod>>,
+    pub(super) next: Option<Arc<crate::Pod>>,
 }
 
 impl Consulting {
@@ -30,6 +30,11 @@ impl Consulting {
         self.extenders.iter().filter(asked).any(|extender| extender.is_interested(pod))
     }
 
+    /// Whether an extender has a say about who goes for a pod.
+    pub(super) fn concerns_victims_of(&self, pod: &crate::Pod) -> bool {
+        self.extenders.iter().any(|extender| extender.has_say_on_victims(pod))
+    }
+
     /// Whether no decision is to be made before the extenders have answered: one after the other, as in Kubernetes.
     pub(super) fn is_blocked(&self) -> bool {
         self.busy && self.next.is_some()
@@ -41,7 +46,7 @@ impl State {
     pub(super) fn consult_next(&mut self, now: Duration) -> Option<Step> {
         let pod = self.consulting.next.take_if(|_| !self.consulting.busy)?;
         // It may have gone, or changed, since.
-        Some(if self.queue.contains(&pod.uid) { self.consult(pod, now) } else { Step::Wait })
+        Some(if self.queue.contains(&pod.uid) { self.decide(pod, now) } else { Step::Wait })
     }
 
     /// What the engine says of every node goes out as a question, unless no node can take the pod anyway.
@@ -61,15 +66,14 @@ impl State {
         if explanation.pre_filter.is_some() || feasible.is_empty() {
             return self.decide_alone(pod, now);
         }
-        self.decisions += 1;
         self.consulting.busy = true;
-        Step::Consult(Question { pod, feasible, refusals })
+        Step::Consult(Question { pod, began: now, feasible, refusals })
     }
 
     /// The extenders have answered. The best node that takes the pod as things are now is its place.
     pub(in crate::driver) fn consulted(&mut self, answer: Answer, now: Duration) {
         self.consulting.busy = false;
-        let Answer { pod, said, refusals } = answer;
+        let Answer { pod, began, said, refusals } = answer;
         // Gone, or bound by another scheduler.
         if !self.queue.contains(&pod.uid) {
             return;
@@ -80,13 +84,16 @@ impl State {
                 let refusals = refusals.into_iter().collect();
                 let mut error = FitError { nodes: nodes_known, refusals, ..FitError::default() };
                 self.scheduler(&pod.uid).post_filter_for(&self.cluster, &pod, &mut error);
-                self.refuse(pod, Box::new(error), now)
+                self.ask_or_refuse(pod, Box::new(error), began, now)
             }
             Said::Nodes(nodes) => {
                 let scheduler = self.scheduler(&pod.uid);
                 let takes = |node: &Arc<str>| scheduler.fits(&self.cluster, &pod, node).is_ok();
                 match ranked(scheduler.tie(&pod), nodes).into_iter().find(takes) {
-                    Some(node) => self.place(pod, node, now),
+                    Some(node) => {
+                        self.decisions += 1;
+                        self.place(pod, node, now)
+                    }
                     None => {
                         // All of them are taken by now: they are asked again.
                         return self.queue.requeue(&pod.uid, Requeue::Error, now);
@@ -98,6 +105,7 @@ impl State {
             Said::Failed(reason) => {
                 let failure = Refusal { plugin: NAME, code: Code::Error, reasons: vec![reason.into()] };
                 let error = FitError { nodes: nodes_known, pre_filter: Some(failure), ..FitError::default() };
+                self.decisions += 1;
                 self.refuse(pod, Box::new(error), now)
             }
         };

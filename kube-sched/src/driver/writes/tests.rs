@@ -21,7 +21,7 @@ async fn a_write_that_panics_is_answered_for() {
         }
         other => panic!("{other:?}"),
     }
-    writes.begin(About::Question(Arc::new(crate::Pod::new("b"))), async { panic!("boom") });
+    writes.begin(About::Question(Arc::new(crate::Pod::new("b")), Duration::ZERO), async { panic!("boom") });
     match writes.next().await {
         Some(Written::Consulted(Answer { pod, said: Said::Failed(_), .. })) => assert_eq!(&*pod.name, "b"),
         other => panic!("{other:?}"),

@@ -54,6 +54,34 @@ fn host_priorities() {
 }
 
 #[test]
+fn preemption_results() {
+    let read = |answer: Value| {
+        let nodes = preemption(&lower_keys(answer))?;
+        let one = |(node, chosen): (String, Chosen)| format!("{node}: {} {}", chosen.uids.join(" "), chosen.violations);
+        Some(nodes.into_iter().map(one).collect::<Vec<_>>().join(", "))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let two =
+        json!({"N": {"Pods": [{"UID": "u1"}, {"UID": "u2"}], "NumPDBViolations": 2}, "m": {"Pods": [{"UID": "v"}]}});
+    assert_eq!(read(json!({"NodeNameToMetaVictims": two})), some("N: u1 u2 2, m: v 0"));
+    assert_eq!(read(json!({"nodeNameToMetaVictims": {"n": {"pods": [{"uid": "u"}]}}})), some("n: u 0"));
+    assert_eq!(read(json!({"NodeNameToMetaVictims": {"n": null, "m": {"Pods": null}}})), some("m:  0, n:  0"));
+    assert_eq!(read(json!({"NodeNameToMetaVictims": null})), some(""));
+    assert_eq!(read(json!({})), some(""));
+    assert_eq!(read(json!({"NodeNameToMetaVictims": {"n": {"NumPDBViolations": -1}}})), some("n:  0"));
+    for wrong in [
+        json!([]),
+        json!({"NodeNameToMetaVictims": []}),
+        json!({"NodeNameToMetaVictims": {"n": 1}}),
+        json!({"NodeNameToMetaVictims": {"n": {"Pods": [{}]}}}),
+        json!({"NodeNameToMetaVictims": {"n": {"Pods": ["u"]}}}),
+        json!({"NodeNameToMetaVictims": {"n": {"NumPDBViolations": "many"}}}),
+    ] {
+        assert_eq!(read(wrong), None);
+    }
+}
+
+#[test]
 fn what_is_sent_has_gos_names() {
     let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "p"}})).unwrap();
     let by_name = serde_json::to_value(Arguments { pod: &pod, nodes: None, node_names: Some(vec!["a"]) }).unwrap();

@@ -48,7 +48,7 @@ fn nodes(all: &[(&str, i64)]) -> Said {
 }
 
 fn answered(question: Question, said: Said) -> Answer {
-    Answer { pod: question.pod, said, refusals: question.refusals }
+    Answer { pod: question.pod, began: question.began, said, refusals: question.refusals }
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn steps(state: &mut State, now: Duration) -> Vec<String> {
             }
             Step::Group(status) => format!("group {}: {}: {}", status.key.1, status.reason, status.message),
             Step::Wait => continue,
-            Step::Consult(_) => "consult".to_owned(),
+            Step::Consult(_) | Step::ConsultOnVictims(_) => "consult".to_owned(),
         });
     }
     told
