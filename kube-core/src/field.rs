@@ -194,7 +194,8 @@ impl Error {
 
     /// The list has more than `max` elements.
     pub fn too_many(path: &Path, actual: usize, max: usize) -> Self {
-        Self::new(ErrorKind::TooMany, path, format!("Too many: {actual}: must have at most {max} items"))
+        let items = if max == 1 { "item" } else { "items" };
+        Self::new(ErrorKind::TooMany, path, format!("Too many: {actual}: must have at most {max} {items}"))
     }
 }
 

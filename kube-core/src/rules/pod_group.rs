@@ -1,6 +1,6 @@
-//! PodGroup. Source: `pkg/apis/scheduling/validation` and `pkg/registry/scheduling/podgroup`, KEP-4671.
+//! PodGroup. Source: `pkg/apis/scheduling/validation` and `pkg/registry/scheduling/podgroup`, KEP-4671, KEP-5732.
 
-use super::access::{get, int, text};
+use super::access::{get, int, list, text};
 use super::{Rules, copy_field, format};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub struct PodGroup;
 
-/// Fields of features that are off: topology, preemption of whole groups, claims of groups.
-pub(super) const OFF: [&str; 5] =
-    ["schedulingConstraints", "resourceClaims", "disruptionMode", "priorityClassName", "priority"];
+/// Fields of features that are off: preemption of whole groups, claims of groups.
+pub(super) const OFF: [&str; 4] = ["resourceClaims", "disruptionMode", "priorityClassName", "priority"];
+
+/// How many topology constraints a group may have.
+const TOPOLOGY_MAX: usize = 1;
 
 impl Rules for PodGroup {
     fn prepare_create(&self, object: &mut Value) {
@@ -38,12 +40,13 @@ impl Rules for PodGroup {
             check_template(&mut errors, &path.child("podGroupTemplateRef"), reference);
         }
         check_policy(&mut errors, &path.child("schedulingPolicy"), &spec["schedulingPolicy"]);
+        check_constraints(&mut errors, &path.child("schedulingConstraints"), &spec["schedulingConstraints"]);
         errors
     }
 
     fn validate_update(&self, new: &Value, old: &Value) -> ErrorList {
         let mut errors = ErrorList::new();
-        for field in ["podGroupTemplateRef", "schedulingPolicy"].into_iter().chain(OFF) {
+        for field in ["podGroupTemplateRef", "schedulingPolicy", "schedulingConstraints"].into_iter().chain(OFF) {
             format::check_immutable(&mut errors, &Path::new("spec"), &new["spec"], &old["spec"], field);
         }
         errors
@@ -79,6 +82,22 @@ fn check_template(errors: &mut ErrorList, path: &Path, reference: &Value) {
         match text(workload, field) {
             "" => errors.push(Error::required(&path.child(field), "")),
             name => check(errors, &path.child(field), name),
+        }
+    }
+}
+
+/// At most one constraint, with the key of a label (KEP-5732).
+pub(super) fn check_constraints(errors: &mut ErrorList, path: &Path, constraints: &Value) {
+    let (path, topology) = (path.child("topology"), list(constraints, "topology"));
+    if topology.len() > TOPOLOGY_MAX {
+        errors.push(Error::too_many(&path, topology.len(), TOPOLOGY_MAX));
+        return;
+    }
+    for (i, constraint) in topology.iter().enumerate() {
+        let path = path.index(i).child("key");
+        match text(constraint, "key") {
+            "" => errors.push(Error::required(&path, "")),
+            key => format::check_label_key(errors, &path, key),
         }
     }
 }

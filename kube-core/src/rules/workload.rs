@@ -1,7 +1,7 @@
 //! Workload. Source: `pkg/apis/scheduling/validation`, KEP-4671.
 
 use super::access::{each_mut, get, list, text};
-use super::pod_group::{check_policy, drop_off};
+use super::pod_group::{check_constraints, check_policy, drop_off};
 use super::{Rules, format};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::Value;
@@ -87,5 +87,6 @@ fn check_templates(errors: &mut ErrorList, path: &Path, templates: &[Value]) {
             errors.push(Error::duplicate(&path, template));
         }
         check_policy(errors, &path.child("schedulingPolicy"), &template["schedulingPolicy"]);
+        check_constraints(errors, &path.child("schedulingConstraints"), &template["schedulingConstraints"]);
     }
 }

@@ -390,6 +390,21 @@ fn pod_groups() {
     made["spec"]["podGroupTemplateRef"] = json!({"workload": {"workloadName": "A", "podGroupTemplateName": ""}});
     let errors = crate::rules::of("scheduling.k8s.io", "PodGroup").validate(&made);
     assert_eq!(errors.len(), 2, "{errors:?}");
+    let path = "spec.schedulingConstraints.topology";
+    let constrained = |topology: Value| {
+        let mut made = group(json!({"gang": {"minCount": 3}}));
+        made["spec"]["schedulingConstraints"] = json!({"topology": topology});
+        made
+    };
+    check(constrained(json!([{"key": "topology.kubernetes.io/rack"}])), &[]);
+    check(constrained(json!([{"key": ""}])), &[&format!("{path}[0].key: Required value")]);
+    check(
+        constrained(json!([{"key": "rack"}, {"key": "zone"}])),
+        &[&format!("{path}: Too many: 2: must have at most 1 item")],
+    );
+    let errors =
+        crate::rules::of("scheduling.k8s.io", "PodGroup").validate(&constrained(json!([{"key": "not a label"}])));
+    assert_eq!(errors.len(), 1, "{errors:?}");
 }
 
 #[test]
@@ -432,6 +447,9 @@ fn groups_and_workloads_do_not_change_and_forget_what_is_switched_off() {
         )
     };
     let rules = of("scheduling.k8s.io", "PodGroup");
+    let mut constrained = group(2);
+    constrained["spec"]["schedulingConstraints"] = json!({"topology": [{"key": "rack"}]});
+    assert_eq!(rules.validate_update(&constrained, &group(2)).len(), 1, "constraints do not change either");
     assert_eq!(rules.validate_update(&group(2), &group(3)).len(), 1);
     assert!(rules.validate_update(&group(2), &group(2)).is_empty());
     let mut made = group(2);
