@@ -180,7 +180,6 @@ impl Scheduler {
     }
 
     /// Which of equal nodes is drawn for a pod.
-    #[cfg(feature = "driver")]
     pub(crate) fn tie(&self, pod: &Pod) -> u64 {
         hash(self.seed, &pod.uid)
     }

@@ -268,21 +268,12 @@ fn nodes<'a>(devices: impl Iterator<Item = &'a Candidate<'a>>, node: &Node) -> O
             super::NodeScope::Selected(selector) => match &mut selected {
                 None => selected = Some(selector.clone()),
                 Some(both) if both == selector => {}
-                Some(both) => *both = intersection(both, selector),
+                Some(both) => *both = both.and(selector),
             },
             super::NodeScope::All | super::NodeScope::PerDevice => {}
         }
     }
     selected
-}
-
-/// Terms are alternatives, so that what meets both meets a term of each.
-fn intersection(a: &NodeSelector, b: &NodeSelector) -> NodeSelector {
-    let both = |x: &NodeSelectorTerm, y: &NodeSelectorTerm| NodeSelectorTerm {
-        labels: x.labels.iter().chain(&y.labels).cloned().collect(),
-        names: x.names.iter().chain(&y.names).cloned().collect(),
-    };
-    NodeSelector(a.0.iter().flat_map(|x| b.0.iter().map(move |y| both(x, y))).collect())
 }
 
 #[cfg(test)]

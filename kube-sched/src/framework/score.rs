@@ -42,6 +42,12 @@ pub trait Score: Send + Sync + Debug + 'static {
         true
     }
 
+    /// How good the nodes of one domain are with a group of pods on them that is to be in one domain, 0 to
+    /// [`MAX_NODE_SCORE`]; `None` where the plugin has no say about that. Source: PlacementScore (KEP-5732).
+    fn score_placement(&self, _nodes: &[&NodeInfo]) -> Option<i64> {
+        None
+    }
+
     /// The answer of [`Score::score`], for plugins to which the row tells all; `None` where it does not.
     fn score_row(&self, _state: &Self::State, _pod: &Pod, _row: &NodeRow) -> Option<i64> {
         None
@@ -53,6 +59,7 @@ pub(crate) trait DynScore: Send + Sync + Debug {
     fn name(&self) -> &'static str;
     fn depends(&self, pod: &Pod) -> Depends;
     fn sees_pod_labels(&self) -> bool;
+    fn score_placement(&self, nodes: &[&NodeInfo]) -> Option<i64>;
     /// `None` when the plugin has no say.
     fn start(self: Arc<Self>, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo]) -> Option<Box<dyn ScoreCycle>>;
 }
@@ -81,6 +88,10 @@ impl<S: Score> DynScore for S {
 
     fn sees_pod_labels(&self) -> bool {
         Score::sees_pod_labels(self)
+    }
+
+    fn score_placement(&self, nodes: &[&NodeInfo]) -> Option<i64> {
+        Score::score_placement(self, nodes)
     }
 
     fn start(self: Arc<Self>, cluster: &Cluster, pod: &Pod, feasible: &[&NodeInfo]) -> Option<Box<dyn ScoreCycle>> {

@@ -1,4 +1,4 @@
-//! Groups of pods that are scheduled together (KEP-4671).
+//! Groups of pods that are scheduled together (KEP-4671, KEP-5732).
 
 use super::Entry;
 use std::sync::Arc;
@@ -12,6 +12,15 @@ pub struct PodGroup {
     pub name: Arc<str>,
     /// With the gang policy, the least number of its pods that run; fewer are not placed at all. `None` with the basic policy.
     pub min_count: Option<usize>,
+    /// The label of nodes whose value all of its pods' nodes share (KEP-5732); `None` without a topology constraint.
+    pub topology_key: Option<Arc<str>>,
+}
+
+impl PodGroup {
+    /// Whether its pods are decided on together, and not one by one.
+    pub fn is_placed_together(&self) -> bool {
+        self.min_count.is_some() || self.topology_key.is_some()
+    }
 }
 
 impl Entry for PodGroup {

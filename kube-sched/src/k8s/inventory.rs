@@ -77,9 +77,12 @@ pub fn replication_controller(object: &api::ReplicationController) -> Workload {
 /// What scheduling sees of a PodGroup.
 pub fn pod_group(object: &scheduling::PodGroup) -> PodGroup {
     let gang = object.spec.scheduling_policy.gang.as_ref();
+    // The API takes one constraint.
+    let topology = object.spec.scheduling_constraints.iter().flat_map(|all| all.topology.iter().flatten()).next();
     PodGroup {
         namespace: text(object.metadata.namespace.as_ref()),
         name: text(object.metadata.name.as_ref()),
         min_count: gang.map(|gang| usize::try_from(gang.min_count).unwrap_or(0)),
+        topology_key: topology.map(|constraint| constraint.key.as_str().into()),
     }
 }

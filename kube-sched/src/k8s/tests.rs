@@ -199,12 +199,13 @@ fn budgets_services_and_groups() {
     assert!(budget.protects("ns", "db-0", &labels) && !budget.protects("ns", "gone", &labels));
     let headless = service(&parse(serde_json::json!({"metadata": {"name": "s"}, "spec": {}})));
     assert_eq!(headless.selector, crate::Selector::Nothing);
-    let gang = |policy: serde_json::Value| {
-        pod_group(&parse(serde_json::json!({"metadata": {"name": "g"}, "spec": {"schedulingPolicy": policy}})))
-            .min_count
+    let gang = |spec: serde_json::Value| {
+        let group = pod_group(&parse(serde_json::json!({"metadata": {"name": "g"}, "spec": spec})));
+        (group.min_count, group.topology_key.as_deref().map(str::to_owned))
     };
-    assert_eq!(gang(serde_json::json!({"gang": {"minCount": 4}})), Some(4));
-    assert_eq!(gang(serde_json::json!({"basic": {}})), None);
+    assert_eq!(gang(serde_json::json!({"schedulingPolicy": {"gang": {"minCount": 4}}})), (Some(4), None));
+    let together = serde_json::json!({"schedulingPolicy": {"basic": {}}, "schedulingConstraints": {"topology": [{"key": "rack"}]}});
+    assert_eq!(gang(together), (None, Some("rack".to_owned())));
 }
 
 #[test]

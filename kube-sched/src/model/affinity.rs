@@ -8,6 +8,15 @@ use std::collections::BTreeMap;
 pub struct NodeSelector(pub Vec<NodeSelectorTerm>);
 
 impl NodeSelector {
+    /// Selects what both select: terms are alternatives, so that what meets both meets a term of each.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let both = |x: &NodeSelectorTerm, y: &NodeSelectorTerm| NodeSelectorTerm {
+            labels: x.labels.iter().chain(&y.labels).cloned().collect(),
+            names: x.names.iter().chain(&y.names).cloned().collect(),
+        };
+        Self(self.0.iter().flat_map(|x| other.0.iter().map(move |y| both(x, y))).collect())
+    }
+
     /// Whether a node with these labels and this name is selected.
     pub fn matches(&self, labels: &Labels, name: &str) -> bool {
         self.0.iter().any(|term| term.matches(labels, name))

@@ -5,10 +5,14 @@
 //! enough would find one if less important pods went, that is told, and nobody is placed before they have gone.
 //! Source: kube-scheduler's `gangscheduling` and its cycle for pod groups.
 
+mod topology;
+
+pub use topology::Domain;
+
 use crate::cluster::{Cluster, ClusterError, CommitError};
 use crate::framework::{FitError, Nomination, Refusal};
 use crate::inventory::{Change, Inventory};
-use crate::model::Pod;
+use crate::model::{NodeSelector, NodeSelectorTerm, Operator, Pod, Requirement};
 use crate::scheduler::{Placement, Scheduler};
 use std::sync::Arc;
 
@@ -39,6 +43,10 @@ pub struct Gang {
     pub members: Vec<Member>,
     /// Pods beyond the least number that found none, and why.
     pub left: Vec<(Arc<Pod>, Box<FitError>)>,
+    /// The domain that all are in, where the group has a topology constraint.
+    pub domain: Option<Arc<str>>,
+    /// All domains that were tried, in the order of their names.
+    pub domains: Vec<Domain>,
     fork: Cluster,
 }
 
@@ -77,6 +85,15 @@ pub enum GangError {
         /// Pods beyond the least number that found no place, and why.
         failed: Vec<(Arc<Pod>, Box<FitError>)>,
     },
+    /// It fits into no domain that its topology constraint allows.
+    #[error("{}", topology::no_domain(domains))]
+    NoDomain {
+        /// Those that were tried, in the order of their names.
+        domains: Vec<Domain>,
+    },
+    /// It cannot be said which domains its topology constraint allows.
+    #[error("{0}")]
+    Domain(String),
     /// A plugin found a placement impossible after all.
     #[error("pod {pod:?} cannot be placed: {}", refusal.reasons.join(", "))]
     Refused {
@@ -120,14 +137,30 @@ impl GangScheduling {
         min_count: usize,
         placed: usize,
     ) -> Result<Gang, GangError> {
+        self.try_place(scheduler, cluster, pods, min_count, placed, None)
+    }
+
+    fn try_place(
+        self,
+        scheduler: &Scheduler,
+        cluster: &Cluster,
+        pods: &[Arc<Pod>],
+        min_count: usize,
+        placed: usize,
+        within: Option<&Within<'_>>,
+    ) -> Result<Gang, GangError> {
         let mut pods: Vec<&Arc<Pod>> = pods.iter().collect();
         let order = &scheduler.profile().queue_sort;
         pods.sort_by(|a, b| order.compare(a, b));
-        let mut gang = Gang { members: Vec::with_capacity(pods.len()), left: Vec::new(), fork: cluster.fork() };
+        let mut gang = Gang::new(cluster);
         // Pods for which others have to go, with those; they count as placed for the pods after them.
         let mut preempting = Vec::new();
         for (index, pod) in pods.iter().enumerate() {
-            match scheduler.schedule(&gang.fork, pod) {
+            let found = match within {
+                None => scheduler.schedule(&gang.fork, pod),
+                Some(within) => within.schedule(scheduler, &gang.fork, pod),
+            };
+            match found {
                 Ok(placement) => gang.add(scheduler, pod, placement)?,
                 Err(error) => match &error.nomination {
                     Some(nomination) => {
@@ -154,7 +187,33 @@ impl GangScheduling {
     }
 }
 
+/// The only nodes that a group is tried on: those with this label.
+struct Within<'a> {
+    key: &'a str,
+    value: &'a str,
+    nodes: &'a [Arc<str>],
+}
+
+impl Within<'_> {
+    /// As if there were no other nodes, and nobody to go for the pod.
+    fn schedule(&self, scheduler: &Scheduler, cluster: &Cluster, pod: &Pod) -> Result<Placement, Box<FitError>> {
+        let labels = vec![Requirement::new(self.key, Operator::In, [self.value])];
+        let here = NodeSelector(vec![NodeSelectorTerm { labels, names: Vec::new() }]);
+        let affinity = pod.node_affinity.as_ref().map_or_else(|| here.clone(), |own| own.and(&here));
+        let pod = Pod { node_affinity: Some(affinity), may_preempt: false, ..pod.clone() };
+        scheduler.schedule(cluster, &pod).map_err(|error| {
+            let here = self.nodes.iter().filter_map(|name| Some((name.clone(), error.refusals.get(name)?.clone())));
+            let refusals = here.collect();
+            Box::new(FitError { nodes: self.nodes.len(), refusals, post_filter: None, ..*error })
+        })
+    }
+}
+
 impl Gang {
+    fn new(cluster: &Cluster) -> Self {
+        Self { members: Vec::new(), left: Vec::new(), domain: None, domains: Vec::new(), fork: cluster.fork() }
+    }
+
     fn add(&mut self, scheduler: &Scheduler, pod: &Arc<Pod>, placement: Placement) -> Result<(), GangError> {
         let changes = scheduler
             .changes(&self.fork, pod, &placement.node)

@@ -28,7 +28,7 @@ pub use default_preemption::DefaultPreemption;
 #[cfg(feature = "driver")]
 pub(crate) use default_preemption::waits_for_victims;
 pub use dynamic_resources::DynamicResources;
-pub use gang_scheduling::{Gang, GangError, GangScheduling, Member};
+pub use gang_scheduling::{Domain, Gang, GangError, GangScheduling, Member};
 pub use image_locality::ImageLocality;
 pub use inter_pod_affinity::InterPodAffinity;
 pub use node_affinity::NodeAffinity;

@@ -175,6 +175,22 @@ impl Score for NodeResourcesFit {
         self.score_over(pod, amounts).expect("a node knows of every resource how much it has")
     }
 
+    /// The fullest nodes are best, whatever the strategy for single pods.
+    fn score_placement(&self, nodes: &[&NodeInfo]) -> Option<i64> {
+        let strategy = ScoringStrategy::MostAllocated;
+        let mut mean = Mean::default();
+        for (resource, weight) in &self.resources {
+            let amounts = nodes.iter().map(|node| (node.assumed(), &node.node().allocatable));
+            let (used, all) = amounts.fold((0i64, 0i64), |(used, all), (node_used, node_all)| {
+                (used.saturating_add(node_used.amount(resource)), all.saturating_add(node_all.amount(resource)))
+            });
+            if all > 0 && !(used == 0 && matches!(resource, ResourceName::Scalar(_))) {
+                strategy.weigh(&mut mean, strategy.score(used, all), *weight);
+            }
+        }
+        Some(strategy.mean(mean))
+    }
+
     fn score_row(&self, (): &(), pod: &Pod, row: &NodeRow) -> Option<i64> {
         self.score_over(pod, |resource| row.assumed_of(resource))
     }

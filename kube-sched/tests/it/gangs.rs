@@ -1,7 +1,7 @@
 //! Gangs with a driver and a real API server: bound together or not at all (KEP-4671).
 
 use crate::driver::{Rig, condition, node_of, parse};
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use k8s_openapi::api::scheduling::v1alpha2::PodGroup;
 use kubekit_runtime::{Api, DeleteParams, ListParams};
 use serde_json::json;
@@ -129,6 +129,30 @@ async fn gangs_that_compete_never_hold_each_other_up() {
         rig.pods().delete(&format!("{winner}-{number}"), &now).await.expect("it goes");
     }
     rig.until("then the other is bound", |pods| bound(pods, loser) == 4).await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_group_with_a_topology_constraint_is_bound_in_one_rack() {
+    let rig = rig().await;
+    let nodes: Api<Node> = Api::all(rig.admin());
+    for (name, rack) in [("c", "r2"), ("a", "r1"), ("b", "r2")] {
+        if name == "c" {
+            rig.add_node("c", "8").await;
+        }
+        let mut node = nodes.get(name).await.expect("it is there");
+        node.metadata.labels.get_or_insert_default().insert("rack".to_owned(), rack.to_owned());
+        nodes.replace(&node).await.expect("a label");
+    }
+    let spec = json!({"schedulingPolicy": {"gang": {"minCount": 4}}, "schedulingConstraints": {"topology": [{"key": "rack"}]}});
+    let group: PodGroup = parse(json!({"metadata": {"name": "near"}, "spec": spec}));
+    groups(&rig).create(&group).await.expect("a group");
+    for number in 0..4 {
+        // Four are more than any node takes, and than rack r1 does.
+        rig.pods().create(&member("near", number, "3")).await.expect("a pod");
+    }
+    let pods = rig.until("all of it is bound", |pods| bound(pods, "near") == 4).await;
+    assert!(pods.iter().filter_map(node_of).all(|node| ["b", "c"].contains(&node)));
     rig.finish().await;
 }
 

@@ -3,7 +3,8 @@
 use super::gangs::{self, Forming, GroupKey};
 use super::{Binding, State, Step};
 use crate::framework::{Code, FitError, Refusal};
-use crate::plugins::{Gang, GangError, GangScheduling};
+use crate::inventory::PodGroup;
+use crate::plugins::{Domain, Gang, GangError, GangScheduling};
 use crate::queue::Requeue;
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
@@ -26,6 +27,9 @@ pub(in crate::driver) struct GangBinding {
     pub(in crate::driver) key: GroupKey,
     pub(in crate::driver) members: Vec<Binding>,
 }
+
+/// What refusals of groups are told under. It is no filter, so that the queue takes any event for one that may help.
+const GANG_SCHEDULING: &str = "GangScheduling";
 
 type Failed = Vec<(Arc<crate::Pod>, Box<FitError>)>;
 
@@ -74,11 +78,11 @@ impl State {
             gangs.hold(&key, crate::Pod::clone(&pod));
             return Step::Wait;
         }
-        let Some(min_count) = inventory.groups.get(&key.0, &key.1).and_then(|group| group.min_count) else {
+        let Some(group) = inventory.groups.get(&key.0, &key.1).filter(|group| group.is_placed_together()).cloned()
+        else {
             return self.decide(pod, now);
         };
         let others: Vec<_> = gangs.queued(&key).into_iter().filter(|uid| *uid != pod.uid).collect();
-        let placed = gangs.placed(&key);
         let pods: Vec<Arc<crate::Pod>> =
             std::iter::once(pod).chain(others.iter().filter_map(|uid| self.queue.take(uid))).collect();
         if let Some(refusal) = self.of_several_profiles(&pods) {
@@ -86,13 +90,15 @@ impl State {
             return self.refuse_gang(key, pods, failed, "", now);
         }
         self.decisions += 1;
-        let scheduler = self.scheduler(&pods[0].uid);
-        match GangScheduling.place(scheduler, &self.cluster, &pods, min_count, placed) {
+        match self.find_places(&group, &key, &pods) {
             Ok(gang) => self.assume_gang(key, pods, gang, now),
             Err(error) => {
                 let reason = error.to_string();
                 let failed = match error {
                     GangError::TooFew { failed, .. } => failed,
+                    // One domain's reasons are told, as in Kubernetes.
+                    GangError::NoDomain { domains } => domains.into_iter().find_map(refused_in).unwrap_or_default(),
+                    GangError::Domain(reason) => refused(&pods, &failure(reason)),
                     GangError::NeedsPreemption { nominated, failed } => {
                         return self.nominate_gang(key, nominated, failed, &reason, now);
                     }
@@ -102,6 +108,20 @@ impl State {
                     GangError::Placed(source) => refused(&pods, &failure(source.to_string())),
                 };
                 self.refuse_gang(key, pods, failed, &reason, now)
+            }
+        }
+    }
+
+    /// Places for a group beside what has one.
+    fn find_places(&self, group: &PodGroup, key: &GroupKey, pods: &[Arc<crate::Pod>]) -> Result<Gang, GangError> {
+        let scheduler = self.scheduler(&pods[0].uid);
+        let min_count = group.min_count.unwrap_or(1);
+        let placed = self.gangs.iter().flat_map(|gangs| gangs.placed(key));
+        match &group.topology_key {
+            None => GangScheduling.place(scheduler, &self.cluster, pods, min_count, placed.count()),
+            Some(topology) => {
+                let nodes: Vec<&str> = placed.filter_map(|uid| self.cluster.location(uid)).collect();
+                GangScheduling.place_in_domain(scheduler, &self.cluster, pods, min_count, topology, &nodes)
             }
         }
     }
@@ -143,6 +163,10 @@ impl State {
         for (pod, error) in left {
             let step = self.refuse(pod, error, now);
             self.ready.push_back(step);
+        }
+        if forming.members.is_empty() {
+            // Enough of it run already, and those that are left find no places: of the group there is nothing to say.
+            return Step::Wait;
         }
         match self.gangs.as_mut().and_then(|gangs| gangs.form(&key, forming)) {
             Some(forming) => self.bind_gang(key, forming, now),
@@ -225,7 +249,12 @@ impl State {
     ) -> Step {
         let failure = failed.iter().find(|(_, error)| error.is_error()).map(|(_, error)| error.to_string());
         // What helps the pods that failed helps all; the first that is tried again takes the others along.
-        let plugins: BTreeSet<&'static str> = failed.iter().flat_map(|(_, error)| error.plugins()).collect();
+        let mut plugins: BTreeSet<&'static str> = failed.iter().flat_map(|(_, error)| error.plugins()).collect();
+        let group = self.cluster.inventory().groups.get(&key.0, &key.1);
+        if group.is_some_and(|group| group.topology_key.is_some()) {
+            // What helps in another domain, no plugin says: whatever happens may.
+            plugins.insert(GANG_SCHEDULING);
+        }
         let why = if failure.is_some() { Requeue::Error } else { Requeue::Unschedulable(plugins) };
         // As long as others go for one, the rest of the gang need their places.
         let preempting = failed.iter().any(|(pod, error)| self.waits_for_victims(pod, error));
@@ -252,8 +281,16 @@ fn refused<'a>(pods: impl IntoIterator<Item = &'a Arc<crate::Pod>>, refusal: &Re
     pods.into_iter().map(error).collect()
 }
 
+/// Why pods found no places in a domain.
+fn refused_in(domain: Domain) -> Option<Failed> {
+    match domain.verdict {
+        Err(GangError::TooFew { failed, .. }) => Some(failed),
+        _ => None,
+    }
+}
+
 fn failure(reason: String) -> Refusal {
-    Refusal { plugin: "GangScheduling", code: Code::Error, reasons: vec![reason.into()] }
+    Refusal { plugin: GANG_SCHEDULING, code: Code::Error, reasons: vec![reason.into()] }
 }
 
 #[cfg(test)]

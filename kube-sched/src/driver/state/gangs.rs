@@ -129,9 +129,9 @@ impl Gangs {
         self.groups.get(key).map_or(0, |members| members.pending.len() + members.placed.len())
     }
 
-    /// How many pods of a group have a place.
-    pub(super) fn placed(&self, key: &GroupKey) -> usize {
-        self.groups.get(key).map_or(0, |members| members.placed.len())
+    /// The uids of a group's pods that have a place.
+    pub(super) fn placed(&self, key: &GroupKey) -> impl Iterator<Item = &Arc<str>> {
+        self.groups.get(key).into_iter().flat_map(|members| &members.placed)
     }
 
     /// How many pods are held back.

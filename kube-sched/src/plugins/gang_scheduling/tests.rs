@@ -116,7 +116,8 @@ fn check_waiting(_source: &str, group: Option<PodGroup>, pod: &Pod, known: usize
 
 #[test]
 fn a_gang_waits_for_its_pods() {
-    let group = |min_count| Some(PodGroup { namespace: "default".into(), name: "g".into(), min_count });
+    let group =
+        |min_count| Some(PodGroup { namespace: "default".into(), name: "g".into(), min_count, topology_key: None });
     let member = pod("p", 1);
     check_waiting("KEP-4671: a pod of no group", None, &Pod::new("p"), 1, "ready");
     check_waiting(

@@ -274,6 +274,63 @@ fn a_pod_of_a_gang_that_preempts_nobody_keeps_no_promises_of_the_others() {
     assert_eq!(promised(&state), [Some("m".to_owned()), None]);
 }
 
+/// Nodes of these racks and sizes, and a group `g` that is to be in one rack, with this policy.
+fn with_racks(nodes: &[(&str, &str, &str)], policy: serde_json::Value) -> State {
+    let mut state = state();
+    for (name, rack, cpu) in nodes {
+        state.node_applied(&in_rack(node(name, cpu), rack), ZERO);
+    }
+    let group = parse(json!({
+        "metadata": {"name": "g", "namespace": "default"},
+        "spec": {"schedulingPolicy": policy, "schedulingConstraints": {"topology": [{"key": "rack"}]}},
+    }));
+    state.group_applied(&group, ZERO);
+    state
+}
+
+fn in_rack(mut node: k8s_openapi::api::core::v1::Node, rack: &str) -> k8s_openapi::api::core::v1::Node {
+    if !rack.is_empty() {
+        node.metadata.labels = parse(json!({"rack": rack}));
+    }
+    node
+}
+
+#[test]
+fn a_group_in_one_rack_is_tried_again_when_another_rack_may_take_it() {
+    let nodes = [("n", "r1", "1"), ("m", "r2", "1"), ("o", "", "1")];
+    let mut state = with_racks(&nodes, json!({"gang": {"minCount": 2}}));
+    for name in ["a", "b"] {
+        state.pod_applied(&member(name, "g", "1"), ZERO);
+    }
+    let too_few = "minCount (2) cannot be satisfied: 1 scheduled, 0 remaining";
+    let reason = format!("0/2 placements are available, first placement status: {too_few}");
+    let told = steps(&mut state, ZERO);
+    assert_eq!(told[..2], [format!("group g: Unschedulable: {reason}"), format!("a: {reason}")]);
+    assert_eq!(told[2], "b: 0/1 nodes are available: 1 Insufficient cpu.");
+    // No filter of single pods waits for a label.
+    state.node_applied(&in_rack(node("o", "1"), "r2"), at(1));
+    let told = steps(&mut state, at(2));
+    assert!(told == ["bind gang g: a to m, b to o"] || told == ["bind gang g: a to o, b to m"], "{told:?}");
+}
+
+#[test]
+fn pods_of_a_group_that_come_later_follow_it_to_its_rack() {
+    let mut state = with_racks(&[("n", "r1", "2"), ("m", "r2", "8")], json!({"basic": {}}));
+    state.pod_applied(&member("a", "g", "1"), ZERO);
+    check_steps(&mut state, ZERO, &["bind gang g: a to n"]);
+    state.pod_applied(&member("b", "g", "1"), ZERO);
+    check_steps(&mut state, ZERO, &["bind gang g: b to n"]);
+    // The rack is full; the other is not theirs.
+    state.pod_applied(&member("c", "g", "1"), ZERO);
+    check_steps(&mut state, ZERO, &["c: 0/1 nodes are available: 1 Insufficient cpu."]);
+    // Once nobody is there any more, any rack will do.
+    for name in ["a", "b"] {
+        state.pod_deleted(&on(member(name, "g", "1"), "n"), at(1));
+    }
+    state.node_deleted(&node("n", "2"));
+    check_steps(&mut state, at(3), &["bind gang g: c to m"]);
+}
+
 #[derive(Debug)]
 struct Gate;
 
