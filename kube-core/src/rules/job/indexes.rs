@@ -15,13 +15,18 @@ pub(super) fn count(indexes: &str, completions: i64) -> Result<i64, String> {
     Ok(total)
 }
 
-/// The first index that both lists name. What cannot be read is passed over: [`count`] reports it.
+/// The first index that both lists name, which grow. What cannot be read is passed over: [`count`] reports it.
 pub(super) fn overlap(some: &str, others: &str, completions: i64) -> Option<i64> {
     let read = |indexes| intervals(indexes).filter_map(move |text| parse_interval(text, completions).ok());
-    read(some).find_map(|(first, last)| {
-        let both = |(start, end): (i64, i64)| (first <= end && start <= last).then_some(first.max(start));
-        read(others).find_map(both)
-    })
+    let (mut some, mut others) = (read(some), read(others));
+    let (mut one, mut other) = (some.next()?, others.next()?);
+    loop {
+        let first = one.0.max(other.0);
+        if first <= one.1.min(other.1) {
+            return Some(first);
+        }
+        if one.1 < other.1 { one = some.next()? } else { other = others.next()? }
+    }
 }
 
 fn intervals(indexes: &str) -> impl Iterator<Item = &str> {
