@@ -71,6 +71,11 @@ impl Quantity {
         i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX })
     }
 
+    /// The amount in billionths of a unit, exact.
+    pub fn nanos(&self) -> i128 {
+        self.nanos
+    }
+
     /// The amount in units, to the precision of a double.
     pub fn to_f64(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "an approximation is what is asked for")]

@@ -1,12 +1,17 @@
 //! The search for devices that satisfy claims on a node.
 //!
-//! Requests are satisfied one after the other, each with the first devices that match, are free, are tolerated, meet the
-//! constraints and leave counters enough; where a later request then finds none, the search goes back. What is found is
-//! all or nothing. Source: KEP-4381, KEP-4815 (counters), KEP-4816 (alternatives), KEP-5055 (taints).
+//! Requests are satisfied one after the other, each with the first devices that match, are free or have capacity left, are
+//! tolerated, meet the constraints and leave counters enough; where a later request then finds none, the search goes back. What is found is
+//! all or nothing. Source: KEP-4381, KEP-4815 (counters), KEP-4816 (alternatives), KEP-5055 (taints),
+//! KEP-5075 (devices that are shared).
 
 mod pools;
 
-use super::{Allocation, Constraint, DeviceAmount, DeviceRequest, DeviceResult, ExactRequest, ResourceClaim};
+use super::capacity::consumed;
+use super::{
+    Allocation, Amount, Amounts, Constraint, ConstraintRule, DeviceAmount, DeviceRequest, DeviceResult, ExactRequest,
+    ResourceClaim,
+};
 use crate::inventory::Inventory;
 use crate::model::{Effect, Node, NodeSelector, NodeSelectorTerm, Operator, Requirement};
 use pools::Candidate;
@@ -34,6 +39,14 @@ pub enum AllocationError {
         /// Why.
         reason: String,
     },
+    /// A constraint is of a kind that is not known.
+    #[error("claim {claim}, constraint #{index}: empty constraint (unsupported constraint type?)")]
+    Constraint {
+        /// The claim.
+        claim: Arc<str>,
+        /// Its number.
+        index: usize,
+    },
     /// There are too many ways to try.
     #[error("gave up the search for devices after {STEPS_MAX} steps")]
     TooLong,
@@ -42,14 +55,14 @@ pub enum AllocationError {
 /// Finds devices for all claims on a node; `None` when there are not enough.
 ///
 /// # Errors
-/// When a condition cannot be evaluated, or the search takes too long.
+/// When a condition cannot be evaluated, a constraint is not known, or the search takes too long.
 pub fn allocate(
     inventory: &Inventory,
     pools: &Pools,
     claims: &[Arc<ResourceClaim>],
     node: &Node,
 ) -> Result<Option<Vec<Allocation>>, AllocationError> {
-    let mut search = Search::new(inventory, pools, claims, node);
+    let mut search = Search::new(inventory, pools, claims, node)?;
     if !search.request(0, 0)? {
         return Ok(None);
     }
@@ -66,7 +79,7 @@ pub(crate) fn can_allocate(
     claims: &[Arc<ResourceClaim>],
     node: &Node,
 ) -> Result<bool, AllocationError> {
-    Search::new(inventory, pools, claims, node).request(0, 0)
+    Search::new(inventory, pools, claims, node)?.request(0, 0)
 }
 
 /// A device given to a request.
@@ -75,6 +88,15 @@ struct Pick {
     request: Arc<str>,
     device: usize,
     admin_access: bool,
+    /// What is taken of it, where others may share it.
+    consumed: Option<Arc<Amounts>>,
+}
+
+/// A device that meets the conditions of a request.
+struct Matching {
+    device: usize,
+    /// What would be taken of it, where others may share it.
+    consumed: Option<Arc<Amounts>>,
 }
 
 struct Search<'a> {
@@ -91,13 +113,23 @@ struct Current<'s> {
     request: usize,
     exact: &'s ExactRequest,
     name: Arc<str>,
-    matching: &'s [usize],
+    matching: &'s [Matching],
     all: bool,
 }
 
 impl<'a> Search<'a> {
-    fn new(inventory: &'a Inventory, pools: &'a Pools, claims: &'a [Arc<ResourceClaim>], node: &Node) -> Self {
-        Self { inventory, claims, devices: pools.on_node(node), picks: Vec::new(), steps: 0 }
+    fn new(
+        inventory: &'a Inventory,
+        pools: &'a Pools,
+        claims: &'a [Arc<ResourceClaim>],
+        node: &Node,
+    ) -> Result<Self, AllocationError> {
+        for claim in claims {
+            if let Some(index) = claim.constraints.iter().position(|known| known.rule == ConstraintRule::Unknown) {
+                return Err(AllocationError::Constraint { claim: claim.name.clone(), index });
+            }
+        }
+        Ok(Self { inventory, claims, devices: pools.on_node(node), picks: Vec::new(), steps: 0 })
     }
 
     /// Satisfies a claim's requests from one on, then the later claims.
@@ -132,14 +164,16 @@ impl<'a> Search<'a> {
         if count == 0 {
             return self.request(current.claim, current.request + 1);
         }
-        for (offset, &device) in current.matching.iter().enumerate().skip(from) {
+        for (offset, matching) in current.matching.iter().enumerate().skip(from) {
             self.steps += 1;
             if self.steps > STEPS_MAX {
                 return Err(AllocationError::TooLong);
             }
-            if self.may_have(current, device) {
+            if self.may_have(current, matching) {
                 let (claim, admin_access) = (current.claim, current.exact.admin_access);
-                self.picks.push(Pick { claim, request: current.name.clone(), device, admin_access });
+                let Matching { device, consumed } = matching;
+                let (request, consumed) = (current.name.clone(), consumed.clone());
+                self.picks.push(Pick { claim, request, device: *device, admin_access, consumed });
                 if self.pick(current, offset + 1, count - 1)? {
                     return Ok(true);
                 }
@@ -153,13 +187,13 @@ impl<'a> Search<'a> {
         Ok(false)
     }
 
-    /// The devices that meet the conditions of a request and of its class.
+    /// The devices that meet the conditions of a request and of its class, and have what it asks for, if not free.
     fn matching(
         &self,
         claim: &ResourceClaim,
         request: &Arc<str>,
         exact: &ExactRequest,
-    ) -> Result<Vec<usize>, AllocationError> {
+    ) -> Result<Vec<Matching>, AllocationError> {
         let Some(class) = self.inventory.device_classes.get("", &exact.class) else { return Ok(Vec::new()) };
         let mut matching = Vec::new();
         'devices: for (index, candidate) in self.devices.iter().enumerate() {
@@ -173,14 +207,27 @@ impl<'a> Search<'a> {
                     }
                 }
             }
-            matching.push(index);
+            let (driver, shared) = (&candidate.slice.driver, candidate.device.shared);
+            // What a device of one's own has is of no account, unless it is asked for.
+            let taken = if shared || !exact.capacity.is_empty() {
+                let Some(taken) = consumed(driver, candidate.device, &exact.capacity) else { continue };
+                shared.then(|| Arc::new(taken))
+            } else {
+                None
+            };
+            matching.push(Matching { device: index, consumed: taken });
         }
         Ok(matching)
     }
 
-    fn may_have(&self, current: &Current<'_>, device: usize) -> bool {
+    fn may_have(&self, current: &Current<'_>, matching: &Matching) -> bool {
+        let device = matching.device;
         let candidate = &self.devices[device];
-        let free = !candidate.in_use && !self.picks.iter().any(|pick| pick.device == device && !pick.admin_access);
+        let free = !candidate.taken()
+            && match &matching.consumed {
+                Some(consumed) => self.capacity_suffices(device, consumed),
+                None => !candidate.in_use() && !self.is_picked(device),
+            };
         // One request does not get one device twice, even to look at.
         let twice = self
             .picks
@@ -196,22 +243,50 @@ impl<'a> Search<'a> {
             && (current.exact.admin_access || self.counters_suffice(device))
     }
 
-    /// Whether a device has the value that those given under the constraint so far have.
+    /// Whether a device is given to a request already, other than to look at.
+    fn is_picked(&self, device: usize) -> bool {
+        self.picks.iter().any(|pick| pick.device == device && !pick.admin_access)
+    }
+
+    /// Whether a device that is shared has so much left, beside what is in use and what is picked.
+    fn capacity_suffices(&self, device: usize, consumed: &Amounts) -> bool {
+        let candidate = &self.devices[device];
+        let picked = |name: &str| {
+            let picks = self.picks.iter().filter(|pick| pick.device == device && !pick.admin_access);
+            let amounts = picks.filter_map(|pick| pick.consumed.as_ref()?.get(name).copied());
+            amounts.fold(Amount::ZERO, Amount::plus)
+        };
+        consumed.iter().all(|(name, amount)| {
+            let used = candidate.consumed(name).plus(picked(name));
+            candidate.device.capacity.get(name).is_some_and(|capacity| used.plus(*amount) <= capacity.value)
+        })
+    }
+
+    /// Whether a device meets a constraint beside those given under it so far.
     fn agrees(&self, constraint: &Constraint, current: &Current<'_>, device: usize) -> bool {
         if !constraint.covers(&current.name) {
             return true;
         }
-        let value = |device: usize| self.devices[device].device.attributes.get(&*constraint.match_attribute);
+        let (attribute, same) = match &constraint.rule {
+            ConstraintRule::Match(attribute) => (attribute, true),
+            ConstraintRule::Distinct(attribute) => (attribute, false),
+            ConstraintRule::Unknown => return false,
+        };
+        let value = |device: usize| self.devices[device].device.attributes.get(&**attribute);
         let Some(wanted) = value(device) else { return false };
         self.picks
             .iter()
             .filter(|pick| pick.claim == current.claim && constraint.covers(&pick.request))
-            .all(|pick| value(pick.device) == Some(wanted))
+            .all(|pick| (value(pick.device) == Some(wanted)) == same)
     }
 
     /// Whether the counters of its pool suffice for a device, beside those in use and those picked.
     fn counters_suffice(&self, device: usize) -> bool {
         let candidate = &self.devices[device];
+        // What is shared takes of counters once.
+        if candidate.in_use() || self.is_picked(device) {
+            return true;
+        }
         let same_pool = |other: &Candidate<'_>| {
             other.slice.driver == candidate.slice.driver && other.slice.pool == candidate.slice.pool
         };
@@ -220,12 +295,11 @@ impl<'a> Search<'a> {
                 let same = other.device.consumes.iter().filter(|(s, c, _)| s == set && c == counter);
                 same.map(|(_, _, amount)| *amount).sum()
             };
-            let picked = |index: usize| self.picks.iter().any(|pick| pick.device == index && !pick.admin_access);
             let used: i64 = self
                 .devices
                 .iter()
                 .enumerate()
-                .filter(|(index, other)| same_pool(other) && (other.in_use || picked(*index)))
+                .filter(|(index, other)| same_pool(other) && (other.in_use() || self.is_picked(*index)))
                 .map(|(_, other)| taken(other))
                 .sum();
             candidate.counter(set, counter).is_some_and(|total| used.saturating_add(*amount) <= total)
@@ -242,6 +316,7 @@ impl<'a> Search<'a> {
                 pool: candidate.slice.pool.clone(),
                 device: candidate.device.name.clone(),
                 admin_access: pick.admin_access,
+                consumed: pick.consumed.as_deref().cloned(),
             }
         });
         Allocation { results: results.collect(), nodes: nodes(picks().map(|pick| &self.devices[pick.device]), node) }

@@ -1,6 +1,6 @@
 //! Claims on devices.
 
-use super::{DeviceSelector, DeviceToleration};
+use super::{Amounts, DeviceSelector, DeviceToleration};
 use crate::inventory::Entry;
 use crate::model::NodeSelector;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub struct ExactRequest {
     pub admin_access: bool,
     /// Taints of devices that do not matter.
     pub tolerations: Vec<DeviceToleration>,
+    /// What each device must have, and how much is taken of one that others may share (KEP-5075). A name without a domain is
+    /// of the driver's.
+    pub capacity: Amounts,
 }
 
 impl ExactRequest {
@@ -41,6 +44,7 @@ impl ExactRequest {
             amount: DeviceAmount::Exactly(1),
             admin_access: false,
             tolerations: Vec::new(),
+            capacity: Amounts::new(),
         }
     }
 }
@@ -54,13 +58,24 @@ pub struct DeviceRequest {
     pub alternatives: Vec<ExactRequest>,
 }
 
-/// What the devices of some requests have in common.
+/// What must hold among the devices of some requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constraint {
     /// The requests, as `request` or `request/alternative`; all when empty.
     pub requests: Vec<Arc<str>>,
-    /// The attribute, with its domain, whose value must be the same.
-    pub match_attribute: Arc<str>,
+    /// What must hold.
+    pub rule: ConstraintRule,
+}
+
+/// What must hold among devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConstraintRule {
+    /// All have this attribute, named with its domain, with one value.
+    Match(Arc<str>),
+    /// All have this attribute, named with its domain, each with a value of its own (KEP-5075).
+    Distinct(Arc<str>),
+    /// Something that is not known here: it cannot be met.
+    Unknown,
 }
 
 /// A device that a claim was given.
@@ -76,6 +91,8 @@ pub struct DeviceResult {
     pub device: Arc<str>,
     /// Whether it is only looked at.
     pub admin_access: bool,
+    /// What is taken of a device that others may share; `None` where the device is the claim's alone.
+    pub consumed: Option<Amounts>,
 }
 
 /// What a claim was given.
@@ -100,7 +117,7 @@ pub struct ResourceClaim {
     pub owner: Option<Arc<str>>,
     /// What it asks for.
     pub requests: Vec<DeviceRequest>,
-    /// What its devices have in common.
+    /// What must hold among its devices.
     pub constraints: Vec<Constraint>,
     /// What it was given.
     pub allocation: Option<Allocation>,

@@ -2,12 +2,18 @@
 //! and the search for devices that satisfy claims. Start reading at [`allocate`].
 
 mod allocator;
+mod capacity;
 mod claim;
 mod selector;
 mod slice;
 
 pub use allocator::{AllocationError, Pools, allocate};
 pub(crate) use allocator::{KnownPools, can_allocate};
-pub use claim::{Allocation, Constraint, DeviceAmount, DeviceRequest, DeviceResult, ExactRequest, ResourceClaim};
+#[cfg(feature = "k8s")]
+pub(crate) use capacity::qualified;
+pub use capacity::{Amount, Amounts, Capacity, RequestPolicy, ValidAmounts};
+pub use claim::{
+    Allocation, Constraint, ConstraintRule, DeviceAmount, DeviceRequest, DeviceResult, ExactRequest, ResourceClaim,
+};
 pub use selector::{DevicePredicate, DeviceSelector};
 pub use slice::{Attribute, CounterSet, Device, DeviceClass, DeviceTaint, DeviceToleration, NodeScope, ResourceSlice};

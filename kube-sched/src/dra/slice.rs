@@ -1,6 +1,6 @@
 //! Devices, as their drivers publish them.
 
-use super::DeviceSelector;
+use super::{Capacity, DeviceSelector};
 use crate::inventory::Entry;
 use crate::model::{Effect, Labels, NodeSelector};
 use std::collections::BTreeMap;
@@ -82,8 +82,10 @@ pub struct Device {
     pub name: Arc<str>,
     /// Its attributes, by name with domain (`driver.example.com/model`).
     pub attributes: BTreeMap<String, Attribute>,
-    /// Its capacities, by name with domain, in their own units.
-    pub capacity: BTreeMap<String, i64>,
+    /// Its capacities, by name with domain.
+    pub capacity: BTreeMap<String, Capacity>,
+    /// Whether it may be given to several claims and requests, as long as its capacity lasts (KEP-5075).
+    pub shared: bool,
     /// Its taints.
     pub taints: Vec<DeviceTaint>,
     /// The nodes that can reach it, where its slice leaves that to devices.
@@ -99,6 +101,7 @@ impl Device {
             name: name.into(),
             attributes: BTreeMap::new(),
             capacity: BTreeMap::new(),
+            shared: false,
             taints: Vec::new(),
             scope: None,
             consumes: Vec::new(),

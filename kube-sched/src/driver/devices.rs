@@ -2,11 +2,14 @@
 //! uses them.
 
 use super::volumes::ChangeError;
-use crate::dra::Allocation;
-use k8s_openapi::api::resource::v1::{DeviceClass, ResourceClaim};
+use crate::dra::{Allocation, Amounts};
+use k8s_openapi::api::resource::v1::{DeviceClass, DeviceToleration, ResourceClaim};
+use kubekit_core::environment::Random;
+use kubekit_core::names;
 use kubekit_runtime::{Api, Client, ObjectKey, Patch, PatchParams, Reader};
 use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 const FINALIZER: &str = "resource.kubernetes.io/delete-protection";
 
@@ -15,6 +18,8 @@ pub(super) struct DeviceWriter {
     client: Client,
     claims: Reader<ResourceClaim>,
     classes: Reader<DeviceClass>,
+    /// Names shares of devices.
+    random: Arc<dyn Random>,
 }
 
 /// A pod that is to use a claim.
@@ -25,8 +30,13 @@ pub(super) struct Consumer<'a> {
 }
 
 impl DeviceWriter {
-    pub(super) fn new(client: Client, claims: Reader<ResourceClaim>, classes: Reader<DeviceClass>) -> Self {
-        Self { client, claims, classes }
+    pub(super) fn new(
+        client: Client,
+        claims: Reader<ResourceClaim>,
+        classes: Reader<DeviceClass>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self { client, claims, classes, random }
     }
 
     /// Lets a pod use a claim, and gives the claim its devices if it has none.
@@ -94,6 +104,16 @@ impl DeviceWriter {
                 if result.admin_access {
                     value["adminAccess"] = json!(true);
                 }
+                if let Some(consumed) = &result.consumed {
+                    value["shareID"] = json!(names::uid(&*self.random));
+                    if !consumed.is_empty() {
+                        value["consumedCapacity"] = consumed_capacity(&result.driver, consumed);
+                    }
+                }
+                let tolerations = tolerations(claim, &result.request);
+                if !tolerations.is_empty() {
+                    value["tolerations"] = json!(tolerations);
+                }
                 value
             })
             .collect();
@@ -144,4 +164,25 @@ impl DeviceWriter {
         }
         config
     }
+}
+
+/// Amounts under the names that drivers publish, which leave out their own domain.
+fn consumed_capacity(driver: &str, consumed: &Amounts) -> Value {
+    let named = consumed.iter().map(|(name, amount)| {
+        let own = name.strip_prefix(driver).and_then(|name| name.strip_prefix('/'));
+        (own.unwrap_or(name).to_owned(), json!(crate::k8s::quantity(*amount)))
+    });
+    Value::Object(named.collect::<Map<_, _>>())
+}
+
+/// What the request of this name, as `request` or `request/alternative`, tolerates.
+fn tolerations<'a>(claim: &'a ResourceClaim, request: &str) -> &'a [DeviceToleration] {
+    let (name, alternative) = request.split_once('/').unwrap_or((request, ""));
+    let requests = claim.spec.devices.iter().flat_map(|devices| devices.requests.iter().flatten());
+    let found = requests.into_iter().find(|request| request.name == name).and_then(|request| {
+        let first = request.first_available.iter().flatten().find(|sub| sub.name == alternative);
+        let exactly = request.exactly.as_ref().and_then(|exactly| exactly.tolerations.as_ref());
+        first.and_then(|sub| sub.tolerations.as_ref()).or(exactly)
+    });
+    found.map_or(&[], Vec::as_slice)
 }

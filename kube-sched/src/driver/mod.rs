@@ -247,7 +247,8 @@ impl Driver {
         let client = &self.client;
         let timeout = self.config.volume_bind_timeout;
         let volumes = VolumeWriter::new(client.clone(), watches.claims(), watches.volumes(), timeout);
-        let devices = DeviceWriter::new(client.clone(), watches.resource_claims(), watches.device_classes());
+        let random = self.environment.random.clone();
+        let devices = DeviceWriter::new(client.clone(), watches.resource_claims(), watches.device_classes(), random);
         let known = Known { pods: pods.reader(), groups: groups.as_ref().map(Informer::reader) };
         Writer::new(client.clone(), recorder, self.environment.clone(), known, extenders, (volumes, devices))
     }

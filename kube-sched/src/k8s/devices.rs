@@ -5,8 +5,9 @@ use super::cel;
 use super::node::effect;
 use super::volumes::controller_uid;
 use crate::dra::{
-    Allocation, Attribute, Constraint, CounterSet, Device, DeviceAmount, DeviceClass, DeviceRequest, DeviceResult,
-    DeviceSelector, DeviceTaint, DeviceToleration, ExactRequest, NodeScope, ResourceClaim, ResourceSlice,
+    Allocation, Amount, Amounts, Attribute, Capacity, Constraint, ConstraintRule, CounterSet, Device, DeviceAmount,
+    DeviceClass, DeviceRequest, DeviceResult, DeviceSelector, DeviceTaint, DeviceToleration, ExactRequest, NodeScope,
+    RequestPolicy, ResourceClaim, ResourceSlice, ValidAmounts, qualified,
 };
 use crate::model::{NodeSelector, PodResourceClaim};
 use k8s_openapi::api::core::v1 as core;
@@ -20,6 +21,22 @@ fn text(value: Option<&String>) -> Arc<str> {
 
 fn amount(quantity: &Quantity) -> i64 {
     quantity.0.parse::<kubekit_core::quantity::Quantity>().map_or(0, |quantity| quantity.value())
+}
+
+/// An amount to the billionth.
+fn exact(quantity: &Quantity) -> Amount {
+    let read = quantity.0.parse::<kubekit_core::quantity::Quantity>();
+    read.map_or(Amount::ZERO, |quantity| Amount::nanos(quantity.nanos()))
+}
+
+/// An amount as people write it.
+#[cfg(feature = "driver")]
+pub(crate) fn quantity(amount: Amount) -> String {
+    use kubekit_core::quantity::{Format, Quantity};
+    match amount.whole() {
+        Some(units) if units % 1024 == 0 => Quantity::from_units(units, Format::BinarySi).to_string(),
+        _ => amount.to_string().parse::<Quantity>().map_or_else(|_| amount.to_string(), |read| read.to_string()),
+    }
 }
 
 /// The claims that a Pod refers to.
@@ -48,11 +65,6 @@ fn scope(all: Option<bool>, node: Option<&String>, selector: Option<&core::NodeS
         // What names no nodes is reached from none.
         (None, None) => NodeScope::Selected(NodeSelector::default()),
     }
-}
-
-/// Attributes and capacities without a domain are of the driver's.
-fn qualified(driver: &str, name: &str) -> String {
-    if name.contains('/') { name.to_owned() } else { format!("{driver}/{name}") }
 }
 
 fn attribute(value: &api::DeviceAttribute) -> Option<Attribute> {
@@ -96,8 +108,11 @@ fn device(device: &api::Device, driver: &str) -> Device {
     let capacity = device.capacity.iter().flatten();
     Device {
         name: device.name.as_str().into(),
-        attributes: attributes.filter_map(|(name, v)| Some((qualified(driver, name), attribute(v)?))).collect(),
-        capacity: capacity.map(|(name, c)| (qualified(driver, name), amount(&c.value))).collect(),
+        attributes: attributes
+            .filter_map(|(name, v)| Some((qualified(driver, name).into_owned(), attribute(v)?)))
+            .collect(),
+        capacity: capacity.map(|(name, known)| (qualified(driver, name).into_owned(), self::capacity(known))).collect(),
+        shared: device.allow_multiple_allocations == Some(true),
         taints: device
             .taints
             .iter()
@@ -119,6 +134,22 @@ fn device(device: &api::Device, driver: &str) -> Device {
     }
 }
 
+fn capacity(capacity: &api::DeviceCapacity) -> Capacity {
+    let policy = capacity.request_policy.as_ref().map(|policy| RequestPolicy {
+        default: policy.default.as_ref().map(exact),
+        valid: match (&policy.valid_range, &policy.valid_values) {
+            (Some(range), _) => ValidAmounts::Range {
+                min: exact(&range.min),
+                max: range.max.as_ref().map(exact),
+                step: range.step.as_ref().map(exact),
+            },
+            (None, Some(values)) => ValidAmounts::Values(values.iter().map(exact).collect()),
+            (None, None) => ValidAmounts::Any,
+        },
+    });
+    Capacity { value: exact(&capacity.value), policy }
+}
+
 fn selectors(list: Option<&Vec<api::DeviceSelector>>) -> Vec<DeviceSelector> {
     let expressions = list.into_iter().flatten().filter_map(|selector| selector.cel.as_ref());
     expressions.map(|cel| cel::selector(&cel.expression)).collect()
@@ -129,13 +160,24 @@ pub fn device_class(object: &api::DeviceClass) -> DeviceClass {
     DeviceClass { name: text(object.metadata.name.as_ref()), selectors: selectors(object.spec.selectors.as_ref()) }
 }
 
-fn toleration(toleration: &api::DeviceToleration) -> DeviceToleration {
-    let exists = toleration.operator.as_deref() == Some("Exists");
-    DeviceToleration {
-        key: toleration.key.clone().filter(|key| !key.is_empty()),
-        value: (!exists).then(|| toleration.value.clone().unwrap_or_default()),
-        effect: toleration.effect.as_deref().and_then(effect),
-    }
+/// One with an operator or an effect that is not known tolerates nothing.
+fn toleration(toleration: &api::DeviceToleration) -> Option<DeviceToleration> {
+    let value = match toleration.operator.as_deref().unwrap_or_default() {
+        "" | "Equal" => Some(toleration.value.clone().unwrap_or_default()),
+        "Exists" => None,
+        _ => return None,
+    };
+    let key = toleration.key.clone().filter(|key| !key.is_empty());
+    let effect = match toleration.effect.as_deref().filter(|effect| !effect.is_empty()) {
+        Some(name) => Some(effect(name)?),
+        None => None,
+    };
+    Some(DeviceToleration { key, value, effect })
+}
+
+fn requested(capacity: Option<&api::CapacityRequirements>) -> Amounts {
+    let requests = capacity.into_iter().flat_map(|capacity| capacity.requests.iter().flatten());
+    requests.map(|(name, amount)| (name.clone(), exact(amount))).collect()
 }
 
 fn device_amount(mode: Option<&String>, count: Option<i64>) -> DeviceAmount {
@@ -146,7 +188,8 @@ fn device_amount(mode: Option<&String>, count: Option<i64>) -> DeviceAmount {
 }
 
 fn request(request: &api::DeviceRequest) -> DeviceRequest {
-    let tolerations = |list: &Option<Vec<api::DeviceToleration>>| list.iter().flatten().map(toleration).collect();
+    let tolerations =
+        |list: &Option<Vec<api::DeviceToleration>>| list.iter().flatten().filter_map(toleration).collect();
     let exactly = request.exactly.iter().map(|exact| ExactRequest {
         name: "".into(),
         class: exact.device_class_name.as_str().into(),
@@ -154,6 +197,7 @@ fn request(request: &api::DeviceRequest) -> DeviceRequest {
         amount: device_amount(exact.allocation_mode.as_ref(), exact.count),
         admin_access: exact.admin_access == Some(true),
         tolerations: tolerations(&exact.tolerations),
+        capacity: requested(exact.capacity.as_ref()),
     });
     let first = request.first_available.iter().flatten().map(|sub| ExactRequest {
         name: sub.name.as_str().into(),
@@ -162,6 +206,7 @@ fn request(request: &api::DeviceRequest) -> DeviceRequest {
         amount: device_amount(sub.allocation_mode.as_ref(), sub.count),
         admin_access: false,
         tolerations: tolerations(&sub.tolerations),
+        capacity: requested(sub.capacity.as_ref()),
     });
     DeviceRequest { name: request.name.as_str().into(), alternatives: exactly.chain(first).collect() }
 }
@@ -176,6 +221,10 @@ fn allocation(allocation: &api::AllocationResult) -> Allocation {
                 pool: result.pool.as_str().into(),
                 device: result.device.as_str().into(),
                 admin_access: result.admin_access == Some(true),
+                consumed: result.share_id.as_ref().map(|_| {
+                    let consumed = result.consumed_capacity.iter().flatten();
+                    consumed.map(|(name, q)| (qualified(&result.driver, name).into_owned(), exact(q))).collect()
+                }),
             })
             .collect(),
         nodes: allocation.node_selector.as_ref().map(node_selector),
@@ -195,11 +244,13 @@ pub fn resource_claim(object: &api::ResourceClaim) -> ResourceClaim {
         owner: controller_uid(metadata),
         requests: devices.into_iter().flat_map(|d| d.requests.iter().flatten()).map(request).collect(),
         constraints: constraints
-            .filter_map(|constraint| {
-                Some(Constraint {
-                    requests: constraint.requests.iter().flatten().map(|name| name.as_str().into()).collect(),
-                    match_attribute: constraint.match_attribute.as_deref()?.into(),
-                })
+            .map(|constraint| Constraint {
+                requests: constraint.requests.iter().flatten().map(|name| name.as_str().into()).collect(),
+                rule: match (&constraint.match_attribute, &constraint.distinct_attribute) {
+                    (Some(attribute), _) => ConstraintRule::Match(attribute.as_str().into()),
+                    (None, Some(attribute)) => ConstraintRule::Distinct(attribute.as_str().into()),
+                    (None, None) => ConstraintRule::Unknown,
+                },
             })
             .collect(),
         allocation: status.and_then(|status| status.allocation.as_ref()).map(allocation),

@@ -15,6 +15,8 @@ mod volumes;
 #[cfg(feature = "driver")]
 pub(crate) use affinity::node_selector_json;
 pub use affinity::{node_selector, preferred_nodes};
+#[cfg(feature = "driver")]
+pub(crate) use devices::quantity;
 pub use devices::{device_class, resource_claim, resource_slice};
 pub use inventory::{budget, pod_group, replica_set, replication_controller, service, stateful_set};
 pub use node::node;

@@ -223,7 +223,7 @@ fn devices_and_claims_on_them() {
     let device = &slice.devices[0];
     assert_eq!(device.attributes.get("gpu.example.com/model"), Some(&Attribute::Text("x".into())));
     assert_eq!(device.attributes.get("other.example.com/index"), Some(&Attribute::Int(1)));
-    assert_eq!(device.capacity.get("gpu.example.com/memory"), Some(&(40 << 30)));
+    assert_eq!(device.capacity.get("gpu.example.com/memory"), Some(&(40 << 30).into()));
     assert_eq!(device.taints.len(), 1);
     let claim = resource_claim(&parse(serde_json::json!({
         "metadata": {"namespace": "ns", "name": "c", "uid": "u"},
@@ -241,4 +241,80 @@ fn devices_and_claims_on_them() {
         [("x", DeviceAmount::Exactly(2)), ("y", DeviceAmount::Exactly(1))]
     );
     assert_eq!((claim.constraints.len(), claim.allocation, claim.reserved_for.len()), (1, None, 1));
+}
+
+#[test]
+fn devices_that_are_shared() {
+    use crate::dra::{Amount, Capacity, ConstraintRule, RequestPolicy, ValidAmounts};
+    let slice = resource_slice(&parse(serde_json::json!({
+        "metadata": {"name": "s"},
+        "spec": {"driver": "nic.example.com", "nodeName": "n", "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1},
+            "devices": [{"name": "d", "allowMultipleAllocations": true, "capacity": {
+                "a": {"value": "1500m"},
+                "b": {"value": "10Gi", "requestPolicy": {"default": "1Gi", "validRange": {"min": "1Gi", "step": "1Gi"}}},
+                "other.example.com/c": {"value": "4", "requestPolicy": {"default": "1", "validValues": ["1", "2"]}}}}]},
+    })));
+    let device = &slice.devices[0];
+    let (one, gi) = (Amount::units(1), Amount::units(1 << 30));
+    let range = ValidAmounts::Range { min: gi, max: None, step: Some(gi) };
+    let values = ValidAmounts::Values(vec![one, Amount::units(2)]);
+    let policy = |default, valid| Some(RequestPolicy { default: Some(default), valid });
+    let expected = [
+        ("nic.example.com/a", Capacity { value: Amount::nanos(1_500_000_000), policy: None }),
+        ("nic.example.com/b", Capacity { value: Amount::units(10 << 30), policy: policy(gi, range) }),
+        ("other.example.com/c", Capacity { value: Amount::units(4), policy: policy(one, values) }),
+    ];
+    assert!(device.shared);
+    assert_eq!(device.capacity, expected.map(|(name, capacity)| (name.to_owned(), capacity)).into());
+    let claim = resource_claim(&parse(serde_json::json!({
+        "metadata": {"namespace": "ns", "name": "c", "uid": "u"},
+        "spec": {"devices": {
+            "requests": [{"name": "a", "exactly": {"deviceClassName": "nic", "capacity": {"requests": {"b": "2Gi"}}}}],
+            "constraints": [{"distinctAttribute": "nic.example.com/card"}, {"requests": ["a"]}]}},
+        "status": {"allocation": {"devices": {"results": [
+            {"request": "a", "driver": "nic.example.com", "pool": "p", "device": "d", "shareID": "x", "consumedCapacity": {"b": "2Gi"}},
+            {"request": "a", "driver": "nic.example.com", "pool": "p", "device": "e"}]}}},
+    })));
+    assert_eq!(claim.requests[0].alternatives[0].capacity, [("b".to_owned(), Amount::units(2 << 30))].into());
+    let rules: Vec<_> = claim.constraints.into_iter().map(|constraint| constraint.rule).collect();
+    assert_eq!(rules, [ConstraintRule::Distinct("nic.example.com/card".into()), ConstraintRule::Unknown]);
+    let consumed: Vec<_> = claim.allocation.unwrap().results.into_iter().map(|result| result.consumed).collect();
+    assert_eq!(consumed, [Some([("nic.example.com/b".to_owned(), Amount::units(2 << 30))].into()), None]);
+}
+
+/// What becomes of a toleration of this form; `None` where it tolerates nothing.
+#[track_caller]
+fn check_toleration(_source: &str, toleration: serde_json::Value, expected: Option<&str>) {
+    let request = serde_json::json!({"name": "a", "exactly": {"deviceClassName": "gpu", "tolerations": [toleration]}});
+    let claim = resource_claim(&parse(serde_json::json!({
+        "metadata": {"name": "c"}, "spec": {"devices": {"requests": [request]}},
+    })));
+    let any = |text: &Option<String>| text.clone().unwrap_or_else(|| "*".to_owned());
+    let told = claim.requests[0].alternatives[0].tolerations.first().map(|toleration| {
+        let effect = toleration.effect.map_or_else(|| "*".to_owned(), |effect| format!("{effect:?}"));
+        format!("{}={}:{effect}", any(&toleration.key), any(&toleration.value))
+    });
+    assert_eq!(told.as_deref(), expected);
+}
+
+#[test]
+fn tolerations_of_devices() {
+    let json = |text: &str| serde_json::from_str(text).unwrap();
+    check_toleration("API: Equal is the default", json(r#"{"key": "k", "value": "v"}"#), Some("k=v:*"));
+    check_toleration("API: Equal", json(r#"{"key": "k", "operator": "Equal"}"#), Some("k=:*"));
+    check_toleration("API: Exists", json(r#"{"key": "k", "operator": "Exists"}"#), Some("k=*:*"));
+    check_toleration("API: every key", json(r#"{"operator": "Exists"}"#), Some("*=*:*"));
+    let executing = json(r#"{"key": "k", "operator": "Exists", "effect": "NoExecute"}"#);
+    check_toleration("API: an effect", executing, Some("k=*:NoExecute"));
+    check_toleration("API: every effect", json(r#"{"operator": "Exists", "effect": ""}"#), Some("*=*:*"));
+    check_toleration("of a later version: an operator", json(r#"{"key": "k", "operator": "Gt", "value": "1"}"#), None);
+    check_toleration("of a later version: an effect", json(r#"{"operator": "Exists", "effect": "NoTouch"}"#), None);
+}
+
+#[cfg(feature = "driver")]
+#[test]
+fn amounts_as_quantities() {
+    use crate::dra::Amount;
+    let told = [0, 500_000_000, 3_000_000_000, 1_073_741_824_000_000_000].map(|nanos| quantity(Amount::nanos(nanos)));
+    assert_eq!(told, ["0", "500m", "3", "1Gi"]);
 }

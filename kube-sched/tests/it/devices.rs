@@ -1,6 +1,6 @@
 //! Dynamic resources through the driver against a real API server.
 
-use crate::driver::{Rig, node_of, parse};
+use crate::driver::{Rig, condition, node_of, parse};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::resource::v1::{DeviceClass, ResourceClaim, ResourceSlice};
 use kubekit_runtime::Api;
@@ -81,5 +81,49 @@ async fn a_claim_is_given_a_device_before_its_pod_is_bound() {
     .await;
     let claim = rig.device_claims().get("one").await.expect("the claim");
     assert_eq!(claim.status.and_then(|status| status.reserved_for).map_or(0, |users| users.len()), 2);
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn claims_share_a_device_until_its_capacity_is_used_up() {
+    let rig = Rig::new(1).await;
+    rig.add_node("a", "4").await;
+    let taint = json!({"key": "example.com/old", "effect": "NoSchedule"});
+    let bandwidth =
+        json!({"value": "10Gi", "requestPolicy": {"default": "1Gi", "validRange": {"min": "1Gi", "step": "1Gi"}}});
+    let device = json!({"name": "nic", "allowMultipleAllocations": true, "taints": [taint], "capacity": {"bandwidth": bandwidth}});
+    let slice = json!({"metadata": {"name": "a-nics"}, "spec": {
+        "driver": "nic.example.com", "nodeName": "a", "devices": [device],
+        "pool": {"name": "a", "generation": 1, "resourceSliceCount": 1}}});
+    Api::<ResourceSlice>::all(rig.admin()).create(&parse(slice)).await.expect("a slice");
+    rig.add_device_class("nic", "device.allowMultipleAllocations").await;
+    let toleration = json!({"key": "example.com/old", "operator": "Exists"});
+    for (name, wanted) in [("one", "4500Mi"), ("two", "5Gi"), ("three", "1Gi")] {
+        let exactly = json!({
+            "deviceClassName": "nic", "allocationMode": "ExactCount", "count": 1, "tolerations": [toleration],
+            "capacity": {"requests": {"bandwidth": wanted}}});
+        let claim = json!({"metadata": {"name": name}, "spec": {"devices": {"requests": [{"name": "nic", "exactly": exactly}]}}});
+        rig.device_claims().create(&parse(claim)).await.expect("a claim");
+    }
+    let given = async |name: &str| {
+        let claim = rig.device_claims().get(name).await.expect("the claim");
+        json!(claim.status)["allocation"]["devices"]["results"][0].clone()
+    };
+    let mut shares = Vec::new();
+    for (pod, claim) in [("p", "one"), ("q", "two")] {
+        rig.add_device_user(pod, claim).await;
+        rig.until("it is bound", |pods| pods.iter().all(|pod| node_of(pod) == Some("a"))).await;
+        let result = given(claim).await;
+        assert_eq!((&result["device"], &result["consumedCapacity"]), (&json!("nic"), &json!({"bandwidth": "5Gi"})));
+        assert_eq!(result["tolerations"], json!([toleration]));
+        shares.push(result["shareID"].as_str().expect("a share has a name").to_owned());
+    }
+    assert!(shares[0] != shares[1] && shares.iter().all(|share| share.len() == 36), "{shares:?}");
+    rig.add_device_user("r", "three").await;
+    rig.until("the third pod says that nothing is left", |pods| {
+        pods.iter().filter_map(condition).any(|(_, _, message)| message.contains("cannot allocate all claims"))
+    })
+    .await;
+    assert_eq!(given("three").await, json!(null));
     rig.finish().await;
 }

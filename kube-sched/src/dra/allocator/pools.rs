@@ -1,9 +1,10 @@
-//! The newest edition of every pool of devices, and which devices are in use.
+//! The newest edition of every pool of devices, and which devices are in use, whole or in shares.
 
-use crate::dra::{Device, NodeScope, ResourceClaim, ResourceSlice};
+use crate::dra::{Amount, Amounts, Device, DeviceResult, NodeScope, ResourceClaim, ResourceSlice};
 use crate::inventory::Inventory;
 use crate::model::Node;
 use hashbrown::{Equivalent, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What tells a device from all others.
@@ -32,8 +33,47 @@ impl Equivalent<DeviceId> for DeviceRef<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Pools {
     published: Arc<Published>,
-    /// How many claims have each device that is in use.
-    in_use: Arc<HashMap<DeviceId, u32>>,
+    /// The devices that are in use.
+    in_use: Arc<HashMap<DeviceId, Use>>,
+}
+
+/// Who uses a device, and how much of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Use {
+    /// How often it is somebody's alone.
+    alone: u32,
+    /// How often it is shared.
+    shares: u32,
+    /// What shares take of each capacity, and how many shares do.
+    consumed: BTreeMap<String, (u32, Amount)>,
+}
+
+impl Use {
+    fn add(&mut self, consumed: Option<&Amounts>) {
+        let Some(consumed) = consumed else {
+            self.alone += 1;
+            return;
+        };
+        self.shares += 1;
+        for (name, amount) in consumed {
+            let (shares, total) = self.consumed.entry(name.clone()).or_default();
+            (*shares, *total) = (*shares + 1, total.plus(*amount));
+        }
+    }
+
+    fn remove(&mut self, consumed: Option<&Amounts>) {
+        let Some(consumed) = consumed else {
+            self.alone -= 1;
+            return;
+        };
+        self.shares -= 1;
+        for (name, amount) in consumed {
+            if let Some((shares, total)) = self.consumed.get_mut(name) {
+                (*shares, *total) = (*shares - 1, total.minus(*amount));
+            }
+        }
+        self.consumed.retain(|_, (shares, _)| *shares > 0);
+    }
 }
 
 /// What drivers have published.
@@ -56,18 +96,18 @@ impl Pools {
 
     /// Counts the devices that a claim has.
     fn take(&mut self, claim: &ResourceClaim) {
-        for id in devices(claim) {
-            *Arc::make_mut(&mut self.in_use).entry(id).or_insert(0) += 1;
+        for (id, result) in devices(claim) {
+            Arc::make_mut(&mut self.in_use).entry(id).or_default().add(result.consumed.as_ref());
         }
     }
 
     /// Gives back the devices that a claim had.
     fn give_back(&mut self, claim: &ResourceClaim) {
-        for id in devices(claim) {
+        for (id, result) in devices(claim) {
             let in_use = Arc::make_mut(&mut self.in_use);
-            if let Some(claims) = in_use.get_mut(&id) {
-                *claims -= 1;
-                if *claims == 0 {
+            if let Some(used) = in_use.get_mut(&id) {
+                used.remove(result.consumed.as_ref());
+                if *used == Use::default() {
                     in_use.remove(&id);
                 }
             }
@@ -87,7 +127,7 @@ impl Pools {
                 let scope = device.scope.as_ref().filter(|_| slice.scope == NodeScope::PerDevice);
                 if scope.unwrap_or(&slice.scope).contains(&node.labels, &node.name) {
                     let id = DeviceRef { driver: &slice.driver, pool: &slice.pool, device: &device.name };
-                    candidates.push(Candidate { slice, device, in_use: self.in_use.contains_key(&id), pools: self });
+                    candidates.push(Candidate { slice, device, used: self.in_use.get(&id), pools: self });
                 }
             }
         }
@@ -96,12 +136,11 @@ impl Pools {
 }
 
 /// The devices that a claim keeps from others.
-fn devices(claim: &ResourceClaim) -> impl Iterator<Item = DeviceId> {
+fn devices(claim: &ResourceClaim) -> impl Iterator<Item = (DeviceId, &DeviceResult)> {
     let results = claim.allocation.iter().flat_map(|allocation| &allocation.results);
-    results.filter(|result| !result.admin_access).map(|result| DeviceId {
-        driver: result.driver.clone(),
-        pool: result.pool.clone(),
-        device: result.device.clone(),
+    results.filter(|result| !result.admin_access).map(|result| {
+        let DeviceResult { driver, pool, device, .. } = result;
+        (DeviceId { driver: driver.clone(), pool: pool.clone(), device: device.clone() }, result)
     })
 }
 
@@ -184,11 +223,27 @@ impl Published {
 pub(super) struct Candidate<'a> {
     pub(super) slice: &'a ResourceSlice,
     pub(super) device: &'a Arc<Device>,
-    pub(super) in_use: bool,
+    used: Option<&'a Use>,
     pools: &'a Pools,
 }
 
 impl Candidate<'_> {
+    /// Whether anybody uses it.
+    pub(super) fn in_use(&self) -> bool {
+        self.used.is_some()
+    }
+
+    /// Whether it is somebody's alone.
+    pub(super) fn taken(&self) -> bool {
+        self.used.is_some_and(|used| used.alone > 0)
+    }
+
+    /// How much shares take of a capacity.
+    pub(super) fn consumed(&self, name: &str) -> Amount {
+        let consumed = self.used.and_then(|used| used.consumed.get(name));
+        consumed.map_or(Amount::ZERO, |(_, amount)| *amount)
+    }
+
     /// The nodes that can reach it.
     pub(super) fn scope(&self) -> &NodeScope {
         self.device.scope.as_ref().filter(|_| self.slice.scope == NodeScope::PerDevice).unwrap_or(&self.slice.scope)

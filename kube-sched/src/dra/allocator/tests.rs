@@ -1,5 +1,8 @@
 //! The search on one node. Sources: KEP-4381, KEP-4815, KEP-4816, KEP-5018, KEP-5055.
 
+mod sharing;
+mod taints;
+
 use super::*;
 use crate::dra::{
     Attribute, CounterSet, Device, DeviceClass, DeviceSelector, DeviceTaint, DeviceToleration, NodeScope, ResourceSlice,
@@ -125,7 +128,7 @@ fn constraints_between_devices() {
     let constrained = |requests: Vec<ExactRequest>, on: &[&str], attribute: &str| ResourceClaim {
         constraints: vec![Constraint {
             requests: on.iter().map(|r| (*r).into()).collect(),
-            match_attribute: attribute.into(),
+            rule: ConstraintRule::Match(attribute.into()),
         }],
         ..claim("c", requests)
     };
@@ -205,6 +208,7 @@ fn allocated(inventory: &mut Inventory, device: &str, admin_access: bool) {
         pool: "n".into(),
         device: device.into(),
         admin_access,
+        consumed: None,
     };
     let allocation = Some(Allocation { results: vec![result], nodes: None });
     inventory.resource_claims.set(ResourceClaim { allocation, ..claim("other", vec![]) });
@@ -223,7 +227,7 @@ fn devices_in_use() {
 }
 
 #[test]
-fn alternatives_taints_and_counters() {
+fn alternatives_and_counters() {
     let alternatives = |list: Vec<(&str, ExactRequest)>| {
         let named = list.into_iter().map(|(name, exact)| ExactRequest { name: name.into(), ..exact });
         let request = DeviceRequest { name: "r".into(), alternatives: named.collect() };
@@ -242,20 +246,6 @@ fn alternatives_taints_and_counters() {
         vec![alternatives(vec![("large", several("big", 1)), ("small", several("gpu", 1))])],
         "r/large=d1",
     );
-    let taint = |effect| DeviceTaint { key: "broken".into(), value: String::new(), effect };
-    let tainted = |effect| {
-        inventory(vec![ResourceSlice::on_node(
-            "n",
-            DRIVER,
-            [Device { taints: vec![taint(effect)], ..Device::new("d") }],
-        )])
-    };
-    let one = || vec![claim("c", vec![several("gpu", 1)])];
-    check("KEP-5055: NoSchedule", &tainted(Effect::NoSchedule), one(), "none");
-    check("KEP-5055: NoExecute", &tainted(Effect::NoExecute), one(), "none");
-    let toleration = DeviceToleration { key: Some("broken".into()), value: None, effect: None };
-    let tolerant = ExactRequest { tolerations: vec![toleration], ..several("gpu", 1) };
-    check("KEP-5055: tolerated", &tainted(Effect::NoSchedule), vec![claim("c", vec![tolerant])], "r0=d");
     let part =
         |name: &str, amount| Device { consumes: vec![("gpu-0".into(), "memory".into(), amount)], ..Device::new(name) };
     let counters = vec![CounterSet { name: "gpu-0".into(), counters: [("memory".to_owned(), 40)].into() }];

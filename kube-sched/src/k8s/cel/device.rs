@@ -79,10 +79,15 @@ pub(super) fn value(functions: &Context<'_>, driver: &str, device: &Device) -> R
         Ok((name.as_str(), value.map_err(|error| format!("attribute {name}: {error}"))?))
     });
     let capacity = device.capacity.iter().map(|(name, amount)| {
-        let value = construct(functions, &QUANTITY, &amount.to_string());
+        let value = construct(functions, &QUANTITY, &amount.value.to_string());
         Ok((name.as_str(), value.map_err(|error| format!("capacity {name}: {error}"))?))
     });
-    let parts = [("driver", text(driver)), ("attributes", by_domain(attributes)?), ("capacity", by_domain(capacity)?)];
+    let parts = [
+        ("driver", text(driver)),
+        ("allowMultipleAllocations", Value::Bool(device.shared)),
+        ("attributes", by_domain(attributes)?),
+        ("capacity", by_domain(capacity)?),
+    ];
     Ok(map(parts.into_iter().map(|(name, value)| (name.to_owned(), value))))
 }
 

@@ -9,7 +9,7 @@ fn device() -> Device {
         .attribute("gpu.example.com/index", Attribute::Int(3))
         .attribute("gpu.example.com/shared", Attribute::Bool(false))
         .attribute("gpu.example.com/driverVersion", Attribute::Version("1.2.10".into()));
-    device.capacity.insert("gpu.example.com/memory".into(), 80 << 30);
+    device.capacity.insert("gpu.example.com/memory".into(), (80 << 30).into());
     device
 }
 
@@ -27,6 +27,7 @@ fn check(expression: &str, expected: Result<bool, &str>) {
 fn expressions_of_the_documentation() {
     check("device.driver == \"gpu.example.com\"", Ok(true));
     check("device.driver == 'other'", Ok(false));
+    check("device.allowMultipleAllocations", Ok(false));
     check("device.attributes[\"gpu.example.com\"].model == \"LATEST-GPU-MODEL\"", Ok(true));
     check("device.attributes['gpu.example.com'].model.lowerAscii().startsWith('latest')", Ok(true));
     check(

@@ -43,6 +43,7 @@ fn given(device: &str, node: &str) -> Option<Allocation> {
         pool: node.into(),
         device: device.into(),
         admin_access: false,
+        consumed: None,
     };
     Some(Allocation {
         results: vec![result],

@@ -5,14 +5,16 @@ use crate::cluster::Cluster;
 use crate::dra::{DeviceResult, ExactRequest};
 use proptest::prelude::*;
 
-/// A claim with these devices of node `n`; the second of them to look at only.
+/// A claim with these devices of node `n`; the second of them to look at only, the third to share.
 fn claim(name: usize, given: &[usize]) -> ResourceClaim {
+    let share = |device: usize| Amounts::from([(format!("x/{}", device % 2), Amount::units(name as i64))]);
     let result = |(i, device): (usize, &usize)| DeviceResult {
         request: "r".into(),
         driver: "x".into(),
         pool: "n".into(),
         device: format!("d{device}").into(),
         admin_access: i == 1,
+        consumed: (i == 2).then(|| share(*device)),
     };
     let allocation = crate::dra::Allocation { results: given.iter().enumerate().map(result).collect(), nodes: None };
     ResourceClaim {
