@@ -3,10 +3,13 @@
 //! Who asks is written by the server at the create, and nothing of the request changes afterwards: whoever approves it
 //! must see what will be signed, and for whom.
 
-use super::access::{int, list, text};
+use super::access::{child_mut, default_text, each_mut, int, list, text, text_at};
 use super::{Rules, copy_field};
+use crate::decode::format_time;
 use crate::field::{Error, ErrorList, Path};
+use jiff::Timestamp;
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 /// Rules of CertificateSigningRequests.
@@ -19,6 +22,11 @@ const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";
 const EXPIRATION_SECONDS_MIN: i64 = 600;
 /// What the base64 form of `-----BEGIN CERTIFICATE REQUEST-----` begins with, up to where the next line has a say.
 const PEM_BASE64: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS";
+
+const APPROVED: &str = "Approved";
+const DENIED: &str = "Denied";
+/// Conditions that are true for good.
+const FINAL: [&str; 3] = [APPROVED, DENIED, "Failed"];
 
 const USAGES: &[&str] = &[
     "any",
@@ -74,6 +82,28 @@ impl Rules for CertificateSigningRequest {
         ErrorList::new()
     }
 
+    /// Signers write certificates. Approvals and denials have a subresource of their own, and permissions of their own.
+    fn validate_status_update(&self, new: &Value, old: &Value) -> ErrorList {
+        let mut errors = validate_approval(new, old);
+        let path = Path::new("status");
+        for kind in [APPROVED, DENIED] {
+            let (now, before) = (of_type(new, kind), of_type(old, kind));
+            let what = match now.len().cmp(&before.len()) {
+                Ordering::Greater => "add",
+                Ordering::Equal if now.iter().zip(&before).any(|(a, b)| !same(a, b)) => "modify",
+                _ => continue,
+            };
+            let text = format!("updates may not {what} a condition of type {kind:?}");
+            errors.push(Error::forbidden(&path.child("conditions"), &text));
+        }
+        let certificate = |object: &Value| text_at(object, &["status", "certificate"]).to_owned();
+        if !certificate(old).is_empty() && certificate(old) != certificate(new) {
+            let text = "updates may not modify existing certificate content";
+            errors.push(Error::forbidden(&path.child("certificate"), text));
+        }
+        errors
+    }
+
     fn has_status(&self) -> bool {
         true
     }
@@ -89,6 +119,68 @@ impl Rules for CertificateSigningRequest {
     fn selectable_field_names(&self) -> &'static [&'static str] {
         &["spec.signerName"]
     }
+}
+
+/// Errors of the conditions that an approval, or another change of the status, leaves behind.
+pub fn validate_approval(new: &Value, old: &Value) -> ErrorList {
+    let mut errors = ErrorList::new();
+    let path = Path::new("status").child("conditions");
+    let mut seen = HashSet::new();
+    for (index, condition) in list(&new["status"], "conditions").iter().enumerate() {
+        let (kind, status, path) = (text(condition, "type"), text(condition, "status"), path.index(index));
+        let is_final = FINAL.contains(&kind);
+        if kind.is_empty() {
+            errors.push(Error::required(&path.child("type"), ""));
+        }
+        let allowed: &[&str] = if is_final { &["True"] } else { &["True", "False", "Unknown"] };
+        if status.is_empty() {
+            errors.push(Error::required(&path.child("status"), ""));
+        } else if !allowed.contains(&status) {
+            errors.push(Error::not_supported(&path.child("status"), &status.into(), allowed));
+        }
+        let opposite = match kind {
+            APPROVED => seen.contains(DENIED),
+            DENIED => seen.contains(APPROVED),
+            _ => false,
+        };
+        if opposite {
+            let text = "Approved and Denied conditions are mutually exclusive";
+            errors.push(Error::invalid(&path.child("type"), &kind.into(), text));
+        }
+        if !seen.insert(kind) {
+            errors.push(Error::duplicate(&path.child("type"), &kind.into()));
+        }
+    }
+    for kind in FINAL {
+        if of_type(new, kind).len() < of_type(old, kind).len() {
+            let text = format!("updates may not remove a condition of type {kind:?}");
+            errors.push(Error::forbidden(&path, &text));
+        }
+    }
+    errors
+}
+
+/// Gives conditions the times that their author left out.
+pub fn fill_times(new: &mut Value, old: &Value, now: Timestamp) {
+    let now = format_time(now);
+    let Some(status) = child_mut(new, "status") else { return };
+    for condition in each_mut(status, "conditions") {
+        let known = list(&old["status"], "conditions")
+            .iter()
+            .find(|known| ["type", "status"].iter().all(|field| text(known, field) == text(condition, field)));
+        let since = known.map(|known| text(known, "lastTransitionTime")).filter(|time| !time.is_empty());
+        default_text(condition, "lastTransitionTime", since.unwrap_or(&now));
+        default_text(condition, "lastUpdateTime", &now);
+    }
+}
+
+fn of_type<'a>(object: &'a Value, kind: &str) -> Vec<&'a Value> {
+    list(&object["status"], "conditions").iter().filter(|condition| text(condition, "type") == kind).collect()
+}
+
+/// Whether two conditions say the same, whenever that was written.
+fn same(a: &Value, b: &Value) -> bool {
+    ["status", "reason", "message"].iter().all(|field| text(a, field) == text(b, field))
 }
 
 fn check_usages(errors: &mut ErrorList, path: &Path, spec: &Value) {

@@ -3,16 +3,24 @@
 use super::write::Part;
 use kubekit_core::field::ErrorList;
 use kubekit_core::rules::pod::subresources;
-use kubekit_core::rules::{Rules, namespace};
+use kubekit_core::rules::{Rules, certificate_signing_request, namespace};
 use serde_json::Value;
 
 /// Restores what this part may not change. Runs before admission.
-pub(crate) fn prepare(part: Part, rules: &dyn Rules, new: &mut Value, old: &Value) {
+pub(crate) fn prepare(part: Part, rules: &dyn Rules, new: &mut Value, old: &Value, now: jiff::Timestamp) {
     match part {
         Part::Main | Part::Scale | Part::Internal => {}
-        Part::Status => rules.prepare_status_update(new, old),
+        Part::Status => {
+            rules.prepare_status_update(new, old);
+            if new["kind"] == "CertificateSigningRequest" {
+                certificate_signing_request::fill_times(new, old, now);
+            }
+        }
         Part::Finalize => namespace::prepare_finalize(new, old),
-        Part::Approval => graft(new, old, &["status", "conditions"]),
+        Part::Approval => {
+            graft(new, old, &["status", "conditions"]);
+            certificate_signing_request::fill_times(new, old, now);
+        }
         Part::EphemeralContainers => {
             subresources::prepare_ephemeral_containers(new, old);
             rules.default(new);
@@ -32,7 +40,8 @@ pub(crate) fn seal(part: Part, rules: &dyn Rules, new: &mut Value, old: &Value) 
 pub(crate) fn validate(part: Part, rules: &dyn Rules, new: &Value, old: &Value) -> ErrorList {
     match part {
         Part::Main | Part::Scale => rules.validate_update(new, old),
-        Part::Status | Part::Approval => rules.validate_status_update(new, old),
+        Part::Status => rules.validate_status_update(new, old),
+        Part::Approval => certificate_signing_request::validate_approval(new, old),
         Part::EphemeralContainers => subresources::validate_ephemeral_containers(new, old),
         Part::Resize => subresources::validate_resize(new, old),
         Part::Finalize => namespace::validate_finalize(new),

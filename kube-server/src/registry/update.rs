@@ -127,7 +127,7 @@ impl Registry {
         if what == Part::Main {
             rules.default(&mut new);
         }
-        part::prepare(what, rules, &mut new, old);
+        part::prepare(what, rules, &mut new, old, self.clock.now());
         if what != Part::Internal {
             let mut admission = AdmissionRequest {
                 user: &request.user,

@@ -46,7 +46,10 @@ async fn check_approval(signers: &[&str], allowed: bool) {
     let approval = json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "r"}]}});
     let answer = alice.patch(&format!("{REQUESTS}/r/approval"), "merge", &approval).await;
     if allowed {
-        assert_eq!(answer.code, 200, "{}", answer.text);
+        let condition = answer.ok()["status"]["conditions"][0].clone();
+        assert!(condition["lastUpdateTime"].is_string() && condition["lastTransitionTime"].is_string(), "{condition}");
+        let taken_back = alice.patch(&format!("{REQUESTS}/r/approval"), "merge", &json!({"status": null})).await;
+        assert_eq!(taken_back.code, 422, "{}", taken_back.text);
     } else {
         answer.refused(
             403,

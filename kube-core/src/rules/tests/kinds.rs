@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalog;
-use crate::rules::NameRule;
+use crate::rules::{NameRule, certificate_signing_request};
 
 #[test]
 fn config_maps_and_secrets() {
@@ -363,6 +363,67 @@ fn certificate_signing_requests() {
         ],
     );
     check(request(json!({"request": pem, "usages": ["any"]})), &["spec.signerName: Required value"]);
+}
+
+/// Errors of a change of a request's status: by its signer, and by who approves it.
+#[track_caller]
+fn check_request_status(before: Value, after: Value, signer: &[&str], approver: &[&str]) {
+    let status = |status: Value| {
+        let mut request = object("certificates.k8s.io/v1", "CertificateSigningRequest", json!({"spec": {}}));
+        request["status"] = status;
+        request
+    };
+    let (old, new) = (status(before), status(after));
+    assert_eq!(texts(&rules(&old).validate_status_update(&new, &old)), signer);
+    assert_eq!(texts(&certificate_signing_request::validate_approval(&new, &old)), approver);
+}
+
+#[test]
+fn a_request_is_approved_or_denied_once_and_not_by_its_signer() {
+    let one = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason});
+    let conditions = |conditions: Value| json!({"conditions": conditions});
+    let approved = conditions(json!([one("Approved", "True", "r")]));
+    let added = "status.conditions: Forbidden: updates may not add a condition of type \"Approved\"";
+    check_request_status(json!({}), approved.clone(), &[added], &[]);
+    check_request_status(approved.clone(), approved.clone(), &[], &[]);
+    let modified = "status.conditions: Forbidden: updates may not modify a condition of type \"Approved\"";
+    check_request_status(approved.clone(), conditions(json!([one("Approved", "True", "other")])), &[modified], &[]);
+    let removed = "status.conditions: Forbidden: updates may not remove a condition of type \"Approved\"";
+    check_request_status(approved.clone(), json!({}), &[removed], &[removed]);
+    let both = conditions(json!([one("Approved", "True", "r"), one("Denied", "True", "r")]));
+    let exclusive =
+        "status.conditions[1].type: Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive";
+    let denied = "status.conditions: Forbidden: updates may not add a condition of type \"Denied\"";
+    check_request_status(approved, both, &[exclusive, denied], &[exclusive]);
+    let odd = json!([one("Failed", "False", ""), one("Mine", "Maybe", ""), one("Mine", "", ""), one("", "True", "")]);
+    let wrong = [
+        "status.conditions[0].status: Unsupported value: \"False\": supported values: \"True\"",
+        "status.conditions[1].status: Unsupported value: \"Maybe\": supported values: \"False\", \"True\", \"Unknown\"",
+        "status.conditions[2].status: Required value",
+        "status.conditions[2].type: Duplicate value: \"Mine\"",
+        "status.conditions[3].type: Required value",
+    ];
+    check_request_status(json!({}), conditions(odd), &wrong, &wrong);
+    let fixed = "status.certificate: Forbidden: updates may not modify existing certificate content";
+    check_request_status(json!({"certificate": "YQ=="}), json!({"certificate": "Yg=="}), &[fixed], &[]);
+    check_request_status(json!({}), json!({"certificate": "Yg=="}), &[], &[]);
+}
+
+#[test]
+fn conditions_of_a_request_have_their_times() {
+    let now: jiff::Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+    let old = json!({"status": {"conditions": [{"type": "A", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
+    let mut new = json!({"status": {"conditions": [{"type": "A", "status": "True"}, {"type": "B", "status": "True"},
+        {"type": "C", "status": "True", "lastUpdateTime": "2026-02-01T00:00:00Z", "lastTransitionTime": "2026-02-01T00:00:00Z"}]}});
+    certificate_signing_request::fill_times(&mut new, &old, now);
+    let times = |index: usize| {
+        let condition = &new["status"]["conditions"][index];
+        ["lastTransitionTime", "lastUpdateTime"].map(|field| condition[field].as_str().unwrap()[..7].to_owned())
+    };
+    assert_eq!(
+        [times(0), times(1), times(2)],
+        [["2026-01", "2026-05"], ["2026-05", "2026-05"], ["2026-02", "2026-02"]]
+    );
 }
 
 #[test]
