@@ -10,6 +10,7 @@ mod mirror;
 mod node;
 mod node_restriction;
 mod rbac;
+pub(crate) mod references;
 mod rule;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! Source: `plugin/pkg/admission/serviceaccount/admission.go`.
 
 use super::{AdmissionRequest, Operation, append};
+use crate::authorization::references;
 use crate::registry::attributes::ADMISSION;
 use crate::registry::{Registry, encode};
 use kubekit_core::names;
@@ -59,15 +60,16 @@ pub(super) async fn admit(registry: &Registry, request: &mut AdmissionRequest<'_
 
 /// Pods that a node agent runs from files may not name what lives in the API.
 fn mirror(request: &AdmissionRequest<'_>) -> Result<(), ApiError> {
-    let spec = request.object.as_ref().map_or(&Value::Null, |pod| &pod["spec"]);
-    if spec["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty()) {
-        return Err(request.forbidden("a mirror pod may not reference service accounts"));
-    }
-    let volumes = spec["volumes"].as_array().into_iter().flatten();
-    for volume in volumes {
-        if volume.get("secret").is_some() {
-            return Err(request.forbidden("a mirror pod may not reference secrets"));
+    let Some(pod) = request.object.as_deref() else { return Ok(()) };
+    for (resource, what) in [("serviceaccounts", "service accounts"), ("secrets", "secrets")] {
+        if !references::of_pod(pod, resource).is_empty() {
+            return Err(request.forbidden(&format!("a mirror pod may not reference {what}")));
         }
+    }
+    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let mut sources = volumes.filter_map(|volume| volume["projected"]["sources"].as_array()).flatten();
+    if sources.any(|source| source["serviceAccountToken"].is_object()) {
+        return Err(request.forbidden("a mirror pod may not use ServiceAccountToken volume projections"));
     }
     Ok(())
 }

@@ -4,13 +4,13 @@
 //! Source: `plugin/pkg/auth/authorizer/node`. Kubernetes keeps a graph of pods and what they refer to; here the pods of one
 //! namespace and node are looked up in the store, whose index answers that, when a node asks for one of their objects.
 
-use super::{Authorizer, Decision, Rule};
+use super::{Authorizer, Decision, Rule, references};
 use crate::identity::UserInfo;
 use crate::keys;
 use crate::request_info::RequestInfo;
 use futures::FutureExt;
 use kubekit_store::{ListRequest, Operator, ReadAt, Requirement, Selector, Store};
-use serde::Deserialize;
+use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -31,28 +31,13 @@ impl fmt::Debug for NodeAuthorizer {
     }
 }
 
-/// A pod, as far as it matters here.
-#[derive(Deserialize)]
-struct Pod {
-    #[serde(default)]
-    metadata: Metadata,
-    #[serde(default)]
-    spec: serde_json::Value,
-}
-
-#[derive(Default, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    annotations: std::collections::BTreeMap<String, String>,
-}
-
 impl NodeAuthorizer {
     /// Judges by the pods in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
 
-    fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<serde_json::Value> {
+    fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
         let key = keys::object_key("", resource, namespace, name);
         // The store answers from memory; one that cannot is taken to know nothing.
         let entry = self.store.get(&key, ReadAt::NotOlderThan(0)).now_or_never()?.ok()??;
@@ -81,10 +66,24 @@ impl NodeAuthorizer {
             ..ListRequest::default()
         };
         let Some(Ok(listing)) = self.store.list(request).now_or_never() else { return false };
-        listing.entries.filter_map(|entry| serde_json::from_slice::<Pod>(&entry.value.bytes).ok()).any(|pod| {
-            pod.spec["nodeName"] == node
-                && !pod.metadata.annotations.contains_key("kubernetes.io/config.mirror")
-                && refers(&pod.spec, &info.resource, &info.name)
+        listing.entries.filter_map(|entry| serde_json::from_slice::<Value>(&entry.value.bytes).ok()).any(|pod| {
+            pod["spec"]["nodeName"] == node
+                && pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_none()
+                && references::of_pod(&pod, &info.resource).iter().any(|name| *name == info.name)
+        })
+    }
+
+    /// Whether a Secret is needed to mount a volume that a pod on `node` uses: it may be in another namespace.
+    fn opens_volume(&self, node: &str, namespace: &str, name: &str) -> bool {
+        let request = ListRequest {
+            prefix: keys::resource_prefix("", "persistentvolumes"),
+            at: ReadAt::NotOlderThan(0),
+            ..ListRequest::default()
+        };
+        let Some(Ok(listing)) = self.store.list(request).now_or_never() else { return false };
+        listing.entries.filter_map(|entry| serde_json::from_slice::<Value>(&entry.value.bytes).ok()).any(|volume| {
+            references::of_persistent_volume(&volume).contains(&(namespace, name))
+                && self.uses_volume(node, volume["metadata"]["name"].as_str().unwrap_or_default())
         })
     }
 
@@ -108,7 +107,10 @@ impl NodeAuthorizer {
         };
         match (info.group.as_str(), info.resource.as_str(), info.subresource.as_str()) {
             ("", "secrets" | "configmaps", "") if info.name.is_empty() => Err("No Object name found".to_owned()),
-            ("", "secrets" | "configmaps", "") | ("", "persistentvolumeclaims", "" | "status") => {
+            ("", "secrets", "") => {
+                related(self.is_referred_to(node, info) || self.opens_volume(node, &info.namespace, &info.name))
+            }
+            ("", "configmaps", "") | ("", "persistentvolumeclaims", "" | "status") => {
                 related(self.is_referred_to(node, info))
             }
             ("", "persistentvolumes", "") => related(self.uses_volume(node, &info.name)),
@@ -152,49 +154,4 @@ impl Authorizer for NodeAuthorizer {
             Err(reason) => Decision::NoOpinion(reason),
         }
     }
-}
-
-/// Whether a pod's spec names an object of its namespace.
-fn refers(spec: &serde_json::Value, resource: &str, name: &str) -> bool {
-    use serde_json::Value;
-    let list = |field: &str| spec[field].as_array().map_or(&[] as &[Value], Vec::as_slice);
-    let containers = ["initContainers", "containers", "ephemeralContainers"];
-    let environment = |from: &str, key: &str| {
-        containers.iter().flat_map(|field| list(field)).any(|container| {
-            let all = |field: &str| container[field].as_array().into_iter().flatten();
-            all("env").any(|env| env["valueFrom"][key]["name"] == name)
-                || all("envFrom").any(|env| env[from]["name"] == name)
-        })
-    };
-    let projected = |source: &str| {
-        list("volumes").iter().any(|volume| {
-            volume["projected"]["sources"].as_array().into_iter().flatten().any(|s| s[source]["name"] == name)
-        })
-    };
-    match resource {
-        "serviceaccounts" => spec["serviceAccountName"] == name,
-        "configmaps" => {
-            list("volumes").iter().any(|volume| volume["configMap"]["name"] == name)
-                || projected("configMap")
-                || environment("configMapRef", "configMapKeyRef")
-        }
-        "secrets" => {
-            list("imagePullSecrets").iter().any(|secret| secret["name"] == name)
-                || list("volumes").iter().any(|volume| names_secret(volume, name))
-                || projected("secret")
-                || environment("secretRef", "secretKeyRef")
-        }
-        "persistentvolumeclaims" => list("volumes").iter().any(|v| v["persistentVolumeClaim"]["claimName"] == name),
-        _ => false,
-    }
-}
-
-/// Whether a volume takes a secret: as files, or as credentials of its driver.
-fn names_secret(volume: &serde_json::Value, name: &str) -> bool {
-    volume["secret"]["secretName"] == name
-        || volume["azureFile"]["secretName"] == name
-        || volume["csi"]["nodePublishSecretRef"]["name"] == name
-        || ["cephfs", "cinder", "flexVolume", "rbd", "scaleIO", "iscsi", "storageos"]
-            .iter()
-            .any(|driver| volume[*driver]["secretRef"]["name"] == name)
 }

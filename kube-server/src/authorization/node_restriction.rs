@@ -3,6 +3,7 @@
 //! Source: `plugin/pkg/admission/noderestriction`.
 
 use super::node::node_name;
+use super::references;
 use crate::admission::{Admission, AdmissionRequest, Operation};
 use kubekit_core::status::ApiError;
 use serde_json::Value;
@@ -101,14 +102,9 @@ fn mirror_pod(node: &str, pod: &Value) -> Result<(), String> {
     if !pod["spec"]["serviceAccountName"].as_str().unwrap_or_default().is_empty() {
         return Err(format!("node {node:?} can not create pods that reference a service account"));
     }
-    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
-    for volume in volumes {
-        for (source, what) in
-            [("secret", "secrets"), ("configMap", "configmaps"), ("persistentVolumeClaim", "persistentvolumeclaims")]
-        {
-            if volume.get(source).is_some_and(|s| !s.is_null()) {
-                return Err(format!("node {node:?} can not create pods that reference {what}"));
-            }
+    for resource in ["secrets", "configmaps", "persistentvolumeclaims", "resourceclaims"] {
+        if !references::of_pod(pod, resource).is_empty() {
+            return Err(format!("node {node:?} can not create pods that reference {resource}"));
         }
     }
     Ok(())
@@ -184,11 +180,12 @@ fn lease(node: &str, request: &AdmissionRequest<'_>) -> Result<(), String> {
 /// issued.
 fn token(request: &AdmissionRequest<'_>) -> Result<(), String> {
     let reference = request.object.as_deref().map(|object| &object["spec"]["boundObjectRef"]);
-    match reference {
-        Some(reference) if reference["kind"] == "Pod" && reference["apiVersion"] == "v1" => {
-            let named = ["name", "uid"].iter().all(|f| reference[*f].as_str().is_some_and(|text| !text.is_empty()));
-            if named { Ok(()) } else { Err("node requested token bound to a pod without a name and a uid".to_owned()) }
-        }
-        _ => Err("node requested token not bound to a pod".to_owned()),
+    let text = |field: &str| reference.and_then(|reference| reference[field].as_str()).unwrap_or_default();
+    if (text("apiVersion"), text("kind")) != ("v1", "Pod") || text("name").is_empty() {
+        return Err("node requested token not bound to a pod".to_owned());
     }
+    if text("uid").is_empty() {
+        return Err("node requested token with a pod binding without a uid".to_owned());
+    }
+    Ok(())
 }

@@ -24,6 +24,7 @@ async fn authorizer() -> NodeAuthorizer {
                     {"configMap": {"name": "files"}},
                     {"projected": {"sources": [{"configMap": {"name": "kube-root-ca.crt"}}]}},
                     {"persistentVolumeClaim": {"claimName": "claim"}},
+                    {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {}}},
                 ],
             },
         }),
@@ -44,7 +45,14 @@ async fn authorizer() -> NodeAuthorizer {
         "",
         "persistentvolumes",
         json!({
-            "metadata": {"name": "volume"}, "spec": {"claimRef": {"namespace": "a", "name": "claim"}},
+            "metadata": {"name": "volume"}, "spec": {
+                "claimRef": {"namespace": "a", "name": "claim"},
+                "csi": {
+                    "nodeStageSecretRef": {"namespace": "storage", "name": "stage"},
+                    "nodePublishSecretRef": {"namespace": "", "name": "publish"},
+                    "controllerPublishSecretRef": {"namespace": "storage", "name": "controller"},
+                },
+            },
         }),
     )
     .await;
@@ -69,12 +77,19 @@ async fn what_pods_refer_to_can_be_read_by_their_node_only() {
         "configmaps/files",
         "configmaps/kube-root-ca.crt",
         "persistentvolumeclaims/claim",
+        // The claim of an ephemeral volume, and a secret of a volume whose namespace is the claim's.
+        "persistentvolumeclaims/p-scratch",
+        "secrets/publish",
     ] {
         check(&authorizer, "n1", &format!("GET /api/v1/namespaces/a/{path}"), true);
         check(&authorizer, "n2", &format!("GET /api/v1/namespaces/a/{path}"), false);
     }
     check(&authorizer, "n1", "GET /api/v1/persistentvolumes/volume", true);
     check(&authorizer, "n2", "GET /api/v1/persistentvolumes/volume", false);
+    check(&authorizer, "n1", "GET /api/v1/namespaces/storage/secrets/stage", true);
+    check(&authorizer, "n2", "GET /api/v1/namespaces/storage/secrets/stage", false);
+    check(&authorizer, "n1", "GET /api/v1/namespaces/storage/secrets/controller", false);
+    check(&authorizer, "n1", "GET /api/v1/namespaces/a/secrets/stage", false);
     check(&authorizer, "n1", "GET /api/v1/namespaces/a/secrets/other", false);
     check(&authorizer, "n1", "GET /api/v1/namespaces/b/secrets/files", false);
     check(&authorizer, "n1", "GET /api/v1/namespaces/a/secrets", false);

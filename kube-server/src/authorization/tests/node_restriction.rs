@@ -48,8 +48,22 @@ fn only_mirror_pods_are_created() {
     check_pod(Create, elsewhere, None, "node \"n1\" can only create pods with spec.nodeName set to itself");
     let account = mirror(json!({"serviceAccountName": "robot"}));
     check_pod(Create, account, None, "node \"n1\" can not create pods that reference a service account");
-    let secret = mirror(json!({"volumes": [{"secret": {"secretName": "s"}}]}));
-    check_pod(Create, secret, None, "node \"n1\" can not create pods that reference secrets");
+    let from = |from: Value| json!({"initContainers": [{"env": [{"name": "E", "valueFrom": from}]}]});
+    let volume = |volume: Value| json!({"volumes": [volume]});
+    for (what, spec) in [
+        ("secrets", volume(json!({"secret": {"secretName": "s"}}))),
+        ("secrets", volume(json!({"csi": {"nodePublishSecretRef": {"name": "s"}}}))),
+        ("secrets", volume(json!({"projected": {"sources": [{"secret": {"name": "s"}}]}}))),
+        ("secrets", json!({"imagePullSecrets": [{"name": "s"}]})),
+        ("secrets", json!({"containers": [{"envFrom": [{"secretRef": {"name": "s"}}]}]})),
+        ("secrets", from(json!({"secretKeyRef": {"name": "s", "key": "k"}}))),
+        ("configmaps", volume(json!({"configMap": {"name": "c"}}))),
+        ("configmaps", from(json!({"configMapKeyRef": {"name": "c", "key": "k"}}))),
+        ("persistentvolumeclaims", volume(json!({"persistentVolumeClaim": {"claimName": "c"}}))),
+        ("resourceclaims", json!({"resourceClaims": [{"name": "gpu"}]})),
+    ] {
+        check_pod(Create, mirror(spec), None, &format!("node \"n1\" can not create pods that reference {what}"));
+    }
 }
 
 #[test]
@@ -109,8 +123,13 @@ fn leases_and_tokens() {
         )
     };
     assert_eq!(token(json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"})), "");
-    assert!(token(json!({"apiVersion": "v1", "kind": "Pod", "name": "p"})).ends_with("without a name and a uid"));
-    assert!(token(Value::Null).ends_with("not bound to a pod"));
+    let refused = |detail: &str| format!("serviceaccounts \"robot\" is forbidden: node requested token {detail}");
+    let nameless = json!({"apiVersion": "v1", "kind": "Pod", "name": "p"});
+    assert_eq!(token(nameless), refused("with a pod binding without a uid"));
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "name": "p", "uid": "u"});
+    for other in [Value::Null, secret, json!({"apiVersion": "v1", "kind": "Pod", "uid": "u"})] {
+        assert_eq!(token(other), refused("not bound to a pod"));
+    }
 }
 
 #[test]
