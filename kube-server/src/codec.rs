@@ -23,18 +23,26 @@ pub(crate) struct Expected {
     pub(crate) kind: &'static str,
     /// Its type.
     pub(crate) schema: &'static Type,
+    /// An older `apiVersion` that clients still send, of the same form.
+    pub(crate) older: Option<&'static str>,
 }
 
 impl Expected {
     /// The kind of a resource.
     pub(crate) fn of(resource: &'static kubekit_core::catalog::Resource) -> Self {
-        Self { group: resource.group, version: resource.version, kind: resource.kind, schema: resource.schema_type() }
+        Self {
+            group: resource.group,
+            version: resource.version,
+            kind: resource.kind,
+            schema: resource.schema_type(),
+            older: None,
+        }
     }
 
     /// A kind that has no resource of its own, such as `Scale`.
     pub(crate) fn named(group: &'static str, version: &'static str, kind: &'static str) -> Option<Self> {
         let schema = kubekit_core::schema::of_kind(group, version, kind)?;
-        Some(Self { group, version, kind, schema })
+        Some(Self { group, version, kind, schema, older: None })
     }
 
     /// `apps/v1`.
@@ -134,12 +142,13 @@ fn check_kind(value: &mut Value, expected: Expected) -> Result<(), ApiError> {
         );
         return Err(ApiError::bad_request(text));
     }
-    if !api_version.is_empty() && api_version != wanted {
+    let is_older = expected.older == Some(api_version);
+    if !api_version.is_empty() && api_version != wanted && !is_older {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
         )));
     }
-    let (unversioned, unnamed) = (api_version.is_empty(), kind.is_empty());
+    let (unversioned, unnamed) = (api_version.is_empty() || is_older, kind.is_empty());
     if unversioned {
         map.insert("apiVersion".to_owned(), Value::String(wanted.into_owned()));
     }

@@ -301,7 +301,9 @@ async fn action(server: &Arc<Server>, request: &Request, kind: Kind, namespace: 
     let info = &request.info;
     let options = WriteOptions::parse(request, "CreateOptions", false)?;
     let known = kind.served.subresource(&info.subresource).ok_or_else(ApiError::no_such_path)?;
-    let expected = Expected::named(known.group, known.version, known.kind).ok_or_else(ApiError::no_such_path)?;
+    let mut expected = Expected::named(known.group, known.version, known.kind).ok_or_else(ApiError::no_such_path)?;
+    // Evictions are those of policy/v1beta1, whose budgets are gone.
+    expected.older = (known.name == "eviction").then_some("policy/v1beta1");
     let object = codec::object(request, expected, options.validation)?;
     match info.subresource.as_str() {
         "binding" => {

@@ -30,7 +30,7 @@ pub(crate) async fn create(
         "SelfSubjectReview" => json!({ "userInfo": user_info(&request.user) }),
         "SelfSubjectAccessReview" => access::of_self(server, &request.user, &object)?,
         "SubjectAccessReview" => access::of_subject(server, resource, &object)?,
-        "LocalSubjectAccessReview" => access::of_local_subject(server, resource, &request.info.namespace, &mut object)?,
+        "LocalSubjectAccessReview" => access::of_local_subject(server, resource, &request.info.namespace, &object)?,
         "SelfSubjectRulesReview" => rules::of_self(server, &request.user, &object)?,
         "TokenReview" => token::review(server, &object).await?,
         _ => return Err(ApiError::method_not_allowed()),

@@ -22,6 +22,7 @@ pub(crate) fn expected() -> Expected {
         version: "v1",
         kind: "Scale",
         schema: schema::of_kind("autoscaling", "v1", "Scale").expect("the schema table has Scale"),
+        older: None,
     }
 }
 

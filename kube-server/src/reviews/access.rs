@@ -20,6 +20,14 @@ pub(super) fn of_self(server: &Server, user: &UserInfo, object: &Value) -> Resul
 
 pub(super) fn of_subject(server: &Server, resource: &Resource, object: &Value) -> Result<Value, ApiError> {
     let spec = &object["spec"];
+    let errors = validate_subject(spec);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(resource.group, resource.kind, "", &errors));
+    }
+    Ok(status(&server.decide(&subject(spec), &attributes(spec))))
+}
+
+fn validate_subject(spec: &Value) -> ErrorList {
     let mut errors = validate_attributes(spec);
     let is_empty = |field: &str| spec[field].as_str().unwrap_or_default().is_empty();
     if is_empty("user") && spec["groups"].as_array().is_none_or(Vec::is_empty) {
@@ -30,32 +38,31 @@ pub(super) fn of_subject(server: &Server, resource: &Resource, object: &Value) -
             "at least one of user or group must be specified",
         ));
     }
-    if !errors.is_empty() {
-        return Err(ApiError::invalid(resource.group, resource.kind, "", &errors));
-    }
-    Ok(status(&server.decide(&subject(spec), &attributes(spec))))
+    errors
 }
 
 pub(super) fn of_local_subject(
     server: &Server,
     resource: &Resource,
     namespace: &str,
-    object: &mut Value,
+    object: &Value,
 ) -> Result<Value, ApiError> {
-    let attributes = &mut object["spec"]["resourceAttributes"];
-    if attributes.is_null() {
-        let path = Path::new("spec").child("resourceAttributes");
-        let error = Error::invalid(&path, &Value::Null, "must be specified");
-        return Err(ApiError::invalid(resource.group, resource.kind, "", &[error]));
+    let spec = &object["spec"];
+    let path = Path::new("spec");
+    let mut errors = validate_subject(spec);
+    let asked = spec["resourceAttributes"]["namespace"].as_str().unwrap_or_default();
+    if spec["resourceAttributes"].is_object() && asked != namespace {
+        let path = path.child("resourceAttributes").child("namespace");
+        errors.push(Error::invalid(&path, &asked.into(), "must match metadata.namespace"));
     }
-    let asked = attributes["namespace"].as_str().unwrap_or_default();
-    if asked.is_empty() {
-        attributes["namespace"] = json!(namespace);
-    } else if asked != namespace {
-        let text = format!("spec.resourceAttributes.namespace must match namespace: {namespace}");
-        return Err(ApiError::bad_request(text));
+    if !spec["nonResourceAttributes"].is_null() {
+        let path = path.child("nonResourceAttributes");
+        errors.push(Error::invalid(&path, &spec["nonResourceAttributes"], "disallowed on this kind of request"));
     }
-    of_subject(server, resource, object)
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(resource.group, resource.kind, "", &errors));
+    }
+    Ok(status(&server.decide(&subject(spec), &attributes(spec))))
 }
 
 fn validate_attributes(spec: &Value) -> ErrorList {

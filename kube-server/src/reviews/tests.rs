@@ -109,8 +109,17 @@ async fn may_they() {
         let spec = json!({"user": "alice", "resourceAttributes": {"verb": "list", "resource": "pods", "namespace": namespace}});
         review(&server, UserInfo::admin(), AUTHORIZATION, "localsubjectaccessreviews", spec).await
     };
-    assert_eq!(local("").await.unwrap()["allowed"], true);
-    assert_eq!(local("other").await.unwrap_err(), "spec.resourceAttributes.namespace must match namespace: default");
+    assert_eq!(local("default").await.unwrap()["allowed"], true);
+    for other in ["", "other"] {
+        let text = format!(
+            "LocalSubjectAccessReview.authorization.k8s.io \"\" is invalid: spec.resourceAttributes.namespace: Invalid value: \
+             {other:?}: must match metadata.namespace"
+        );
+        assert_eq!(local(other).await.unwrap_err(), text);
+    }
+    let path = json!({"user": "alice", "nonResourceAttributes": {"verb": "get", "path": "/"}});
+    let error = review(&server, UserInfo::admin(), AUTHORIZATION, "localsubjectaccessreviews", path).await.unwrap_err();
+    assert!(error.ends_with("disallowed on this kind of request"), "{error}");
 }
 
 #[tokio::test]

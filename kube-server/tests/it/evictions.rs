@@ -157,6 +157,18 @@ async fn a_budget_says_what_keeps_it_from_giving_a_pod_up() {
 }
 
 #[tokio::test]
+async fn clients_of_before_evict_too() {
+    let h = Harness::new().await;
+    running(&h, "Running", "True").await;
+    let mut old = eviction(json!({}));
+    old["apiVersion"] = json!("policy/v2");
+    assert_eq!(h.post(&format!("{PODS}/x/eviction"), &old).await.code, 400);
+    old["apiVersion"] = json!("policy/v1beta1");
+    let evicted = h.post(&format!("{PODS}/x/eviction"), &old).await;
+    assert_eq!(evicted.code, 201, "{}", evicted.text);
+}
+
+#[tokio::test]
 async fn one_budget_a_pod() {
     let h = Harness::new().await;
     running(&h, "Running", "True").await;
