@@ -69,6 +69,7 @@ pub(super) struct Binding {
 struct Assumed {
     pod: Arc<crate::Pod>,
     node: Arc<str>,
+    /// When the attempt began.
     since: Duration,
 }
 
@@ -96,6 +97,8 @@ pub(super) struct State {
     /// What the placements of these pods change besides; assumed until the API server shows the binding.
     changes: HashMap<Arc<str>, Vec<Change>>,
     decisions: u64,
+    /// When the attempt began that extenders have just answered about; others begin when they are decided on.
+    began: Option<Duration>,
 }
 
 impl State {
@@ -115,6 +118,7 @@ impl State {
             consulting: Consulting::new(config.extenders.clone()),
             changes: HashMap::new(),
             decisions: 0,
+            began: None,
         }
     }
 
@@ -315,10 +319,15 @@ impl State {
         Tried { since, started, attempts: self.queue.attempts(uid) }
     }
 
+    /// When the attempt began on which something is decided now.
+    fn began(&self, now: Duration) -> Duration {
+        self.began.unwrap_or(now)
+    }
+
     /// A refused pod keeps what it was promised only where that was found anew, or it `waits` for it.
     fn report(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, waits: bool, now: Duration) -> Step {
         let withdrawn = error.nomination.is_none() && !waits && self.withdraw(&pod.uid, now);
-        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, now));
+        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, self.began(now)));
         Step::Report { pod, error, withdrawn, profile, tried }
     }
 
@@ -382,7 +391,7 @@ impl State {
                 self.decisions += 1;
                 self.place(pod, placement.node, now)
             }
-            Err(error) => self.ask_or_refuse(pod, error, now, now),
+            Err(error) => self.ask_or_refuse(pod, error, now),
         }
     }
 
@@ -447,7 +456,8 @@ impl State {
         if !changes.is_empty() {
             self.changes.insert(pod.uid.clone(), changes);
         }
-        self.assumed.insert(pod.uid.clone(), Assumed { pod: pod.clone(), node: node.clone(), since: now });
+        let since = self.began(now);
+        self.assumed.insert(pod.uid.clone(), Assumed { pod: pod.clone(), node: node.clone(), since });
         self.group_placed(pod);
         self.scheduler(&pod.uid).permit(&self.cluster, pod, node)
     }

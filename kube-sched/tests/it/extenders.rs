@@ -163,11 +163,14 @@ async fn the_time_that_extenders_take_is_part_of_the_decision() {
     rig.add_pod("p", "1", None).await;
     bound_to(&rig, "p").await;
     let text = rig.metrics();
-    let value = |field: &str| -> f64 {
-        let name = format!("scheduler_scheduling_algorithm_duration_seconds_{field} ");
+    let value = |name: &str| -> f64 {
+        let name = format!("scheduler_scheduling_{name} ");
         text.lines().find_map(|line| line.strip_prefix(&*name)).expect("it is there").parse().expect("a number")
     };
-    assert!(value("count") == 1.0 && value("sum") >= 1.0, "{text}");
+    let labels = "{result=\"scheduled\",profile=\"default-scheduler\"}";
+    assert!(value("algorithm_duration_seconds_count") == 1.0, "{text}");
+    assert!(value("algorithm_duration_seconds_sum") >= 1.0, "{text}");
+    assert!(value(&format!("attempt_duration_seconds_sum{labels}")) >= 1.0, "{text}");
     rig.finish().await;
 }
 

@@ -70,46 +70,53 @@ impl State {
         Step::Consult(Question { pod, began: now, feasible, refusals })
     }
 
-    /// The extenders have answered. The best node that takes the pod as things are now is its place.
+    /// The extenders have answered about a pod.
     pub(in crate::driver) fn consulted(&mut self, answer: Answer, now: Duration) {
         self.consulting.busy = false;
-        let Answer { pod, began, said, refusals } = answer;
+        self.began = Some(answer.began);
+        let step = self.follow(answer, now);
+        self.ready.extend(step);
+        self.began = None;
+    }
+
+    /// The best node that takes the pod as things are now is its place.
+    fn follow(&mut self, answer: Answer, now: Duration) -> Option<Step> {
+        let Answer { pod, said, refusals, .. } = answer;
         // Gone, or bound by another scheduler.
         if !self.queue.contains(&pod.uid) {
-            return;
+            return None;
         }
         let nodes_known = self.cluster.len();
-        let step = match said {
+        let place = match said {
             Said::Nodes(nodes) if nodes.is_empty() => {
                 let refusals = refusals.into_iter().collect();
                 let mut error = FitError { nodes: nodes_known, refusals, ..FitError::default() };
                 self.scheduler(&pod.uid).post_filter_for(&self.cluster, &pod, &mut error);
-                self.ask_or_refuse(pod, Box::new(error), began, now)
+                return Some(self.ask_or_refuse(pod, Box::new(error), now));
             }
             Said::Nodes(nodes) => {
                 let scheduler = self.scheduler(&pod.uid);
                 let takes = |node: &Arc<str>| scheduler.fits(&self.cluster, &pod, node).is_ok();
-                match ranked(scheduler.tie(&pod), nodes).into_iter().find(takes) {
-                    Some(node) => {
-                        self.decisions += 1;
-                        self.place(pod, node, now)
-                    }
-                    None => {
-                        // All of them are taken by now: they are asked again.
-                        return self.queue.requeue(&pod.uid, Requeue::Error, now);
-                    }
-                }
+                ranked(scheduler.tie(&pod), nodes).into_iter().find(takes)
             }
-            // Nobody is to be told of it.
-            Said::Gone => return self.queue.requeue(&pod.uid, Requeue::Error, now),
+            Said::Gone => None,
             Said::Failed(reason) => {
                 let failure = Refusal { plugin: NAME, code: Code::Error, reasons: vec![reason.into()] };
                 let error = FitError { nodes: nodes_known, pre_filter: Some(failure), ..FitError::default() };
                 self.decisions += 1;
-                self.refuse(pod, Box::new(error), now)
+                return Some(self.refuse(pod, Box::new(error), now));
             }
         };
-        self.ready.push_back(step);
+        // All of them may be taken by now.
+        let Some(node) = place else { return self.try_again(&pod.uid, now) };
+        self.decisions += 1;
+        Some(self.place(pod, node, now))
+    }
+
+    /// What extenders said is of no use any more, of which nobody is to be told: they are asked again.
+    pub(super) fn try_again(&mut self, uid: &str, now: Duration) -> Option<Step> {
+        self.queue.requeue(uid, Requeue::Error, now);
+        None
     }
 }
 

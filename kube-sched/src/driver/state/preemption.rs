@@ -4,21 +4,13 @@
 use super::{State, Step};
 use crate::driver::extender::{SaidOfVictims, VictimsAnswer, VictimsQuestion};
 use crate::framework::{FitError, Nomination, Victims};
-use crate::queue::Requeue;
 use crate::{Cluster, NodeInfo};
 use std::sync::Arc;
 use std::time::Duration;
 
 impl State {
-    /// No node takes a pod on which the decision began at this time. Where others could go for it, extenders are asked that
-    /// have a say in that; else it is refused.
-    pub(super) fn ask_or_refuse(
-        &mut self,
-        pod: Arc<crate::Pod>,
-        error: Box<FitError>,
-        began: Duration,
-        now: Duration,
-    ) -> Step {
+    /// No node takes a pod. Where others could go for it, extenders are asked that have a say in that; else it is refused.
+    pub(super) fn ask_or_refuse(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, now: Duration) -> Step {
         if error.nomination.is_some() && self.consulting.concerns_victims_of(&pod) {
             if self.consulting.busy {
                 self.consulting.next = Some(pod);
@@ -27,7 +19,7 @@ impl State {
             let candidates = self.scheduler(&pod.uid).candidates(&self.cluster, &pod, &error);
             if !candidates.is_empty() {
                 self.consulting.busy = true;
-                let cluster = self.cluster.fork();
+                let (began, cluster) = (self.began(now), self.cluster.fork());
                 return Step::ConsultOnVictims(Box::new(VictimsQuestion { pod, began, error, cluster, candidates }));
             }
         }
@@ -35,41 +27,48 @@ impl State {
         self.refuse(pod, error, now)
     }
 
-    /// The extenders have answered. A node is cleared only if it is as it was when they were asked: who was to go may be gone
-    /// without that, or may not be enough any more.
+    /// The extenders have answered who is to go for a pod.
     pub(in crate::driver) fn consulted_on_victims(&mut self, answer: VictimsAnswer, now: Duration) {
         self.consulting.busy = false;
+        self.began = Some(answer.began);
+        let step = self.clear(answer, now);
+        self.ready.extend(step);
+        self.began = None;
+    }
+
+    /// A node is cleared only if it is as it was when the extenders were asked: who was to go may be gone without that, or
+    /// may not be enough any more.
+    fn clear(&mut self, answer: VictimsAnswer, now: Duration) -> Option<Step> {
         let VictimsAnswer { pod, mut error, cluster, said, .. } = answer;
         // Gone, or bound by another scheduler.
         if !self.queue.contains(&pod.uid) {
-            return;
+            return None;
         }
         let cheapest = match said {
-            // Nobody is to be told of it.
-            SaidOfVictims::Gone => return self.queue.requeue(&pod.uid, Requeue::Error, now),
-            SaidOfVictims::Failed(reason) => Err(reason),
             SaidOfVictims::Candidates(candidates) => {
                 let cheapest = candidates.into_iter().min_by_key(|(_, victims)| victims.cost);
                 cheapest.ok_or_else(|| "no candidate node for preemption".to_owned())
             }
+            SaidOfVictims::Failed(reason) => Err(reason),
+            SaidOfVictims::Gone => return self.try_again(&pod.uid, now),
         };
-        let step = match cheapest {
-            Ok((node, victims)) => match self.nomination(&cluster, &node, &victims) {
-                Some(nomination) => {
-                    error.nomination = Some(nomination);
-                    self.refuse(pod, error, now)
-                }
-                None => return self.queue.requeue(&pod.uid, Requeue::Error, now),
-            },
+        match cheapest {
+            Ok((node, victims)) => {
+                let Some(nomination) = self.nomination(&cluster, &node, &victims) else {
+                    return self.try_again(&pod.uid, now);
+                };
+                error.nomination = Some(nomination);
+                self.decisions += 1;
+                Some(self.refuse(pod, error, now))
+            }
             Err(reason) => {
                 error.nomination = None;
                 error.post_filter = Some(format!("preemption: {reason}"));
+                self.decisions += 1;
                 // In Kubernetes too, a promise outlasts that.
-                self.refuse_with(pod, error, true, now)
+                Some(self.refuse_with(pod, error, true, now))
             }
-        };
-        self.decisions += 1;
-        self.ready.push_back(step);
+        }
     }
 
     /// A node that is to be cleared, if the same pods are on it as before.

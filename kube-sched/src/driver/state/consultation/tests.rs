@@ -58,8 +58,9 @@ fn the_best_of_what_extenders_leave_is_the_place() {
     let question = check_question(&mut state, ZERO, "p", &["a", "b"]);
     assert_eq!(question.refusals.len(), 1);
     assert!(question.feasible.iter().all(|(_, total)| *total > 0), "scores come along");
-    state.consulted(answered(question, nodes(&[("a", 10), ("b", 90)])), ZERO);
-    check_bind(&mut state, ZERO, ("p", "b"));
+    state.consulted(answered(question, nodes(&[("a", 10), ("b", 90)])), at(1));
+    let Some(Step::Bind(binding)) = state.next_step(at(1)) else { panic!("it has a place") };
+    assert_eq!((&*binding.node, binding.tried.started), ("b", ZERO), "the attempt began before extenders were asked");
 }
 
 #[test]
