@@ -7,9 +7,9 @@ use crate::registry::encode;
 use crate::registry::kind::Kind;
 use crate::registry::patch::Patch;
 use crate::registry::update::{Changed, Ownership};
-use crate::registry::view::{self, Include};
+use crate::registry::view::{self, Include, Viewer};
 use crate::registry::write::{Part, Subject};
-use crate::registry::{delete, scale};
+use crate::registry::{delete, list, scale};
 use crate::request::{Request, Response};
 use crate::request_info::RequestInfo;
 use crate::server::Server;
@@ -69,8 +69,9 @@ pub(crate) async fn stream(server: &Arc<Server>, request: &mut Request, body: Bo
         warn_of_deprecation(request, kind);
         return server.registry.watch(request, kind, &namespace).await;
     }
-    if kind.served.subresource(&info.subresource).is_none() {
-        return Err(ApiError::no_such_path());
+    let known = kind.served.subresource(&info.subresource).ok_or_else(ApiError::no_such_path)?;
+    if !known.verbs.contains(&info.verb.as_str()) {
+        return Err(ApiError::method_not_allowed());
     }
     streaming::connect(server, request, body).await
 }
@@ -226,26 +227,15 @@ async fn remove(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, 
 
 async fn remove_all(server: &Arc<Server>, subject: Subject<'_>) -> Result<Response, ApiError> {
     let Subject { request, kind, .. } = subject;
-    let list = ListOptions::parse(request, false)?;
+    let selected = ListOptions::parse(request, false)?;
     let options = delete_options(&options::delete_options(request, codec::delete_options(request)?)?)?;
-    let deleted = server.registry.delete_collection(subject, &list, &options).await?;
-    let items: Vec<Value> = deleted
-        .iter()
-        .map(|entry| {
-            let mut item = encode::decode_served(kind, entry);
-            if let Some(item) = item.as_object_mut() {
-                item.remove("apiVersion");
-                item.remove("kind");
-            }
-            item
-        })
-        .collect();
+    let deleted = server.registry.delete_collection(subject, &selected, &options).await?;
     let revision = server.store().revision().await.map_err(crate::registry::failure::of_store)?;
-    let list = json!({
-        "kind": format!("{}List", kind.served.kind), "apiVersion": kind.served.api_version(),
-        "metadata": {"resourceVersion": revision.to_string()}, "items": items,
-    });
-    response::value(request, StatusCode::OK, &list)
+    let view = negotiate::accept(request)?.view;
+    let include = Include::parse(request, view)?;
+    let viewer = Viewer { kind, view, include, now: server.registry.clock.now() };
+    let metadata = json!({"resourceVersion": revision.to_string()});
+    response::value(request, StatusCode::OK, &list::whole(viewer, &metadata, deleted))
 }
 
 async fn subresource(

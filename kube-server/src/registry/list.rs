@@ -233,10 +233,19 @@ impl std::fmt::Display for Head {
 
 /// A list in a form that is made from a whole value: YAML, protobuf, indented JSON.
 fn render_whole(request: &Request, accepted: Accepted, viewer: Viewer, page: Page) -> Response {
-    let mut list: Value = serde_json::from_str(&head(viewer, &page.metadata).to_string()).expect("the head is JSON");
-    let field = if matches!(viewer.view, View::Table { .. }) { "rows" } else { "items" };
-    list[field] = page.entries.map(|entry| viewer.item(&entry)).collect();
+    let list = whole(viewer, &page.metadata, page.entries);
     compression::bytes(request, StatusCode::OK, accepted.format.content_type(), accepted.format.encode(&list))
+}
+
+/// A list as a value.
+///
+/// # Panics
+/// Never: the head is made as JSON.
+pub(crate) fn whole(viewer: Viewer, metadata: &Value, entries: impl IntoIterator<Item = Arc<Entry>>) -> Value {
+    let mut list: Value = serde_json::from_str(&head(viewer, metadata).to_string()).expect("the head is JSON");
+    let field = if matches!(viewer.view, View::Table { .. }) { "rows" } else { "items" };
+    list[field] = entries.into_iter().map(|entry| viewer.item(&entry)).collect();
+    list
 }
 
 /// Writes entries into blocks.

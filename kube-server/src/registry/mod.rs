@@ -13,7 +13,7 @@ pub(crate) mod eviction;
 pub(crate) mod failure;
 mod frames;
 pub(crate) mod kind;
-mod list;
+pub(crate) mod list;
 mod part;
 pub(crate) mod patch;
 mod pod_condition;

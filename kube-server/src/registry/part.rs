@@ -16,7 +16,10 @@ pub(crate) fn prepare(part: Part, rules: &dyn Rules, new: &mut Value, old: &Valu
                 certificate_signing_request::fill_times(new, old, now);
             }
         }
-        Part::Finalize => namespace::prepare_finalize(new, old),
+        Part::Finalize => {
+            namespace::prepare_finalize(new, old);
+            rules.default(new);
+        }
         Part::Approval => {
             graft(new, old, &["status", "conditions"]);
             certificate_signing_request::fill_times(new, old, now);

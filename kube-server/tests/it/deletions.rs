@@ -1,6 +1,6 @@
 //! Deletes: at once, in time, by selector, on conditions; and what they answer to options that make no sense.
 
-use crate::harness::{CONFIG_MAPS, Harness, PODS, config_map, pod};
+use crate::harness::{CONFIG_MAPS, Harness, PODS, config_map, pod, request};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -194,4 +194,22 @@ async fn what_is_being_deleted_gets_no_new_finalizers() {
          deleted, found new finalizers []string{\"example.com/more\"}",
     );
     assert_eq!(h.post(CONFIG_MAPS, &config_map("a")).await.code, 409, "its name is still taken");
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_shown_as_it_is_asked_for() {
+    let h = Harness::new().await;
+    h.made(CONFIG_MAPS, config_map("a")).await;
+    for (kind, field) in [("PartialObjectMetadataList", "items"), ("Table", "rows"), ("", "items")] {
+        let accept = match kind {
+            "" => "application/json".to_owned(),
+            kind => format!("application/json;as={kind};g=meta.k8s.io;v=v1"),
+        };
+        let uri = format!("{CONFIG_MAPS}?dryRun=All");
+        let gone = h.send(request(Method::DELETE, &uri, &[("accept", &accept)], "")).await.ok();
+        assert_eq!(gone["kind"], if kind.is_empty() { "ConfigMapList" } else { kind });
+        let has_data = gone[field][0].get("data").is_some();
+        assert_eq!((gone[field].as_array().map(Vec::len), has_data), (Some(1), kind.is_empty()), "{gone}");
+        assert!(gone["metadata"]["resourceVersion"].is_string());
+    }
 }

@@ -115,7 +115,12 @@ async fn namespaces_are_marked_emptied_and_finalized() {
         "configmaps \"late\" is forbidden: unable to create new content in namespace n because it is being terminated",
     );
     assert_eq!(refused.body["details"]["causes"][0]["reason"], "NamespaceTerminating");
-    let mut done = marked.clone();
+    // The label that selectors find it by stays, whatever is sent.
+    let bare = json!({"metadata": {"name": "n"}, "spec": {"finalizers": ["kubernetes", "example.com/mine"]}});
+    let held = h.put("/api/v1/namespaces/n/finalize", &bare).await.ok();
+    assert_eq!(held["spec"]["finalizers"], json!(["kubernetes", "example.com/mine"]));
+    assert_eq!(held["metadata"]["labels"], json!({"kubernetes.io/metadata.name": "n"}));
+    let mut done = held.clone();
     done["spec"]["finalizers"] = json!([]);
     h.put("/api/v1/namespaces/n/finalize", &done).await.ok();
     assert_eq!(h.get("/api/v1/namespaces/n").await.code, 404);

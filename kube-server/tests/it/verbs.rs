@@ -235,6 +235,11 @@ async fn paths_that_name_nothing() {
     let not_allowed = "the server does not allow this method on the requested resource";
     h.post("/api/v1/pods", &pod("a")).await.refused(405, "MethodNotAllowed", not_allowed);
     h.delete("/api/v1/namespaces").await.refused(405, "MethodNotAllowed", not_allowed);
+    for uri in ["/api/v1/namespaces/default/pods/a/log", "/api/v1/namespaces/default/pods/a/exec?stdout=1&command=x"] {
+        h.delete(uri).await.refused(405, "MethodNotAllowed", not_allowed);
+        h.put(uri, &json!({})).await.refused(405, "MethodNotAllowed", not_allowed);
+    }
+    h.post("/api/v1/namespaces/default/pods/a/log", &json!({})).await.refused(405, "MethodNotAllowed", not_allowed);
     assert_eq!(h.get("/api/v1/namespaces/default/").await.code, 200);
 }
 
