@@ -1,6 +1,7 @@
 //! The disk backend: the index over a log with group commit, and snapshots. `docs/store.md` has the format
 //! and the reasons.
 
+mod answers;
 mod committer;
 pub(crate) mod frame;
 mod group;
@@ -21,6 +22,7 @@ use crate::engine::housekeeping::{Backend, Housekeeper};
 use crate::engine::transaction::Prepared;
 use crate::{Config, Entry, Error, Extractor, ListRequest, Listing, ReadAt, Result, Revision, Store, Txn, TxnOutcome};
 use crate::{Watch, WatchRequest};
+use answers::Answers;
 use async_trait::async_trait;
 use committer::{Committer, Request};
 use medium::{Directory, Medium, MediumLock};
@@ -67,6 +69,7 @@ pub struct Disk {
 struct Inner {
     engine: Arc<Engine>,
     queue: Arc<Queue>,
+    answers: Arc<Answers>,
     /// For [`CommitMode::Inline`].
     committer: Option<Mutex<Committer>>,
     housekeeper: Housekeeper,
@@ -103,7 +106,7 @@ impl Disk {
         if recovered.outdated {
             committer.upgrade();
         }
-        let stop = committer.stop();
+        let (stop, answers) = (committer.stop(), committer.answers());
         let queue = Arc::new(Queue::default());
         let mut threads = Vec::new();
         let mut inline = None;
@@ -111,7 +114,7 @@ impl Disk {
             CommitMode::Inline => inline = Some(Mutex::new(committer)),
             CommitMode::Thread => threads = start_threads(committer, &queue)?,
         }
-        let inner = Arc::new(Inner { engine, queue, committer: inline, housekeeper: Housekeeper::default() });
+        let inner = Arc::new(Inner { engine, queue, answers, committer: inline, housekeeper: Housekeeper::default() });
         inner.housekeeper.ensure_running(&inner);
         Ok(Self { inner, threads, recovery: recovered.report, stop, _lock: lock })
     }
@@ -222,7 +225,9 @@ impl Backend for Inner {
     async fn commit(&self, prepared: Prepared) -> Result<TxnOutcome> {
         let (reply, answer) = oneshot::channel();
         self.submit(Request::Txn(Box::new(prepared), reply));
-        answer.await.unwrap_or(Err(Error::Closed))
+        let answer = answer.await.unwrap_or(Err(Error::Closed));
+        self.answers.give_on();
+        answer
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one writer of the disk backend: takes transactions in groups, makes each group durable, and hands it on to be
 //! published.
 
+use super::answers::Answers;
 use super::group::Group;
 use super::log::Log;
 use super::medium::Medium;
@@ -120,6 +121,11 @@ impl Committer {
         Arc::clone(&self.stop)
     }
 
+    /// What is being answered.
+    pub(crate) fn answers(&self) -> Arc<Answers> {
+        Arc::clone(self.publisher.answers())
+    }
+
     /// Lets groups be published on a thread, which is to do the work that comes back, whenever somebody waits in `queue`.
     pub(crate) fn publish_beside(&mut self, queue: &Arc<Queue>) -> Work {
         self.publisher.with_thread(Arc::clone(queue))
@@ -180,7 +186,7 @@ impl Committer {
         }
         match self.log.commit(&group.changes, &self.engine.config().encryption) {
             Ok(()) => self.publisher.publish(group, !requests.is_empty()),
-            Err(error) => group.answer(Err(error)),
+            Err(error) => group.fail(error, self.publisher.answers()),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The transactions that become durable by one sync, and those who wait for them.
 
+use super::answers::{Answer, Answers};
 use super::record;
 use crate::engine::Engine;
 use crate::engine::transaction::{Decision, Prepared};
 use crate::index::history::Change;
-use crate::{Entry, Result, Revision, TxnOutcome};
+use crate::{Entry, Error, Result, Revision, TxnOutcome};
 use hashbrown::HashMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -20,14 +21,8 @@ pub(crate) struct Group {
     pub(crate) changed: Changed,
     /// About as many bytes as its records have.
     pub(crate) bytes: usize,
-    replies: Vec<Reply>,
-}
-
-/// The answer to a transaction, waiting for the group to be durable.
-#[derive(Debug)]
-struct Reply {
-    to: oneshot::Sender<Result<TxnOutcome>>,
-    outcome: TxnOutcome,
+    /// To be given when it is durable.
+    answers: Vec<Answer>,
 }
 
 impl Group {
@@ -50,20 +45,20 @@ impl Group {
                 outcome
             }
         };
-        self.replies.push(Reply { to, outcome });
+        self.answers.push(Answer { to, outcome: Ok(outcome) });
     }
 
     /// Makes the group, which is durable, the present, and answers it.
-    pub(crate) fn publish(self, engine: &Engine) {
+    pub(crate) fn publish(self, engine: &Engine, answers: &Answers) {
         let published = engine.turn().map(|mut writer| engine.publish(&mut writer, &self.changes));
-        self.answer(published);
+        match published {
+            Ok(()) => answers.give(self.answers),
+            Err(error) => self.fail(error, answers),
+        }
     }
 
-    /// Answers everybody. A refusal may rest on a change of this group, so that it shares its fate.
-    pub(crate) fn answer(self, done: Result<()>) {
-        for Reply { to, outcome } in self.replies {
-            // Nobody may wait for the answer any more.
-            let _ = to.send(done.clone().map(|()| outcome));
-        }
+    /// Answers everybody with an error. A refusal may rest on a change of this group, so that it shares its fate.
+    pub(crate) fn fail(self, error: Error, answers: &Answers) {
+        answers.give(self.answers.into_iter().map(|answer| Answer { outcome: Err(error.clone()), ..answer }));
     }
 }

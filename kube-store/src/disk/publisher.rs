@@ -4,6 +4,7 @@
 //! they ask again. Where others wait already, the sync for them need not wait for any of that. Where nobody does, the
 //! committer publishes the group itself, and a writer that is alone pays for no second thread.
 
+use super::answers::Answers;
 use super::group::{Changed, Group};
 use super::queue::Queue;
 use crate::engine::Engine;
@@ -19,6 +20,7 @@ const GROUPS_MAX: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Publisher {
     engine: Arc<Engine>,
+    answers: Arc<Answers>,
     /// The thread, and those who may wait for the committer; neither where it does everything in the call itself.
     thread: Option<(SyncSender<Job>, Arc<Queue>)>,
     /// What the groups on their way change, up to the last revision of each.
@@ -36,6 +38,7 @@ enum Job {
 #[derive(Debug)]
 pub(crate) struct Work {
     engine: Arc<Engine>,
+    answers: Arc<Answers>,
     jobs: Receiver<Job>,
 }
 
@@ -43,7 +46,7 @@ impl Work {
     pub(crate) fn run(self) {
         while let Ok(job) = self.jobs.recv() {
             match job {
-                Job::Publish(group) => group.publish(&self.engine),
+                Job::Publish(group) => group.publish(&self.engine, &self.answers),
                 // Who asked waits.
                 Job::Tell(done) => drop(done.send(())),
             }
@@ -54,14 +57,19 @@ impl Work {
 impl Publisher {
     /// A publisher that does everything in the call itself.
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, thread: None, under_way: VecDeque::new() }
+        Self { engine, answers: Arc::default(), thread: None, under_way: VecDeque::new() }
+    }
+
+    /// What is being answered.
+    pub(crate) fn answers(&self) -> &Arc<Answers> {
+        &self.answers
     }
 
     /// Gives it a thread to work on where somebody waits in `queue`.
     pub(crate) fn with_thread(&mut self, queue: Arc<Queue>) -> Work {
         let (sender, jobs) = sync_channel(GROUPS_MAX);
         self.thread = Some((sender, queue));
-        Work { engine: Arc::clone(&self.engine), jobs }
+        Work { engine: Arc::clone(&self.engine), answers: Arc::clone(&self.answers), jobs }
     }
 
     /// The current version of `key`, as the groups on their way leave it.
@@ -86,10 +94,10 @@ impl Publisher {
     /// Publishes a group that is durable; `others_wait` when there is more to do already.
     pub(crate) fn publish(&mut self, mut group: Group, others_wait: bool) {
         self.settle();
-        let Some((thread, queue)) = &self.thread else { return group.publish(&self.engine) };
+        let Some((thread, queue)) = &self.thread else { return group.publish(&self.engine, &self.answers) };
         let ahead = others_wait || !queue.is_empty();
         if self.under_way.is_empty() && !ahead {
-            return group.publish(&self.engine);
+            return group.publish(&self.engine, &self.answers);
         }
         if let Some(last) = group.changes.last() {
             self.under_way.push_back((last.revision, std::mem::take(&mut group.changed)));
