@@ -60,7 +60,7 @@ impl Backup {
 impl Iterator for Backup {
     type Item = Bytes;
 
-    /// The next piece, of about 1 MiB.
+    /// The next piece, of about 128 KiB.
     fn next(&mut self) -> Option<Bytes> {
         if let Some(start) = self.start.take() {
             return Some(start);

@@ -10,8 +10,9 @@ use crate::{Encryption, Entry, Error, Result, Revision};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Payload bytes of a frame: large enough to write at the speed of the medium, small beside the state.
-const FRAME_TARGET: usize = 1 << 20;
+/// Payload bytes of a frame: large enough to write at the speed of the medium, and small enough that they are still in the
+/// processor's cache when they are summed and written.
+const FRAME_TARGET: usize = 128 << 10;
 
 /// Writes a snapshot, and gives its bytes. It gets its name when it is complete and durable; `stop` ends it early.
 pub(crate) fn write(
@@ -116,6 +117,8 @@ impl Encoder {
     fn frame(&mut self, kind: FrameKind, records: u32) -> Vec<u8> {
         let mut frame = std::mem::take(&mut self.buffer);
         frame::finish(&mut frame, self.salt, FrameHeader { kind, revision: self.revision, synced: 0, records });
+        // The next one is about as large.
+        self.buffer.reserve(frame.len());
         frame::begin(&mut self.buffer);
         frame
     }
