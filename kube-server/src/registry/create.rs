@@ -73,7 +73,7 @@ impl Registry {
         rules.prepare_create(&mut object);
         if services::is_service(kind) {
             // Nothing is claimed for what will be refused anyway.
-            subject.validate(&object)?;
+            subject.validate(&self.ranges.foreseen(&object))?;
         }
         let mut allocation = self.allocate(kind, None, &mut object, options.dry_run).await?;
         if let Err(error) = subject.validate(&object) {

@@ -18,10 +18,12 @@ use crate::builder::Config;
 use allocation::Allocation;
 use claims::{Claim, Claimable, Owner};
 use kubekit_core::alloc::{ip, port};
+use kubekit_core::rules::service::needs_health_check;
 use kubekit_core::status::ApiError;
 use kubekit_store::{Entry, Precondition, ReadAt};
 use serde_json::Value;
 use specification::Work;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// What there is to hand out: allocators with nothing allocated.
@@ -60,6 +62,19 @@ impl Ranges {
 
     fn families(&self) -> Vec<&'static str> {
         self.addresses.iter().map(|range| family_of(range.range().addr())).collect()
+    }
+
+    /// A new Service as validation is to see it before anything is claimed for it: what it must have, and will be given,
+    /// counts as there.
+    pub(crate) fn foreseen<'s>(&self, service: &'s Value) -> Cow<'s, Value> {
+        let spec = &service["spec"];
+        let lacks_check = spec["healthCheckNodePort"].as_u64().unwrap_or(0) == 0;
+        if !lacks_check || !spec.is_object() || !needs_health_check(spec) {
+            return Cow::Borrowed(service);
+        }
+        let mut foreseen = service.clone();
+        foreseen["spec"]["healthCheckNodePort"] = (*self.ports.range().start()).into();
+        Cow::Owned(foreseen)
     }
 
     /// Whether this can be handed out at all.

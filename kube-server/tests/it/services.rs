@@ -110,3 +110,36 @@ async fn both_protocols_of_a_port_have_one_node_port() {
     let other = [port("a", 53, "TCP"), port("b", 54, "UDP")];
     check_node_ports(json!(other), |found| assert_ne!(found[0], found[1])).await;
 }
+
+#[tokio::test]
+async fn a_local_load_balancer_has_a_port_for_its_health() {
+    let h = Harness::new().await;
+    let local = json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"});
+    let made = h.made(SERVICES, service("a", &local)).await;
+    let check = made["spec"]["healthCheckNodePort"].as_u64().unwrap();
+    assert!((30000..=32767).contains(&check), "{made}");
+    assert_ne!(made["spec"]["ports"][0]["nodePort"], check);
+    let uri = &format!("{SERVICES}/a");
+    let labelled = h.patch(uri, "merge", &json!({"metadata": {"labels": {"a": "b"}}})).await.ok();
+    assert_eq!(labelled["spec"]["healthCheckNodePort"], check);
+    let fixed = h.patch(uri, "merge", &json!({"spec": {"healthCheckNodePort": 30001}})).await;
+    assert_eq!(fixed.code, 422, "{}", fixed.text);
+    let mut asked = local.clone();
+    asked["healthCheckNodePort"] = json!(check);
+    let taken = h.post(SERVICES, &service("b", &asked)).await;
+    taken.refused(
+        422,
+        "Invalid",
+        &format!(
+            "Service \"b\" is invalid: spec.healthCheckNodePort: Invalid value: {check}: provided port is already allocated"
+        ),
+    );
+    let global = h.patch(uri, "merge", &json!({"spec": {"externalTrafficPolicy": "Cluster"}})).await.ok();
+    assert_eq!(global["spec"].get("healthCheckNodePort"), None);
+    // The port is free again, and a Service of another type becomes a local load balancer as well.
+    h.made(SERVICES, service("b", &asked)).await;
+    let again = h.patch(uri, "merge", &json!({"spec": {"externalTrafficPolicy": "Local"}})).await.ok();
+    assert!(again["spec"]["healthCheckNodePort"].as_u64().is_some_and(|other| other != check), "{again}");
+    let dry = h.post(&format!("{SERVICES}?dryRun=All"), &service("c", &local)).await;
+    assert_eq!(dry.code, 201, "{}", dry.text);
+}
