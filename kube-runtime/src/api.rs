@@ -130,7 +130,7 @@ impl<K: Object> Api<K> {
     pub async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, Error> {
         let mut query = Query::default();
         params.query(&mut query);
-        let path = query.append_to(self.resource.path(&self.namespace));
+        let path = query.append_to(self.collection(&self.namespace)?);
         let mut list: ObjectList<K> = self.client.request(empty_request(Method::GET, &path, K::ACCEPT_LIST)?).await?;
         for object in &mut list.items {
             object.served_as(&self.resource);
@@ -155,7 +155,7 @@ impl<K: Object> Api<K> {
     pub async fn create_with(&self, params: &WriteParams, object: &K) -> Result<K, Error> {
         let mut query = Query::default();
         params.query(&mut query);
-        let path = query.append_to(self.resource.path(self.namespace_of(object)));
+        let path = query.append_to(self.place_of_new(object)?);
         self.object(body_request(Method::POST, &path, K::ACCEPT, object)?).await
     }
 
@@ -166,7 +166,7 @@ impl<K: Object> Api<K> {
     ///
     /// As [`Api::create`].
     pub async fn create_as<O: DeserializeOwned>(&self, object: &K) -> Result<O, Error> {
-        let path = self.resource.path(self.namespace_of(object));
+        let path = self.place_of_new(object)?;
         self.client.request(body_request(Method::POST, &path, JSON, object)?).await
     }
 
@@ -245,7 +245,7 @@ impl<K: Object> Api<K> {
     pub async fn delete_collection(&self, params: &DeleteParams, list: &ListParams) -> Result<(), Error> {
         let mut query = Query::default();
         list.query(&mut query);
-        let path = query.append_to(self.resource.path(&self.namespace));
+        let path = query.append_to(self.collection(&self.namespace)?);
         let request = json_request(Method::DELETE, &path, JSON, JSON, params.body().to_string().into_bytes())?;
         self.client.request_bytes(request).await.map(drop)
     }
@@ -254,19 +254,21 @@ impl<K: Object> Api<K> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_gone`] if the revision is too old; see [`Error`]. The stream ends after an error.
+    /// [`Error::is_gone`] if the revision is too old; see [`Error`]. The stream ends after an error of the connection; after
+    /// an event that cannot be decoded ([`Error::Decode`]) it goes on.
     pub async fn watch(
         &self,
         params: &WatchParams,
     ) -> Result<impl Stream<Item = Result<WatchEvent<K>, Error>> + Send + use<K>, Error> {
         let mut query = Query::default();
         params.query(&mut query);
-        let path = self.resource.path(&self.namespace);
+        let path = self.collection(&self.namespace)?;
         let operation = format!("watch {path}");
         let request = empty_request(Method::GET, &query.append_to(path), K::ACCEPT)?;
         let lines = self.client.request_lines(request, LINE_BYTES_MAX).await?;
         let resource = self.resource.clone();
-        Ok(lines.map(move |line| {
+        let frames = lines.filter(|line| std::future::ready(line.as_ref().map_or(true, |line| !line.is_empty())));
+        Ok(frames.map(move |line| {
             WatchEvent::decode(&line?, &resource)
                 .map_err(|source| Error::Decode { operation: operation.clone(), source })
         }))
@@ -356,15 +358,42 @@ impl<K: Object> Api<K> {
         if self.namespace.is_empty() && self.resource.namespaced { object.namespace() } else { &self.namespace }
     }
 
+    /// Where a new object goes, whose name may be left to the server.
+    fn place_of_new(&self, object: &K) -> Result<String, Error> {
+        let namespace = self.namespace_of(object);
+        self.needs_namespace(namespace, object.name())?;
+        self.collection(namespace)
+    }
+
+    /// The path of the objects of a namespace.
+    fn collection(&self, namespace: &str) -> Result<String, Error> {
+        self.check_segment("namespace", namespace)?;
+        Ok(self.resource.path(namespace))
+    }
+
+    fn needs_namespace(&self, namespace: &str, name: &str) -> Result<(), Error> {
+        if namespace.is_empty() && self.resource.namespaced {
+            return Err(Error::Request(format!("{} {name:?}: no namespace is given", self.resource.plural)));
+        }
+        Ok(())
+    }
+
+    /// Whatever stands between client and server may take these for steps in a path, and make it another.
+    fn check_segment(&self, what: &str, text: &str) -> Result<(), Error> {
+        if matches!(text, "." | "..") {
+            return Err(Error::Request(format!("{}: the {what} may not be '{text}'", self.resource.plural)));
+        }
+        Ok(())
+    }
+
     /// The path of an object or of its subresource.
     fn path(&self, namespace: &str, name: &str, subresource: &str) -> Result<String, Error> {
         if name.is_empty() {
             return Err(Error::Request(format!("{}: the name is empty", self.resource.plural)));
         }
-        if namespace.is_empty() && self.resource.namespaced {
-            return Err(Error::Request(format!("{} {name:?}: no namespace is given", self.resource.plural)));
-        }
-        let mut path = self.resource.path(namespace);
+        self.check_segment("name", name)?;
+        self.needs_namespace(namespace, name)?;
+        let mut path = self.collection(namespace)?;
         path.push('/');
         percent_encode(name, &mut path);
         if !subresource.is_empty() {

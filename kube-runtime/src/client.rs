@@ -3,6 +3,10 @@
 //! It adds the user agent and the bearer token, decodes `Status` answers, and tries again where the server asks for it.
 //! It has no limit on requests per second: that is the server's job (priority and fairness).
 
+mod impersonation;
+
+pub use impersonation::Impersonation;
+
 use crate::error::Error;
 use crate::intern::Interner;
 use crate::status;
@@ -16,6 +20,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 use tower::{Service, ServiceBuilder};
 
@@ -49,6 +54,7 @@ struct Inner {
     service: BoxCloneSyncService<Request<Body>, Response<AnswerBody>, BoxError>,
     user_agent: HeaderValue,
     authorization: Authorization,
+    impersonation: Impersonation,
     timeout: Duration,
     interner: Interner,
 }
@@ -61,6 +67,8 @@ enum Authorization {
     Rotating(tokio::sync::watch::Receiver<String>),
     #[cfg(feature = "tls")]
     File(Arc<crate::config::TokenFile>),
+    #[cfg(feature = "tls")]
+    Program(Arc<crate::config::TokenProgram>),
 }
 
 impl fmt::Debug for Client {
@@ -88,6 +96,7 @@ impl Client {
                 service: BoxCloneSyncService::new(erased),
                 user_agent: HeaderValue::from_static(concat!("kubekit/", env!("CARGO_PKG_VERSION"))),
                 authorization: Authorization::None,
+                impersonation: Impersonation::default(),
                 timeout: Duration::from_secs(60),
                 interner: Interner::default(),
             }),
@@ -135,13 +144,26 @@ impl Client {
         Ok(self.with(|inner| inner.authorization = Authorization::Fixed(value)))
     }
 
+    /// The same, acting as somebody else, which the server must allow to whom it authenticates.
+    #[must_use]
+    pub fn with_impersonation(self, impersonation: Impersonation) -> Self {
+        self.with(|inner| inner.impersonation = impersonation)
+    }
+
     /// The same, with a token that is read from a file and read again when it has been rotated.
     #[cfg(feature = "tls")]
     pub(crate) fn with_token_file(self, file: crate::config::TokenFile) -> Self {
         self.with(|inner| inner.authorization = Authorization::File(Arc::new(file)))
     }
 
-    /// The same, waiting this long for a complete answer. Watches are not limited. 60 s unless told.
+    /// The same, with the token that a program gives, which is run again when the token has expired.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_token_program(self, program: crate::config::TokenProgram) -> Self {
+        self.with(|inner| inner.authorization = Authorization::Program(Arc::new(program)))
+    }
+
+    /// The same, waiting this long for a complete answer. Watches are not limited. 60 s unless told. A server that asks to
+    /// come back later than that is not asked again.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.with(|inner| inner.timeout = timeout)
@@ -209,7 +231,7 @@ impl Client {
             .map(move |piece| piece.map_err(|source| Error::Service { operation: operation.clone(), source })))
     }
 
-    /// Sends a request and gives the lines of the answer as they arrive, as a watch or a log is read.
+    /// Sends a request and gives the lines of the answer as they arrive, without their ends, as a watch or a log is read.
     ///
     /// # Errors
     ///
@@ -237,6 +259,7 @@ impl Client {
 
     /// Sends a request until the server does not ask to come back later; answers that are no success are errors.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, Error> {
+        let deadline = Instant::now().checked_add(self.inner.timeout);
         let (mut parts, body) = request.into_parts();
         self.prepare(&mut parts).await?;
         let operation = format!("{} {}", parts.method, parts.uri.path());
@@ -251,8 +274,10 @@ impl Client {
                 return Ok(answer);
             }
             match retry_after(&answer) {
-                Some(delay) if attempt < TRIES_MAX => tokio::time::sleep(delay).await,
-                _ => return Err(failure(&operation, answer).await),
+                Some(delay) if attempt < TRIES_MAX && deadline.is_none_or(|at| Instant::now() + delay < at) => {
+                    tokio::time::sleep(delay).await;
+                }
+                _ => return Err(self.failure(&operation, &parts, answer).await),
             }
         }
         unreachable!("the loop ends by returning")
@@ -277,8 +302,44 @@ impl Client {
             Authorization::File(file) => {
                 headers.insert(AUTHORIZATION, secret_header(&format!("Bearer {}", file.token()?))?);
             }
+            #[cfg(feature = "tls")]
+            Authorization::Program(program) => {
+                headers.insert(AUTHORIZATION, secret_header(&format!("Bearer {}", program.token().await?))?);
+            }
         }
-        Ok(())
+        self.inner.impersonation.add_to(headers)
+    }
+
+    /// An answer that is no success.
+    async fn failure(&self, operation: &str, asked: &http::request::Parts, answer: Response<AnswerBody>) -> Error {
+        let code = answer.status();
+        if code == StatusCode::UNAUTHORIZED {
+            self.refused(asked).await;
+        }
+        match read(operation, answer.into_body()).await {
+            Ok(bytes) => Error::Api(Box::new(status::parse(code.as_u16(), &bytes))),
+            Err(error) => error,
+        }
+    }
+
+    /// The server does not take these credentials: where there may be newer ones, the next request looks.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::unused_async, reason = "only what is read or run elsewhere changes")
+    )]
+    async fn refused(&self, asked: &http::request::Parts) {
+        match &self.inner.authorization {
+            #[cfg(feature = "tls")]
+            Authorization::File(file) => file.refused(),
+            #[cfg(feature = "tls")]
+            Authorization::Program(program) => {
+                let sent = asked.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+                program.refused(sent.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default()).await;
+            }
+            _ => {
+                let _ = asked;
+            }
+        }
     }
 }
 
@@ -338,14 +399,6 @@ fn retry_after(answer: &Response<AnswerBody>) -> Option<Duration> {
     }
     let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-async fn failure(operation: &str, answer: Response<AnswerBody>) -> Error {
-    let code = answer.status();
-    match read(operation, answer.into_body()).await {
-        Ok(bytes) => Error::Api(Box::new(status::parse(code.as_u16(), &bytes))),
-        Err(error) => error,
-    }
 }
 
 /// Reads an answer whole, frame by frame: `Limited` would make every future above this one one that the compiler cannot

@@ -1,30 +1,26 @@
 //! Reaching an API server elsewhere: hyper over TCP and rustls, with HTTP/2 where the server speaks it.
 
 mod connect;
+mod exec;
+mod lanes;
 mod tls;
 mod token;
 mod unverified;
 
+pub(crate) use exec::TokenProgram;
 pub(crate) use token::TokenFile;
 pub use unverified::AnyCertificate;
 
-use crate::client::{Body, Client};
+use crate::client::{Body, Client, Impersonation};
 use crate::error::Error;
 use crate::kubeconfig::{Cluster, Kubeconfig, Selected, User, missing};
 use base64::Engine as _;
 use connect::Connector;
 use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use lanes::Lanes;
+use std::path::Path;
 use tower::ServiceExt as _;
-
-/// A connection on which nothing arrives for this long is asked for a sign of life, and must give one within the second.
-/// Source: client-go's `HTTP2_READ_IDLE_TIMEOUT_SECONDS` and `HTTP2_PING_TIMEOUT_SECONDS`.
-const PING_AFTER: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where a Pod finds its credentials.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -39,11 +35,12 @@ impl Client {
         let Selected { cluster, user, .. } = kubeconfig.current()?;
         let anonymous = User::default();
         let user = user.unwrap_or(&anonymous);
-        if user.exec.is_some() {
+        if user.auth_provider.is_some() {
             return Err(missing(
-                "the kubeconfig's user gets credentials from a program (exec), which this client does not run",
+                "the kubeconfig's user gets credentials from an auth-provider, which no client has any more",
             ));
         }
+        let impersonation = impersonation(user)?;
         if !cluster.proxy_url.is_empty() {
             return Err(missing("the kubeconfig's cluster has a proxy-url, which this client does not use"));
         }
@@ -59,9 +56,13 @@ impl Client {
             key: pem(folder, "client-key", &user.client_key, &user.client_key_data)?,
             insecure: cluster.insecure_skip_tls_verify,
         };
-        let client = connect(cluster, &material)?;
+        let client = connect(cluster, &material)?.with_impersonation(impersonation);
+        if let Some(exec) = &user.exec {
+            let program = TokenProgram::new(exec, folder, cluster, material.authority.as_deref())?;
+            return Ok(client.with_token_program(program));
+        }
         if !user.token_file.is_empty() {
-            Ok(client.with_token_file(TokenFile::new(folder.join(&user.token_file))))
+            Ok(client.with_token_file(TokenFile::new(folder.join(&user.token_file), &user.token)))
         } else if !user.token.is_empty() {
             client.with_bearer_token(&user.token)
         } else if !user.username.is_empty() {
@@ -77,17 +78,22 @@ impl Client {
     ///
     /// If this is no Pod, or a file cannot be read.
     pub fn in_cluster() -> Result<Self, Error> {
-        let variable = |name| {
-            std::env::var(name)
-                .map_err(|_| missing(format!("the environment variable {name} is not set: this is not a Pod")))
+        Self::in_pod(Path::new(SERVICE_ACCOUNT), |name| std::env::var(name).unwrap_or_default())
+    }
+
+    fn in_pod(folder: &Path, variable: impl Fn(&str) -> String) -> Result<Self, Error> {
+        let variable = |name| match variable(name) {
+            text if text.is_empty() => {
+                Err(missing(format!("the environment variable {name} is not set: this is not a Pod")))
+            }
+            text => Ok(text),
         };
         let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let folder = Path::new(SERVICE_ACCOUNT);
         let cluster = Cluster { server: format!("https://{host}:{port}"), ..Cluster::default() };
-        let authority = pem(folder, "certificate-authority", "ca.crt", "")?;
-        let client = connect(&cluster, &tls::Material { authority, ..tls::Material::default() })?;
-        Ok(client.with_token_file(TokenFile::new(folder.join("token"))))
+        let authority = read_file(&folder.join("ca.crt"), "service account's authority")?;
+        let material = tls::Material { authority: Some(authority), ..tls::Material::default() };
+        Ok(connect(&cluster, &material)?.with_token_file(TokenFile::new(folder.join("token"), "")))
     }
 }
 
@@ -123,30 +129,44 @@ impl Kubeconfig {
     }
 }
 
+/// Whom the user acts as.
+fn impersonation(user: &User) -> Result<Impersonation, Error> {
+    let impersonation = Impersonation {
+        user: user.impersonate.clone(),
+        uid: user.impersonate_uid.clone(),
+        groups: user.impersonate_groups.clone(),
+        extra: user.impersonate_extra.clone(),
+    };
+    if impersonation.lacks_user() {
+        return Err(missing("the kubeconfig's user has as-uid, as-groups or as-user-extra without `as`"));
+    }
+    Ok(impersonation)
+}
+
+/// Where the server is. Source: client-go `rest.DefaultServerURL`.
+fn base(server: &str, secure: bool) -> Result<Base, Error> {
+    let no_url = || missing(format!("the kubeconfig's server {server:?} is no URL, as https://HOST:PORT"));
+    let url: Uri = server.parse().map_err(|_| no_url())?;
+    let authority = url.authority().cloned().ok_or_else(no_url)?;
+    let scheme = url.scheme().cloned().unwrap_or(if secure { Scheme::HTTPS } else { Scheme::HTTP });
+    if scheme != Scheme::HTTPS && scheme != Scheme::HTTP {
+        return Err(missing(format!("the kubeconfig's server {server:?} is reached neither by https nor by http")));
+    }
+    Ok(Base { scheme, authority, path: url.path().trim_end_matches('/').to_owned() })
+}
+
 /// A client of a server, without credentials in headers.
 fn connect(cluster: &Cluster, material: &tls::Material) -> Result<Client, Error> {
-    let server: Uri = cluster.server.parse().map_err(|_| {
-        missing(format!("the kubeconfig's server {:?} is no URL, as https://HOST:PORT", cluster.server))
-    })?;
-    let (Some(scheme), Some(authority)) = (server.scheme().cloned(), server.authority().cloned()) else {
-        return Err(missing(format!("the kubeconfig's server {:?} has no scheme or no host", cluster.server)));
-    };
-    let tls = if scheme == Scheme::HTTPS {
+    let base = base(&cluster.server, material.speaks_of_tls())?;
+    let tls = if base.scheme == Scheme::HTTPS {
+        let authority = &base.authority;
         let name = if cluster.tls_server_name.is_empty() { authority.host() } else { &cluster.tls_server_name };
         Some(tls::connector(material, name)?)
     } else {
         None
     };
-    let base = Base { scheme, authority, path: server.path().trim_end_matches('/').to_owned() };
-    let client: legacy::Client<Connector, Body> = legacy::Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .http2_keep_alive_interval(PING_AFTER)
-        .http2_keep_alive_timeout(PING_TIMEOUT)
-        .http2_keep_alive_while_idle(true)
-        .http2_adaptive_window(true)
-        .build(Connector::new(tls));
-    Ok(Client::new(client.map_request(move |request: Request<Body>| base.complete(request))))
+    let lanes = Lanes::new(Connector::new(tls));
+    Ok(Client::new(lanes.map_request(move |request: Request<Body>| base.complete(request))))
 }
 
 /// What comes before the path of each request.
@@ -180,9 +200,12 @@ fn pem(folder: &Path, what: &str, file: &str, data: &str) -> Result<Option<Vec<u
     if file.is_empty() {
         return Ok(None);
     }
-    let path: PathBuf = folder.join(file);
-    std::fs::read(&path).map(Some).map_err(|source| Error::Config {
-        what: format!("cannot read the kubeconfig's {what} {}", path.display()),
+    read_file(&folder.join(file), &format!("kubeconfig's {what}")).map(Some)
+}
+
+fn read_file(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Config {
+        what: format!("cannot read the {what} {}", path.display()),
         source: Some(source.into()),
     })
 }

@@ -1,7 +1,8 @@
 //! Kubeconfig files: which server, and as whom.
 
 use crate::error::Error;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub struct Kubeconfig {
     /// The context that is used where none is named.
+    #[serde(deserialize_with = "null_is_empty")]
     pub current_context: String,
     /// Which cluster as which user.
     pub contexts: Vec<NamedContext>,
@@ -28,6 +30,7 @@ pub struct Kubeconfig {
 #[serde(default)]
 pub struct NamedContext {
     /// The name.
+    #[serde(deserialize_with = "null_is_empty")]
     pub name: String,
     /// The context.
     pub context: Context,
@@ -38,10 +41,13 @@ pub struct NamedContext {
 #[serde(default)]
 pub struct Context {
     /// Name of a cluster.
+    #[serde(deserialize_with = "null_is_empty")]
     pub cluster: String,
     /// Name of a user.
+    #[serde(deserialize_with = "null_is_empty")]
     pub user: String,
     /// The namespace where none is given; empty is `default`.
+    #[serde(deserialize_with = "null_is_empty")]
     pub namespace: String,
 }
 
@@ -50,6 +56,7 @@ pub struct Context {
 #[serde(default)]
 pub struct NamedCluster {
     /// The name.
+    #[serde(deserialize_with = "null_is_empty")]
     pub name: String,
     /// The server.
     pub cluster: Cluster,
@@ -60,17 +67,23 @@ pub struct NamedCluster {
 #[serde(default, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Cluster {
-    /// `https://127.0.0.1:6443`.
+    /// `https://127.0.0.1:6443`. Without a scheme it is `https` if anything is said of TLS, else `http`, as for kubectl.
+    #[serde(deserialize_with = "null_is_empty")]
     pub server: String,
     /// Who must have signed the server's certificate: a PEM file.
+    #[serde(deserialize_with = "null_is_empty")]
     pub certificate_authority: String,
     /// The same as base64 of PEM; comes before the file.
+    #[serde(deserialize_with = "null_is_empty")]
     pub certificate_authority_data: String,
     /// The name that the certificate must be for, if not the host of `server`.
+    #[serde(deserialize_with = "null_is_empty")]
     pub tls_server_name: String,
     /// Accept any certificate.
+    #[serde(deserialize_with = "null_is_empty")]
     pub insecure_skip_tls_verify: bool,
     /// A proxy, which this client cannot use.
+    #[serde(deserialize_with = "null_is_empty")]
     pub proxy_url: String,
 }
 
@@ -79,6 +92,7 @@ pub struct Cluster {
 #[serde(default)]
 pub struct NamedUser {
     /// The name.
+    #[serde(deserialize_with = "null_is_empty")]
     pub name: String,
     /// The credentials.
     pub user: User,
@@ -90,24 +104,91 @@ pub struct NamedUser {
 #[non_exhaustive]
 pub struct User {
     /// A PEM file.
+    #[serde(deserialize_with = "null_is_empty")]
     pub client_certificate: String,
     /// The same as base64 of PEM; comes before the file.
+    #[serde(deserialize_with = "null_is_empty")]
     pub client_certificate_data: String,
     /// A PEM file.
+    #[serde(deserialize_with = "null_is_empty")]
     pub client_key: String,
     /// The same as base64 of PEM; comes before the file.
+    #[serde(deserialize_with = "null_is_empty")]
     pub client_key_data: String,
     /// A bearer token.
+    #[serde(deserialize_with = "null_is_empty")]
     pub token: String,
-    /// A file with a bearer token that may be rotated; comes before `token`.
+    /// A file with a bearer token that may be rotated; comes before `token`, which stands in while there is no such file.
     #[serde(rename = "tokenFile")]
+    #[serde(deserialize_with = "null_is_empty")]
     pub token_file: String,
     /// For basic authentication.
+    #[serde(deserialize_with = "null_is_empty")]
     pub username: String,
     /// For basic authentication.
+    #[serde(deserialize_with = "null_is_empty")]
     pub password: String,
-    /// A program that gives credentials, which this client does not run.
-    pub exec: Option<serde::de::IgnoredAny>,
+    /// Whom to act as: a user.
+    #[serde(rename = "as")]
+    #[serde(deserialize_with = "null_is_empty")]
+    pub impersonate: String,
+    /// Whom to act as: the user's uid.
+    #[serde(rename = "as-uid")]
+    #[serde(deserialize_with = "null_is_empty")]
+    pub impersonate_uid: String,
+    /// Whom to act as: the user's groups.
+    #[serde(rename = "as-groups")]
+    pub impersonate_groups: Vec<String>,
+    /// Whom to act as: what else is known of the user.
+    #[serde(rename = "as-user-extra")]
+    pub impersonate_extra: BTreeMap<String, Vec<String>>,
+    /// A program that gives a bearer token.
+    pub exec: Option<Exec>,
+    /// A part of client-go that gave credentials, and is gone from it.
+    pub auth_provider: Option<serde::de::IgnoredAny>,
+}
+
+/// A program that gives a bearer token (KEP-541). Absent fields are empty.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Exec {
+    /// `client.authentication.k8s.io/v1` or `client.authentication.k8s.io/v1beta1`.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub api_version: String,
+    /// The program: a path from the kubeconfig's folder, or a name that is looked up in `PATH`.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// What is added to its environment.
+    pub env: Vec<EnvironmentVariable>,
+    /// What to tell who has no such program.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub install_hint: String,
+    /// Whether it is told of the cluster.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub provide_cluster_info: bool,
+    /// `Never`, `IfAvailable`, or `Always`, with which it cannot be run here.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub interactive_mode: String,
+}
+
+/// A variable of a program's environment.
+#[derive(Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct EnvironmentVariable {
+    /// The name.
+    pub name: String,
+    /// The value, which may be a secret.
+    pub value: String,
+}
+
+impl fmt::Debug for EnvironmentVariable {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvironmentVariable").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for User {
@@ -153,7 +234,9 @@ impl Kubeconfig {
     ///
     /// If it is no kubeconfig.
     pub fn from_yaml(text: &str) -> Result<Self, Error> {
-        serde_saphyr::from_str(text).map_err(|source| Error::Config {
+        // An excerpt of the text would show keys and tokens.
+        let options = serde_saphyr::options! { with_snippet: false };
+        serde_saphyr::from_str_with_options(text, options).map_err(|source| Error::Config {
             what: "the kubeconfig is malformed".to_owned(),
             source: Some(source.to_string().into()),
         })
@@ -194,6 +277,11 @@ impl Kubeconfig {
         }
         Ok(Selected { context, cluster: &cluster.cluster, user })
     }
+}
+
+/// Tools write null for what is not set.
+fn null_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A kubeconfig from which something is missing.

@@ -40,7 +40,7 @@ pub mod watcher;
 pub use api::{Api, Deletion, ObjectList};
 pub use backoff::{Backoff, BackoffPolicy};
 pub use change::{Change, Changes};
-pub use client::{Body, BoxError, Client};
+pub use client::{Body, BoxError, Client, Impersonation};
 pub use controller::{Action, Controller};
 pub use dynamic::{DynamicObject, PartialObject};
 pub use error::Error;

@@ -4,7 +4,7 @@ use crate::client::BoxError;
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
 
-/// The lines of a body, without their ends and without empty ones. A line that lies within a chunk is not copied. A line
+/// The lines of a body, without their ends. A line that lies within a chunk is not copied. A line
 /// longer than `line_bytes_max` is an error, after which the stream ends.
 pub(crate) fn lines<S>(chunks: S, line_bytes_max: usize) -> impl Stream<Item = Result<Bytes, BoxError>> + Send + use<S>
 where
@@ -41,11 +41,7 @@ impl<S: Stream<Item = Result<Bytes, BoxError>> + Unpin> Splitter<S> {
             let line = self.chunk.split_to(piece);
             if end.is_some() {
                 self.chunk.advance(1);
-                let line = if self.partial.is_empty() { line } else { self.complete(&line) };
-                if line.is_empty() {
-                    continue;
-                }
-                return Some(Ok(line));
+                return Some(Ok(if self.partial.is_empty() { line } else { self.complete(&line) }));
             }
             self.partial.extend_from_slice(&line);
             match self.chunks.next().await {
@@ -84,7 +80,7 @@ mod tests {
     fn splits() {
         check(&["a\nb\n"], &["a", "b"]);
         check(&["a", "b\n", "c"], &["ab", "c"]);
-        check(&["\n\n", "a\n", "\n"], &["a"]);
+        check(&["\n\n", "a\n", "\n"], &["", "", "a", ""]);
         check(&[], &[]);
         check(&["123456789\nb\n"], &["a line is longer than 8 bytes"]);
         check(&["12345", "6789", "\nb"], &["a line is longer than 8 bytes"]);

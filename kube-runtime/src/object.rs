@@ -1,5 +1,6 @@
 //! What every object has, whatever its kind: metadata, a key, and the API resource it is served as.
 
+use crate::params::percent_encode;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
@@ -54,7 +55,7 @@ impl ApiResource {
         path.push_str(&self.version);
         if !namespace.is_empty() {
             path.push_str("/namespaces/");
-            path.push_str(namespace);
+            percent_encode(namespace, &mut path);
         }
         path.push('/');
         path.push_str(&self.plural);

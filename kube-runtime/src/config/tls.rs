@@ -20,6 +20,13 @@ pub(super) struct Material {
     pub(super) insecure: bool,
 }
 
+impl Material {
+    /// Whether anything of it makes sense with TLS only.
+    pub(super) fn speaks_of_tls(&self) -> bool {
+        self.insecure || self.authority.is_some() || self.certificate.is_some()
+    }
+}
+
 /// TLS to a server of this name.
 #[derive(Clone)]
 pub(super) struct Tls {
@@ -32,6 +39,11 @@ pub(super) fn connector(material: &Material, name: &str) -> Result<Tls, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|source| malformed("TLS cannot be set up", source))?;
+    if material.insecure && material.authority.is_some() {
+        return Err(missing(
+            "the kubeconfig's cluster has both a certificate-authority and insecure-skip-tls-verify; remove one of them",
+        ));
+    }
     let builder = if material.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate::new(provider)))
     } else {

@@ -43,6 +43,14 @@ fn no_secret_is_shown() {
     assert!(!shown.contains("secret-token") && !shown.contains("S0VZ"), "{shown}");
 }
 
+#[test]
+fn no_secret_is_shown_of_a_malformed_file_either() {
+    let text = GOOD.replace("    token: secret-token", "    token: secret-token\n    as-groups: 7");
+    let error = Kubeconfig::from_yaml(&text).unwrap_err().chain();
+    assert!(error.contains("line 23") || error.contains("line 24"), "it says where: {error}");
+    assert!(!error.contains("secret-token") && !error.contains("S0VZ"), "{error}");
+}
+
 #[track_caller]
 fn check(context: &str, expected: &str) {
     let error = Kubeconfig::from_yaml(GOOD).unwrap().select(context).unwrap_err();
@@ -64,4 +72,67 @@ fn files_that_are_none() {
     let error = Kubeconfig::from_file(&folder.join("config")).unwrap_err();
     assert!(error.to_string().starts_with("cannot read the kubeconfig"), "{error}");
     assert!(Kubeconfig::from_yaml("clusters: 7").unwrap_err().chain().starts_with("the kubeconfig is malformed: "));
+}
+
+#[track_caller]
+fn check_user(user: &str, expected: &User) {
+    let text = format!("users: [{{name: u, user: {user}}}]");
+    let read = Kubeconfig::from_yaml(&text).unwrap_or_else(|error| panic!("{user}: {}", error.chain()));
+    assert!(read.users[0].user == *expected, "{user}");
+}
+
+#[test]
+fn credentials_of_every_form() {
+    let anonymous = User::default();
+    check_user("{}", &anonymous);
+    check_user("null", &anonymous);
+    check_user("{token: null, exec: null, auth-provider: null, as-groups: null}", &anonymous);
+    check_user("{token: abc}", &User { token: "abc".into(), ..User::default() });
+    // kubectl takes numbers where texts are meant.
+    check_user(
+        "{token: 123456, username: 7}",
+        &User { token: "123456".into(), username: "7".into(), ..User::default() },
+    );
+    check_user("{tokenFile: /run/token}", &User { token_file: "/run/token".into(), ..User::default() });
+    check_user(
+        "{as: jane, as-uid: u1, as-groups: [a, b], as-user-extra: {scopes: [x]}}",
+        &User {
+            impersonate: "jane".into(),
+            impersonate_uid: "u1".into(),
+            impersonate_groups: vec!["a".into(), "b".into()],
+            impersonate_extra: BTreeMap::from([("scopes".into(), vec!["x".into()])]),
+            ..User::default()
+        },
+    );
+}
+
+#[test]
+fn what_kubectl_leaves_of_an_empty_file() {
+    let text = "apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: \"\"\nkind: Config\npreferences: {}\nusers: null\n";
+    for text in [text, "", "{}", "apiVersion: v1\nclusters:\nusers:\ncurrent-context:\n"] {
+        let read = Kubeconfig::from_yaml(text).unwrap_or_else(|error| panic!("{text:?}: {}", error.chain()));
+        assert_eq!(read, Kubeconfig::default());
+    }
+}
+
+#[test]
+fn json_is_a_kubeconfig_too() {
+    let text = r#"{"kind":"Config","apiVersion":"v1","current-context":"c","clusters":[{"name":"k","cluster":{"server":"https://x","tls-server-name":"y","insecure-skip-tls-verify":true,"extensions":[{"name":"e","extension":{"a":1}}]}}],"contexts":[{"name":"c","context":{"cluster":"k","user":""}}]}"#;
+    let kubeconfig = Kubeconfig::from_yaml(text).unwrap();
+    let selected = kubeconfig.current().unwrap();
+    assert_eq!((selected.cluster.tls_server_name.as_str(), selected.cluster.insecure_skip_tls_verify), ("y", true));
+    assert!(selected.user.is_none());
+}
+
+#[test]
+fn relative_files_start_from_the_folder_of_the_kubeconfig() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config");
+    let text = "{current-context: c, contexts: [{name: c, context: {cluster: k}}], \
+         clusters: [{name: k, cluster: {server: 'https://x', certificate-authority: pki/ca.crt}}]}";
+    std::fs::write(&path, text).unwrap();
+    std::fs::create_dir(folder.path().join("pki")).unwrap();
+    std::fs::write(folder.path().join("pki/ca.crt"), "PEM").unwrap();
+    let kubeconfig = Kubeconfig::from_file(&path).unwrap();
+    assert_eq!(kubeconfig.certificate_authority().unwrap().as_deref(), Some("PEM"));
 }

@@ -71,6 +71,24 @@ async fn a_request_for_nothing_is_not_sent() {
 }
 
 #[tokio::test]
+async fn what_stands_in_a_path_cannot_lead_out_of_it() {
+    let server = Fake::default();
+    let maps: Api<ConfigMap> = Api::all(server.client());
+    let _ = maps.within("a/../../nodes?x=").list(&ListParams::default()).await;
+    check(&server, "GET /api/v1/namespaces/a%2F..%2F..%2Fnodes%3Fx%3D/configmaps");
+    for (error, expected) in [
+        (maps.within("..").list(&ListParams::default()).await.err(), "configmaps: the namespace may not be '..'"),
+        (maps.within(".").get("a").await.err(), "configmaps: the namespace may not be '.'"),
+        (maps.within("ns").get("..").await.err(), "configmaps: the name may not be '..'"),
+        (maps.create(&map("", "a", "1")).await.err(), "configmaps \"a\": no namespace is given"),
+        (maps.create(&map("..", "a", "1")).await.err(), "configmaps: the namespace may not be '..'"),
+    ] {
+        assert_eq!(error.unwrap().to_string(), format!("cannot make the request: {expected}"));
+    }
+    assert_eq!(server.requests(), [""; 0]);
+}
+
+#[tokio::test]
 async fn kinds_that_are_known_only_at_run_time() {
     let server = Fake::default();
     server.put_map("ns", "a", "1");

@@ -1,8 +1,10 @@
 //! Headers, failures, and when a request is tried again.
 
 use crate::fake::{Fake, Fault, map};
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kubekit_runtime::{Api, Error};
+use kubekit_runtime::client::empty_request;
+use kubekit_runtime::{Api, Error, Impersonation};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -45,6 +47,17 @@ async fn requests_wait_for_the_first_token() {
     token.send_replace("late".to_owned());
     request.await.unwrap().unwrap_err();
     assert_eq!(server.last_headers()["authorization"], "Bearer late");
+}
+
+#[tokio::test]
+async fn whom_a_client_acts_as_is_said_in_headers() {
+    let server = Fake::default();
+    let jane = Impersonation { user: "jane".into(), groups: vec!["a".into(), "b".into()], ..Impersonation::default() };
+    let maps = Api::<ConfigMap>::namespaced(server.client().with_impersonation(jane), "ns");
+    let _ = maps.get("a").await;
+    let headers = server.last_headers();
+    assert_eq!(headers["impersonate-user"], "jane");
+    assert_eq!(headers.get_all("impersonate-group").iter().collect::<Vec<_>>(), ["a", "b"]);
 }
 
 #[track_caller]
@@ -114,4 +127,26 @@ async fn a_service_that_fails_is_no_answer() {
     let error =
         Api::<ConfigMap>::all(kubekit_runtime::Client::new(service)).list(&Default::default()).await.unwrap_err();
     check(&error, "GET /api/v1/configmaps: no answer from the API server: connection refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_come_back_too_late_is_given_and_not_waited_out() {
+    let server = Fake::default();
+    for _ in 0..3 {
+        server.fault(Fault::Status(429, "TooManyRequests", Some(30)));
+    }
+    let start = Instant::now();
+    let error = maps(&server).get("a").await.unwrap_err();
+    assert!(error.is_too_many_requests(), "{error}");
+    assert_eq!(start.elapsed(), Duration::from_secs(30), "the second wait would end with the time-out");
+}
+
+#[tokio::test]
+async fn lines_of_a_log_are_given_as_they_are() {
+    let server = Fake::default();
+    server.fault(Fault::Text(200, "first\n\n  third\nlast"));
+    let request = empty_request(http::Method::GET, "/api/v1/namespaces/ns/pods/p/log", "*/*").unwrap();
+    let lines = server.client().request_lines(request, 100).await.unwrap();
+    let lines: Vec<_> = lines.map(|line| line.unwrap()).collect().await;
+    assert_eq!(lines, ["first", "", "  third", "last"]);
 }
