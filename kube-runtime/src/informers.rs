@@ -64,6 +64,8 @@ struct Registry {
     informers: HashMap<(TypeId, ApiResource, WatchScope), Box<dyn Known>>,
     /// Those that nobody drives yet.
     waiting: Vec<Task>,
+    /// Nobody drives any more.
+    ended: bool,
 }
 
 /// The loop of an informer, given the stop signal.
@@ -143,6 +145,10 @@ impl Informers {
         let handle = Arc::new(Handle::new(Arc::clone(&shared), unused.clone().drop_guard()));
         registry.informers.retain(|_, known| known.synced().is_some());
         registry.informers.insert(key, Box::new(Arc::downgrade(&handle)));
+        if registry.ended {
+            shared.stop();
+            return Informer::new(handle);
+        }
         let (client, random) = (self.inner.client.clone(), Arc::clone(&self.inner.environment.random));
         registry.waiting.push(Box::new(move |shutdown| {
             let api = Api::<K>::of(client, resource).within(scope.namespace);
@@ -158,7 +164,8 @@ impl Informers {
         Informer::new(handle)
     }
 
-    /// Drives every informer, those asked for later too, until `shutdown`; returns when all watches have ended.
+    /// Drives every informer, those asked for later too, until `shutdown`; returns when all watches have ended. Informers that
+    /// are asked for after that have stopped.
     ///
     /// # Panics
     ///
@@ -176,6 +183,15 @@ impl Informers {
                 Some(ended) = watches.join_next() => ended.expect("an informer panicked"),
                 () = self.inner.asked.notified() => {}
             }
+        }
+        let waiting = {
+            let mut registry = self.inner.registry.lock();
+            registry.ended = true;
+            std::mem::take(&mut registry.waiting)
+        };
+        // They end at once, and tell those who wait for them.
+        for task in waiting {
+            watches.spawn(task(shutdown.clone()));
         }
         while let Some(ended) = watches.join_next().await {
             ended.expect("an informer panicked");

@@ -15,6 +15,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// Later than anybody looks: a delay that no clock can tell.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// A queue of items (keys) to work on. Clones share it.
 pub struct WorkQueue<T: Clone + Eq + Hash> {
     inner: Arc<Inner<T>>,
@@ -63,6 +66,23 @@ impl<T: Clone + Eq + Hash> Drop for Work<T> {
     }
 }
 
+/// Somebody waits for the time of a delayed item. Who gives up waiting leaves it to another, who may know of no delay.
+struct Watch<'a>(Option<&'a Notify>);
+
+impl Watch<'_> {
+    fn ends(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if let Some(ready) = self.0 {
+            ready.notify_one();
+        }
+    }
+}
+
 impl<T: Clone + Eq + Hash> WorkQueue<T> {
     /// An empty queue; failures are delayed from 5 ms to 1000 s.
     pub fn new() -> Self {
@@ -87,7 +107,8 @@ impl<T: Clone + Eq + Hash> WorkQueue<T> {
         if delay.is_zero() {
             return self.add(item);
         }
-        if self.inner.state.lock().0.add_at(item, Instant::now() + delay) {
+        let now = Instant::now();
+        if self.inner.state.lock().0.add_at(item, now.checked_add(delay).unwrap_or(now + NEVER)) {
             self.inner.ready.notify_one();
         }
     }
@@ -131,10 +152,12 @@ impl<T: Clone + Eq + Hash> WorkQueue<T> {
                 }
                 Next::Wait(None) => ready.await,
                 Next::Wait(Some(deadline)) => {
+                    let watch = Watch(Some(&self.inner.ready));
                     tokio::select! {
                         () = ready => {}
                         () = tokio::time::sleep_until(deadline) => {}
                     }
+                    watch.ends();
                 }
             }
         }

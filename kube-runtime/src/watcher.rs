@@ -64,7 +64,7 @@ impl Default for Config {
 const WATCH_GRACE: Duration = Duration::from_secs(30);
 
 /// Watches the objects of `api`. The stream never ends; an error in it says why a request failed, and the next item comes
-/// after a back-off.
+/// after a back-off; or which event could not be decoded ([`Error::Decode`]), and the events after it follow.
 pub fn watcher<K: Object>(
     api: Api<K>,
     config: Config,
@@ -158,8 +158,15 @@ impl<K: Object> Open<K> {
     async fn next(&mut self) -> Happening<K> {
         match tokio::time::timeout_at(self.until, self.frames.next()).await {
             Ok(Some(Ok(frame))) => Happening::Frame(frame),
+            // The connection ended within a line.
+            Ok(Some(Err(Error::Decode { source, .. }))) if source.is_eof() => self.ended(),
+            Ok(Some(Err(error @ Error::Decode { .. }))) => Happening::Undecodable(error),
             Ok(Some(Err(error))) => Happening::WatchFailed(error),
-            Ok(None) | Err(_) => Happening::WatchEnded { lasted: self.since.elapsed() },
+            Ok(None) | Err(_) => self.ended(),
         }
+    }
+
+    fn ended(&self) -> Happening<K> {
+        Happening::WatchEnded { lasted: self.since.elapsed() }
     }
 }

@@ -41,6 +41,15 @@ struct Phase {
     stopped: bool,
 }
 
+/// Also where the loop is dropped or panics: those who wait must not do so for ever.
+struct StopAtEnd<'a, K: Object>(&'a Shared<K>);
+
+impl<K: Object> Drop for StopAtEnd<'_, K> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 impl<K: Object> Shared<K> {
     pub(crate) fn new(resource: ApiResource, interned: Arc<Interned<K>>) -> Self {
         Self {
@@ -87,13 +96,26 @@ impl<K: Object> Shared<K> {
         self.failure.lock().clone()
     }
 
-    /// Feeds the cache with what the watcher tells, until one of the tokens is cancelled.
+    /// Nothing will change any more: subscriptions end, and nobody waits for the first list.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state.write();
+        state.stopped = true;
+        for subscriber in state.subscribers.drain(..).filter_map(|weak| weak.upgrade()) {
+            subscriber.close();
+        }
+        drop(state);
+        self.phase.send_modify(|phase| phase.stopped = true);
+    }
+
+    /// Feeds the cache with what the watcher tells, until one of the tokens is cancelled. However it ends, the informer has
+    /// stopped then.
     pub(crate) async fn run(
         &self,
         events: impl Stream<Item = Result<Event<K>, Error>>,
         shutdown: CancellationToken,
         unused: CancellationToken,
     ) {
+        let _stop = StopAtEnd(self);
         let mut events = pin!(events);
         loop {
             tokio::select! {
@@ -107,13 +129,6 @@ impl<K: Object> Shared<K> {
                 },
             }
         }
-        let mut state = self.state.write();
-        state.stopped = true;
-        for subscriber in state.subscribers.drain(..).filter_map(|weak| weak.upgrade()) {
-            subscriber.close();
-        }
-        drop(state);
-        self.phase.send_modify(|phase| phase.stopped = true);
     }
 
     fn apply(&self, event: Event<K>) {

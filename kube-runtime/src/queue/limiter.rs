@@ -59,8 +59,8 @@ impl<T: Clone + Eq + Hash> Limiter<T> {
         // 2^62 times any delay is above every maximum.
         let doublings = (*failures).min(62);
         *failures = failures.saturating_add(1);
-        let nanos = self.limit.min.as_nanos() << doublings;
-        let own = if nanos >= self.limit.max.as_nanos() { self.limit.max } else { self.limit.min * (1 << doublings) };
+        let nanos = self.limit.min.as_nanos().saturating_mul(1 << doublings);
+        let own = u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos).min(self.limit.max);
         own.max(self.take_token(now))
     }
 
@@ -78,6 +78,10 @@ impl<T: Clone + Eq + Hash> Limiter<T> {
         self.tokens_at = Some(now);
         let filled = elapsed.as_secs_f64().mul_add(bucket.per_second, self.tokens);
         self.tokens = filled.min(f64::from(bucket.burst)) - 1.0;
-        if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / bucket.per_second) }
+        if self.tokens >= 0.0 {
+            return Duration::ZERO;
+        }
+        // A bucket that is never filled has no end to the wait.
+        Duration::try_from_secs_f64(-self.tokens / bucket.per_second).unwrap_or(Duration::MAX)
     }
 }

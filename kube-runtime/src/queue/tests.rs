@@ -1,5 +1,6 @@
 //! The queue's promises, on a paused clock.
 
+use super::limiter::Bucket;
 use super::*;
 
 fn ms(milliseconds: u64) -> Duration {
@@ -116,6 +117,51 @@ fn the_bucket_limits_all_items_together() {
     assert!(waits[..100].iter().all(|wait| *wait == ms(5)));
     assert_eq!(waits[100..], [ms(100), ms(200), ms(300)]);
     assert_eq!(limiter.failed(&1000, now + Duration::from_secs(1)), ms(5), "it has filled again");
+}
+
+#[test]
+fn limits_of_any_size() {
+    let wait = |limit: RateLimit, failures: u32| {
+        let (mut limiter, now) = (Limiter::new(limit), Instant::now());
+        (0..failures).map(|_| limiter.failed(&"a", now)).last()
+    };
+    let limit = |min, max| RateLimit { min, max, bucket: None };
+    assert_eq!(wait(limit(Duration::ZERO, ms(1000)), 100), Some(Duration::ZERO));
+    assert_eq!(wait(limit(Duration::from_nanos(1), ms(1_000_000)), 34), Some(Duration::from_nanos(1 << 33)));
+    assert_eq!(wait(limit(Duration::from_nanos(1), ms(1_000_000)), 100), Some(ms(1_000_000)));
+    assert_eq!(wait(limit(Duration::MAX, Duration::MAX), 100), Some(Duration::MAX));
+    assert_eq!(wait(limit(ms(2000), ms(1000)), 1), Some(ms(1000)));
+    let dry = RateLimit { bucket: Some(Bucket { per_second: 0.0, burst: 1 }), ..RateLimit::default() };
+    assert_eq!(wait(dry, 1), Some(ms(5)));
+    assert_eq!(wait(dry, 2), Some(Duration::MAX));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_without_end_harms_nobody() {
+    let queue = WorkQueue::new();
+    queue.add_after("never", Duration::MAX);
+    queue.add_after("soon", ms(1));
+    assert_eq!(*queue.get().await.unwrap(), "soon");
+    queue.add_after("never", ms(1));
+    assert_eq!(*queue.get().await.unwrap(), "never", "the earlier of two delays counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_waiting_for_a_delay_leaves_it_to_another() {
+    let queue = WorkQueue::new();
+    let workers: Vec<_> = (0..2)
+        .map(|_| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.get().await.map(|work| *work) })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    queue.add_after("a", ms(10));
+    tokio::task::yield_now().await;
+    let [first, second] = <[_; 2]>::try_from(workers).unwrap();
+    first.abort();
+    let got = tokio::time::timeout(ms(1000), second).await.expect("the other one gets it");
+    assert_eq!(got.unwrap(), Some("a"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,8 +37,12 @@ pub(super) enum Happening<K> {
     ListFailed(Error),
     WatchOpened,
     Frame(WatchEvent<K>),
+    /// One event of the watch cannot be read; those after it can.
+    Undecodable(Error),
     WatchFailed(Error),
-    WatchEnded { lasted: Duration },
+    WatchEnded {
+        lasted: Duration,
+    },
 }
 
 /// What follows from it.
@@ -59,8 +63,24 @@ pub(super) enum Then {
 /// Where the watcher stands.
 #[derive(Debug)]
 enum State<K> {
-    Listing { limit: u32, continue_token: String, objects: Vec<K> },
-    Watching { resource_version: String, frames: bool },
+    /// The revision is none before the first page.
+    Listing {
+        limit: u32,
+        continue_token: String,
+        objects: Vec<K>,
+        resource_version: Option<String>,
+    },
+    Watching {
+        resource_version: String,
+        frames: bool,
+    },
+}
+
+impl<K> State<K> {
+    /// Before the first page.
+    fn listing(limit: u32) -> Self {
+        Self::Listing { limit, continue_token: String::new(), objects: Vec::new(), resource_version: None }
+    }
 }
 
 #[derive(Debug)]
@@ -72,7 +92,7 @@ pub(super) struct Machine<K> {
 
 impl<K: Object> Machine<K> {
     pub(super) fn new(config: &Config) -> Self {
-        let state = State::Listing { limit: config.page_size, continue_token: String::new(), objects: Vec::new() };
+        let state = State::listing(config.page_size);
         Self { state, backoff: Backoff::new(config.backoff), page_size: config.page_size }
     }
 
@@ -91,23 +111,29 @@ impl<K: Object> Machine<K> {
             Happening::ListFailed(error) => self.list_failed(error, random),
             Happening::WatchOpened => Step { item: Some(Ok(Event::Watching)), then: Then::Read },
             Happening::Frame(frame) => self.frame(frame, random),
+            // To watch on from before this event would bring it again, and nothing else, for ever.
+            Happening::Undecodable(error) => Step { item: Some(Err(error)), then: Then::Read },
             Happening::WatchFailed(error) if error.is_gone() => self.relist(random),
+            Happening::WatchFailed(error) if is_refused(&error) => self.begin_anew(error, random),
             Happening::WatchFailed(error) => self.failed(error, random),
             Happening::WatchEnded { lasted } => self.watch_ended(lasted, random),
         }
     }
 
     fn page(&mut self, page: ObjectList<K>) -> Step<K> {
-        let State::Listing { continue_token, objects, .. } = &mut self.state else {
+        let State::Listing { continue_token, objects, resource_version, .. } = &mut self.state else {
             unreachable!("a page comes only while listing")
         };
         objects.extend(page.items);
+        // Of the first page: a server whose later pages are of later revisions says nothing of what happened to the objects
+        // of the first one meanwhile.
+        let of_page = page.metadata.resource_version.unwrap_or_default();
+        let resource_version = resource_version.get_or_insert(of_page);
         if let Some(next) = page.metadata.continue_.filter(|token| !token.is_empty()) {
             *continue_token = next;
             return Step { item: None, then: Then::Call { after: Duration::ZERO } };
         }
-        let objects = std::mem::take(objects);
-        let resource_version = page.metadata.resource_version.unwrap_or_default();
+        let (objects, resource_version) = (std::mem::take(objects), std::mem::take(resource_version));
         self.state = State::Watching { resource_version, frames: false };
         Step { item: Some(Ok(Event::Restarted(objects))), then: Then::Call { after: Duration::ZERO } }
     }
@@ -115,10 +141,8 @@ impl<K: Object> Machine<K> {
     /// A list that took so long that its revision was compacted is begun again, in one piece.
     fn list_failed(&mut self, error: Error, random: &dyn Random) -> Step<K> {
         match &mut self.state {
-            State::Listing { limit, continue_token, objects } if error.is_gone() && !continue_token.is_empty() => {
-                *limit = 0;
-                continue_token.clear();
-                objects.clear();
+            State::Listing { continue_token, .. } if error.is_gone() && !continue_token.is_empty() => {
+                self.state = State::listing(0);
                 Step { item: None, then: Then::Call { after: Duration::ZERO } }
             }
             _ => self.failed(error, random),
@@ -173,8 +197,15 @@ impl<K: Object> Machine<K> {
     fn relist(&mut self, random: &dyn Random) -> Step<K> {
         let first = self.backoff.failures() == 0;
         let wait = self.backoff.next(random);
-        self.state = State::Listing { limit: self.page_size, continue_token: String::new(), objects: Vec::new() };
+        self.state = State::listing(self.page_size);
         Step { item: None, then: Then::Call { after: if first { Duration::ZERO } else { wait } } }
+    }
+
+    /// The server does not take the request as it is, and what is in it is a revision: perhaps it is of another server, or of
+    /// another life of the kind.
+    fn begin_anew(&mut self, error: Error, random: &dyn Random) -> Step<K> {
+        self.state = State::listing(self.page_size);
+        self.failed(error, random)
     }
 
     fn failed(&mut self, error: Error, random: &dyn Random) -> Step<K> {
@@ -183,6 +214,11 @@ impl<K: Object> Machine<K> {
         }
         Step { item: Some(Err(error)), then: Then::Call { after: self.backoff.next(random) } }
     }
+}
+
+/// client-go lists again after every failure but those of the connection and of an overloaded server.
+fn is_refused(error: &Error) -> bool {
+    [Reason::BadRequest, Reason::NotFound, Reason::Invalid].into_iter().any(|reason| error.is_reason(reason))
 }
 
 fn is_gone(status: &ApiError) -> bool {

@@ -136,6 +136,17 @@ async fn a_reconcile_may_ask_to_be_called_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reconcile_may_ask_for_a_time_that_never_comes() {
+    let bench = Bench::new();
+    bench.run(1, |_, _| async move { Ok(Action::RequeueAfter(Duration::MAX)) });
+    bench.server.put_map("ns", "a", "1");
+    settle().await;
+    bench.server.put_map("ns", "a", "2");
+    settle().await;
+    assert_eq!(bench.calls(), calls(&[("a", 0), ("a", 0)]), "the worker works on");
+}
+
+#[tokio::test(start_paused = true)]
 async fn workers_share_keys_but_never_one_key() {
     let bench = Bench::new();
     let under_way = Arc::new(Mutex::new((HashSet::new(), 0)));

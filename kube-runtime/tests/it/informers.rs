@@ -140,6 +140,34 @@ async fn shutdown_ends_watches_and_subscriptions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_asks_at_the_end_or_after_it_does_not_wait_for_ever() {
+    let server = Fake::default();
+    let running = run(&server);
+    settle().await;
+    running.shutdown.cancel();
+    let late: Informer<ConfigMap> = running.informers.informer();
+    let mut changes = late.subscribe();
+    running.task.await.unwrap();
+    assert!(!late.wait_synced().await);
+    assert!(changes.next().await.is_none());
+    let later: Informer<Secret> = running.informers.informer();
+    assert!(!later.wait_synced().await);
+    assert!(later.subscribe().next().await.is_none());
+    assert!(!running.informers.wait_synced().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn informers_that_are_dropped_end_subscriptions_too() {
+    let server = Fake::default();
+    let running = run(&server);
+    let maps: Informer<ConfigMap> = running.informers.informer();
+    let mut changes = maps.subscribe();
+    maps.wait_synced().await;
+    running.task.abort();
+    assert!(changes.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn why_a_cache_is_not_there_can_be_asked() {
     let server = Fake::default();
     server.set_down(true);

@@ -103,6 +103,21 @@ async fn failures_are_told_and_survived() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_read_does_not_hide_the_others() {
+    let server = Fake::default();
+    let mut events = watch(&server, Config::default());
+    next(&mut events).await;
+    next(&mut events).await;
+    server.requests();
+    let broken = serde_json::json!({"metadata": {"namespace": "ns", "name": "bad"}, "data": "no map"});
+    server.put("/api/v1 configmaps", &broken);
+    server.put_map("ns", "good", "1");
+    assert_eq!(next(&mut events).await, "error watch /api/v1/configmaps: cannot decode the answer");
+    assert_eq!(next(&mut events).await, "applied good");
+    check(&server, &[]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_has_died_silently_is_given_up() {
     let server = Fake::default();
     let mut events = watch(&server, Config::default());

@@ -101,6 +101,13 @@ fn pages_are_collected_and_watched_from_their_revision() {
 }
 
 #[test]
+fn what_happens_between_pages_is_watched() {
+    let mut bench = Bench::new();
+    check(&mut bench, page(&["a", "b"], 5, "t"), "list 2 \"t\" after 0ms");
+    check(&mut bench, page(&["c"], 9, ""), "restarted a b c; watch 5 after 0ms");
+}
+
+#[test]
 fn a_page_that_has_expired_begins_the_list_anew_in_one_piece() {
     let mut bench = Bench::new();
     bench.step(page(&["a", "b"], 5, "t"));
@@ -126,6 +133,35 @@ fn a_watch_that_breaks_goes_on_where_it_was() {
     bench.step(Happening::WatchOpened);
     bench.step(applied(13));
     check(&mut bench, in_stream(Reason::InternalError), "error m; watch 13 after 100ms");
+}
+
+fn undecodable() -> Happening<ConfigMap> {
+    let source = serde_json::from_str::<u8>("true").unwrap_err();
+    Happening::Undecodable(Error::Decode { operation: "watch".to_owned(), source })
+}
+
+#[test]
+fn an_event_that_cannot_be_read_is_told_and_left_behind() {
+    let mut bench = Bench::watching();
+    check(&mut bench, undecodable(), "error watch: cannot decode the answer; read");
+    check(&mut bench, applied(12), "applied a; read");
+    check(&mut bench, undecodable(), "error watch: cannot decode the answer; read");
+    check(&mut bench, Happening::WatchEnded { lasted: Duration::ZERO }, "watch 12 after 0ms");
+    // A server that sends nothing else is not hammered.
+    check(&mut bench, undecodable(), "error watch: cannot decode the answer; read");
+    check(&mut bench, Happening::WatchEnded { lasted: Duration::ZERO }, "watch 12 after 100ms");
+}
+
+#[test]
+fn a_revision_that_the_server_does_not_take_is_read_anew() {
+    for reason in [Reason::BadRequest, Reason::NotFound, Reason::Invalid] {
+        let mut bench = Bench::watching();
+        check(&mut bench, Happening::WatchFailed(api_error(reason)), "error m; list 2 \"\" after 100ms");
+    }
+    for reason in [Reason::TooManyRequests, Reason::Forbidden, Reason::InternalError] {
+        let mut bench = Bench::watching();
+        check(&mut bench, Happening::WatchFailed(api_error(reason)), "error m; watch 10 after 100ms");
+    }
 }
 
 #[test]
