@@ -19,7 +19,7 @@ where
     let environment = Environment::system();
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
     let identity = format!("{host}_{}_{:016x}", std::process::id(), environment.random.next_u64());
-    let elector = LeaderElector::new(client, Config::new("kube-system", name, identity), environment);
+    let elector = LeaderElector::new(client, Config::new("kube-system", name, identity), environment)?;
     let mut outcome = Ok(());
     let led = elector.run(shutdown, |stop| async { outcome = work(stop).await }).await;
     match led {

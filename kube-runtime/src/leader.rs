@@ -27,11 +27,11 @@ pub struct Config {
     pub name: String,
     /// Who this is; unique among the candidates.
     pub identity: String,
-    /// How long others wait after the last renewal that they saw. 15 s.
+    /// How long others wait after the last renewal that they saw; a Lease says it in whole seconds, rounded up. 15 s.
     pub lease_duration: Duration,
     /// How long the leader tries to renew before it gives up; less than `lease_duration`. 10 s.
     pub renew_deadline: Duration,
-    /// How long between tries. 2 s.
+    /// How long between tries, which jitter more than doubles; so much less than `renew_deadline`. 2 s.
     pub retry_period: Duration,
 }
 
@@ -48,6 +48,24 @@ impl Config {
         }
     }
 
+    /// Source: client-go's `NewLeaderElector`.
+    fn check(&self) -> Result<(), InvalidConfig> {
+        let problem = if self.identity.is_empty() {
+            "the identity is empty"
+        } else if self.name.is_empty() || self.namespace.is_empty() {
+            "the Lease needs a namespace and a name"
+        } else if self.retry_period.is_zero() {
+            "retry_period must be greater than zero"
+        } else if self.renew_deadline <= self.retry_period.mul_f64(JITTER) {
+            "renew_deadline must be greater than 1.2 times retry_period"
+        } else if self.lease_duration <= self.renew_deadline {
+            "lease_duration must be greater than renew_deadline: else another leads before this one gives up"
+        } else {
+            return Ok(());
+        };
+        Err(InvalidConfig { lease: self.name.clone(), problem })
+    }
+
     /// After which time without renewal the work is dropped: nine tenths of the way from giving up to expiry, so that
     /// dropping it is over when the lease expires.
     fn drop_after(&self) -> Duration {
@@ -58,6 +76,14 @@ impl Config {
 /// By how much, at random, the wait between tries is lengthened, so that candidates do not try together. client-go's
 /// `JitterFactor`.
 const JITTER: f64 = 1.2;
+
+/// A configuration by which there might be two leaders, or none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("leader election by the Lease {lease:?}: {problem}")]
+pub struct InvalidConfig {
+    lease: String,
+    problem: &'static str,
+}
 
 /// How a term of leadership ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +104,15 @@ pub struct LeaderElector {
 
 impl LeaderElector {
     /// A candidate.
-    pub fn new(client: Client, config: Config, environment: Environment) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If there might be two leaders, or none, by this configuration.
+    pub fn new(client: Client, config: Config, environment: Environment) -> Result<Self, InvalidConfig> {
+        config.check()?;
         // A request that hangs must leave time for the next before the deadline.
         let client = client.with_timeout(config.renew_deadline / 2);
-        Self { api: Api::namespaced(client, config.namespace.as_str()), config, environment }
+        Ok(Self { api: Api::namespaced(client, config.namespace.as_str()), config, environment })
     }
 
     /// Waits for the lease, then runs `work` while it is held. `work` gets a token that is cancelled on `shutdown` and
@@ -133,6 +164,7 @@ impl LeaderElector {
                 Ok(Attempt::HeldBy(holder)) => {
                     tracing::debug!(lease = %self.config.name, holder, "another holds the lease");
                 }
+                Ok(Attempt::Raced) => tracing::debug!(lease = %self.config.name, "another wrote the lease"),
                 Err(error) => {
                     tracing::warn!(lease = %self.config.name, error = %error.chain(), "cannot acquire the lease");
                 }
@@ -154,6 +186,10 @@ impl LeaderElector {
                         break;
                     }
                     Ok(Ok(Attempt::HeldBy(_))) | Err(_) => return renewed,
+                    // Whoever has written the lease need not have taken it.
+                    Ok(Ok(Attempt::Raced)) => {
+                        tracing::debug!(lease = %self.config.name, "another wrote the lease while it was renewed");
+                    }
                     Ok(Err(error)) => {
                         tracing::warn!(lease = %self.config.name, error = %error.chain(), "cannot renew the lease");
                     }
@@ -180,20 +216,17 @@ impl LeaderElector {
             }
         }
         let found = self.api.get_opt(&self.config.name).await?;
-        let (written, result) = match candidate.decide(found, Instant::now(), self.environment.clock.now()) {
+        let written = match candidate.decide(found, Instant::now(), self.environment.clock.now()) {
             Decision::HeldBy(holder) => return Ok(Attempt::HeldBy(holder)),
-            Decision::Create(lease) => (self.api.create(&lease).await, "create"),
-            Decision::Update(lease) => (self.api.replace(&lease).await, "update"),
+            Decision::Create(lease) => self.api.create(&lease).await,
+            Decision::Update(lease) => self.api.replace(&lease).await,
         };
         match written {
             Ok(lease) => {
                 candidate.observe(lease, Instant::now());
                 Ok(Attempt::Held)
             }
-            Err(error) if error.is_conflict() || error.is_already_exists() => {
-                tracing::debug!(lease = %self.config.name, operation = result, "another was faster");
-                Ok(Attempt::HeldBy(String::new()))
-            }
+            Err(error) if error.is_conflict() || error.is_already_exists() => Ok(Attempt::Raced),
             Err(error) => Err(error),
         }
     }
@@ -225,4 +258,35 @@ impl LeaderElector {
 enum Attempt {
     Held,
     HeldBy(String),
+    /// Somebody else has written the lease between the read and the write.
+    Raced,
+}
+
+#[cfg(test)]
+mod tests {
+    //! Which configurations are safe.
+
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Config), expected: &str) {
+        let mut config = Config::new("kube-system", "work", "me");
+        change(&mut config);
+        let outcome = config.check().map_or_else(|error| error.problem, |()| "good");
+        assert!(outcome.starts_with(expected), "{outcome:?} does not begin with {expected:?}");
+    }
+
+    #[test]
+    fn configurations() {
+        let seconds = Duration::from_secs;
+        check(|_| {}, "good");
+        check(|config| config.identity.clear(), "the identity is empty");
+        check(|config| config.name.clear(), "the Lease needs a namespace and a name");
+        check(|config| config.lease_duration = seconds(10), "lease_duration must be greater than renew_deadline");
+        check(|config| config.lease_duration = seconds(0), "lease_duration must be greater than renew_deadline");
+        check(|config| config.renew_deadline = seconds(15), "lease_duration must be greater than renew_deadline");
+        check(|config| config.renew_deadline = Duration::from_millis(2400), "renew_deadline must be greater than 1.2");
+        check(|config| config.renew_deadline = Duration::from_millis(2401), "good");
+        check(|config| config.retry_period = seconds(0), "retry_period must be greater than zero");
+    }
 }

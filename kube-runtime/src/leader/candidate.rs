@@ -104,7 +104,7 @@ impl Candidate {
         let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or_default();
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: Some(i32::try_from(self.lease_duration.as_secs()).unwrap_or(i32::MAX)),
+            lease_duration_seconds: Some(whole_seconds(self.lease_duration)),
             acquire_time: still.map_or(wall.clone(), |spec| spec.acquire_time.clone()),
             renew_time: wall,
             lease_transitions: Some(match (before, still) {
@@ -114,6 +114,12 @@ impl Candidate {
             ..LeaseSpec::default()
         }
     }
+}
+
+/// Rounded up: others must not begin before this candidate has ended.
+fn whole_seconds(duration: Duration) -> i32 {
+    let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
+    i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

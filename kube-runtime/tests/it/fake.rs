@@ -57,6 +57,10 @@ pub(crate) enum Fault {
     Text(u16, &'static str),
     /// Never an answer.
     Hang,
+    /// The request is carried out, and its answer never comes.
+    LoseAnswer,
+    /// None: the request is answered.
+    None,
 }
 
 impl Fake {
@@ -167,6 +171,10 @@ impl tower::Service<Request<Body>> for Fake {
             };
             Ok(match fault {
                 Some(Fault::Hang) => std::future::pending().await,
+                Some(Fault::LoseAnswer) => {
+                    drop(server.0.lock().answer(&parts, &body));
+                    std::future::pending().await
+                }
                 Some(Fault::Text(code, text)) => whole(code, text.to_owned().into()),
                 Some(Fault::Status(code, reason, retry_after)) => {
                     let mut answer = json_answer(code, &status(code, reason, "commanded"));
@@ -175,7 +183,7 @@ impl tower::Service<Request<Body>> for Fake {
                     }
                     answer
                 }
-                None => server.0.lock().answer(&parts, &body),
+                Some(Fault::None) | None => server.0.lock().answer(&parts, &body),
             })
         }
         .boxed()

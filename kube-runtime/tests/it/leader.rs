@@ -50,6 +50,7 @@ fn candidate(server: &Fake, office: &Office, identity: &str, listens: bool) -> C
     let seed = u64::from(identity.as_bytes()[0]);
     let environment = Environment { clock: Arc::new(SystemClock), random: Arc::new(SeededRandom::new(seed)) };
     let elector = LeaderElector::new(server.client(), Config::new("kube-system", "work", identity), environment);
+    let elector = elector.expect("a good configuration");
     let (office, identity, shutdown) = (office.clone(), identity.to_owned(), CancellationToken::new());
     let task = tokio::spawn(elector.run(shutdown.clone(), move |stop| async move {
         let _holding = office.enter(&identity);
@@ -147,6 +148,21 @@ async fn a_lease_that_somebody_else_has_taken_is_lost_at_once() {
     seconds(3).await;
     assert_eq!(office.leader(), None);
     assert_eq!(a.task.await.unwrap(), Outcome::Lost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_somebody_else_writes_at_without_taking_it_is_kept() {
+    let (server, office) = (Fake::default(), Office::default());
+    let a = candidate(&server, &office, "a", true);
+    seconds(5).await;
+    // The renewal, and, after a read, the second try: both times somebody was faster.
+    for fault in [Fault::Status(409, "Conflict", None), Fault::None, Fault::Status(409, "Conflict", None)] {
+        server.fault(fault);
+    }
+    seconds(60).await;
+    assert_eq!(office.leader().as_deref(), Some("a"));
+    a.shutdown.cancel();
+    assert_eq!(a.task.await.unwrap(), Outcome::Stopped);
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,6 +46,16 @@ fn a_lease_that_is_not_there_is_created() {
 }
 
 #[test]
+fn a_lease_says_whole_seconds_and_never_too_few() {
+    for (milliseconds, seconds) in [(500, 1), (1_000, 1), (1_001, 2), (14_900, 15)] {
+        let mut config = Config::new("kube-system", "work", "me");
+        config.lease_duration = Duration::from_millis(milliseconds);
+        let expected = format!("create \"me\" for {seconds}s, transition 0");
+        check(&mut Candidate::new(&config), None, Instant::now(), &expected);
+    }
+}
+
+#[test]
 fn a_lease_is_held_for_its_duration_after_it_was_last_seen_to_change() {
     let (mut me, start) = (candidate("me"), Instant::now());
     let after = |seconds| start + Duration::from_secs(seconds);
