@@ -149,8 +149,8 @@ impl EventWriter {
                 () = shutdown.cancelled() => return,
                 Some((identity, written)) = sending.next() => {
                     keys.remove(&identity.key);
-                    if let Some(event) = written {
-                        correlator.written(identity, &event);
+                    if written {
+                        correlator.written(identity);
                     }
                 }
                 occurrence = queue.recv(), if next.is_none() && sending.len() < IN_FLIGHT_MAX => {
@@ -168,32 +168,31 @@ impl EventWriter {
     }
 }
 
-/// Sends one event, again where no answer comes; gives it as it was sent.
-async fn write(api: &Api<Event>, decision: Decision) -> Option<Box<Event>> {
+/// Sends one event, again where no answer comes. Whether the server has it.
+async fn write(api: &Api<Event>, decision: Decision) -> bool {
     for attempt in 1..=TRIES_MAX {
         let sent = match &decision {
-            Decision::HoldBack => return None,
+            Decision::HoldBack => return false,
             Decision::Create(event) => create(api, event).await,
             Decision::Count(event) => count(api, event).await,
         };
         match sent {
-            Ok(()) => break,
+            Ok(()) => return true,
             // Only what got no answer may go better the next time.
             Err(error) if error.status().is_none() && attempt < TRIES_MAX => {
                 tracing::debug!(error = %error.chain(), "cannot send an event; trying again");
                 tokio::time::sleep(TRY_AGAIN_AFTER).await;
             }
-            Err(error) if error.is_namespace_terminating() || error.is_already_exists() => return None,
+            // Only the answer was lost, when it was sent before.
+            Err(error) if error.is_already_exists() => return true,
+            Err(error) if error.is_namespace_terminating() => return false,
             Err(error) => {
                 tracing::warn!(error = %error.chain(), "an event was not recorded");
-                return None;
+                return false;
             }
         }
     }
-    match decision {
-        Decision::HoldBack => None,
-        Decision::Create(event) | Decision::Count(event) => Some(event),
-    }
+    false
 }
 
 /// The answer says nothing that is not known.

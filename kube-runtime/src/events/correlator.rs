@@ -1,14 +1,16 @@
 //! What becomes of an occurrence: a new event, one more count of an old one, or nothing.
 //!
-//! Source: client-go `tools/record/events_cache.go`. In its order: an object that has many events is held back (a token
-//! bucket: 25 at once, then one in five minutes); more than ten messages of one reason within ten minutes become one event
-//! whose message begins with "(combined from similar events): "; an event that repeats counts the first one up.
+//! Source: client-go `tools/record/events_cache.go`. In its order: from the tenth message of one reason within ten minutes on,
+//! further messages become one event whose message begins with "(combined from similar events): "; an event that repeats counts
+//! the first one up; an object that has many events is held back (a token bucket: 25 at once, then one in five minutes), and
+//! what was held back is counted by the next one that is sent.
 
 use super::EventType;
 use super::lru::Lru;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kubekit_core::environment::Random;
+use kubekit_core::meta::syntax::dns1123_subdomain;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -60,12 +62,14 @@ pub(super) struct Identity {
     combined: bool,
 }
 
-/// An event that has been written.
+/// An event that has happened.
 #[derive(Clone, Debug)]
-struct Written {
+struct Counted {
     name: String,
     count: i32,
     first: Option<Time>,
+    /// Whether the server knows it; if not, all that happened was held back or refused.
+    written: bool,
 }
 
 #[derive(Debug)]
@@ -90,7 +94,7 @@ pub(super) struct Correlator {
     secret: u64,
     buckets: Lru<Fingerprint, Bucket>,
     similar: Lru<Fingerprint, Similar>,
-    written: Lru<Fingerprint, Option<Written>>,
+    counted: Lru<Fingerprint, Option<Counted>>,
 }
 
 impl Correlator {
@@ -102,7 +106,7 @@ impl Correlator {
             stamp: 0,
             buckets: Lru::new(REMEMBERED_MAX),
             similar: Lru::new(REMEMBERED_MAX),
-            written: Lru::new(REMEMBERED_MAX),
+            counted: Lru::new(REMEMBERED_MAX),
         }
     }
 
@@ -115,9 +119,9 @@ impl Correlator {
             &occurrence.object;
         (api_version, kind, namespace, name, uid).hash(&mut hasher);
         let object = hasher.finish();
-        (field_path, occurrence.kind, &occurrence.reason).hash(&mut hasher);
+        (occurrence.kind, &occurrence.reason).hash(&mut hasher);
         let similar_key = hasher.finish();
-        occurrence.message.hash(&mut hasher);
+        (field_path, &occurrence.message).hash(&mut hasher);
         let message = hasher.finish();
         let at = occurrence.at;
         let similar = self.similar.entry(similar_key, || Similar { messages: HashSet::new(), last: at });
@@ -125,11 +129,11 @@ impl Correlator {
             similar.messages.clear();
         }
         similar.last = at;
-        // One more message than may stand alone is remembered, no further: the set is bounded.
-        if similar.messages.len() < SIMILAR_MAX {
+        // Those that stand alone are remembered and go on to do so, no others: the set is bounded.
+        let combined = !similar.messages.contains(&message) && similar.messages.len() + 1 >= SIMILAR_MAX;
+        if !combined {
             similar.messages.insert(message);
         }
-        let combined = similar.messages.len() >= SIMILAR_MAX;
         Identity { object, key: if combined { similar_key } else { message }, combined }
     }
 
@@ -137,28 +141,35 @@ impl Correlator {
         if identity.combined {
             occurrence.message.insert_str(0, COMBINED);
         }
-        let before = self.written.entry(identity.key, || None).clone();
         let held_back = !self.take_token(identity.object, occurrence.at);
-        match before {
-            _ if held_back => Decision::HoldBack,
-            None => Decision::Create(Box::new(self.event(occurrence))),
-            Some(before) => {
-                let mut event = self.event(occurrence);
-                event.metadata.name = Some(before.name);
-                event.first_timestamp = before.first;
-                event.count = Some(before.count.saturating_add(1));
-                Decision::Count(Box::new(event))
-            }
+        let mut event = Box::new(self.event(occurrence));
+        let counted = self.counted.entry(identity.key, || None);
+        let now = match counted.take() {
+            None => Counted {
+                name: event.metadata.name.clone().unwrap_or_default(),
+                count: 1,
+                first: event.first_timestamp.clone(),
+                written: false,
+            },
+            Some(before) => Counted { count: before.count.saturating_add(1), ..before },
+        };
+        event.metadata.name = Some(now.name.clone());
+        event.first_timestamp.clone_from(&now.first);
+        event.count = Some(now.count);
+        let written = now.written;
+        *counted = Some(now);
+        match (held_back, written) {
+            (true, _) => Decision::HoldBack,
+            (false, false) => Decision::Create(event),
+            (false, true) => Decision::Count(event),
         }
     }
 
-    /// What was decided on for this identity was written as this event.
-    pub(super) fn written(&mut self, identity: Identity, event: &Event) {
-        *self.written.entry(identity.key, || None) = Some(Written {
-            name: event.metadata.name.clone().unwrap_or_default(),
-            count: event.count.unwrap_or(1),
-            first: event.first_timestamp.clone(),
-        });
+    /// What was decided on for this identity has been written.
+    pub(super) fn written(&mut self, identity: Identity) {
+        if let Some(counted) = self.counted.entry(identity.key, || None) {
+            counted.written = true;
+        }
     }
 
     fn take_token(&mut self, object: Fingerprint, at: jiff::Timestamp) -> bool {
@@ -180,11 +191,13 @@ impl Correlator {
         // recorder, or a clock that stands still, must not make two events one.
         let now = u64::try_from(at.as_nanosecond()).unwrap_or_default();
         self.stamp = now.max(self.stamp.saturating_add(1));
-        let name = format!("{about}.{:016x}{:08x}", self.stamp, self.random.next_u64() >> 32);
+        let unique = format!("{:016x}{:08x}", self.stamp, self.random.next_u64() >> 32);
+        let name = Some(format!("{about}.{unique}")).filter(|name| dns1123_subdomain(name).is_empty());
         let namespace = object.namespace.clone().filter(|namespace| !namespace.is_empty());
         Event {
             metadata: ObjectMeta {
-                name: Some(name),
+                // What is about an object of a long name, or one that is no host name, has none of it in its own.
+                name: name.or(Some(unique)),
                 namespace: Some(namespace.unwrap_or_else(|| "default".to_owned())),
                 ..ObjectMeta::default()
             },

@@ -75,6 +75,18 @@ async fn what_got_no_answer_is_sent_again_what_was_refused_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_whose_answer_was_lost_is_counted_on() {
+    let server = Fake::default();
+    let recorder = recorder(&server);
+    server.fault(Fault::LoseAnswer);
+    recorder.event(&pod("a"), EventType::Normal, "Pulled", "done");
+    tokio::time::sleep(Duration::from_secs(71)).await;
+    recorder.event(&pod("a"), EventType::Normal, "Pulled", "done");
+    settle().await;
+    assert_eq!(events(&server), ["2 Pulled done"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn recording_never_waits() {
     let server = Fake::default();
     server.set_down(true);

@@ -35,11 +35,13 @@ impl Bench {
         match self.correlator.decide(occurrence, identity) {
             Decision::HoldBack => "held back".to_owned(),
             Decision::Create(event) => {
-                self.correlator.written(identity, &event);
-                format!("new {:?}", event.message.unwrap())
+                self.correlator.written(identity);
+                let count =
+                    event.count.filter(|count| *count > 1).map(|count| format!("{count} x ")).unwrap_or_default();
+                format!("new {count}{:?}", event.message.unwrap())
             }
             Decision::Count(event) => {
-                self.correlator.written(identity, &event);
+                self.correlator.written(identity);
                 format!("{} x {:?}", event.count.unwrap(), event.message.unwrap())
             }
         }
@@ -104,9 +106,51 @@ fn an_object_may_have_25_events_at_once_and_then_one_in_five_minutes() {
     check(&mut bench, "b", "m", "new \"m\"");
     bench.seconds = 299;
     check(&mut bench, "a", "m", "held back");
+    // Two were held back, and have happened all the same.
     bench.seconds = 300;
-    check(&mut bench, "a", "m", "26 x \"m\"");
+    check(&mut bench, "a", "m", "28 x \"m\"");
     check(&mut bench, "a", "m", "held back");
+    check(&mut bench, "a", "other", "held back");
+    check(&mut bench, "a", "other", "held back");
+    bench.seconds = 600;
+    check(&mut bench, "a", "other", "new 3 x \"other\"");
+}
+
+#[test]
+fn messages_that_stood_alone_go_on_to_do_so() {
+    let mut bench = Bench::new();
+    for index in 1..=9 {
+        bench.happens("a", &format!("m{index}"));
+    }
+    check(&mut bench, "a", "m10", "new \"(combined from similar events): m10\"");
+    check(&mut bench, "a", "m3", "2 x \"m3\"");
+    check(&mut bench, "a", "m10", "2 x \"(combined from similar events): m10\"");
+}
+
+#[test]
+fn the_parts_of_an_object_are_similar() {
+    let mut bench = Bench::new();
+    let mut combined = 0;
+    for index in 1..=12 {
+        let mut occurrence = bench.occurrence("a", &format!("Started container c{index}"));
+        occurrence.object.field_path = Some(format!("spec.containers{{c{index}}}"));
+        combined += usize::from(bench.correlator.identify(&occurrence).combined);
+    }
+    assert_eq!(combined, 3);
+}
+
+#[test]
+fn an_event_has_a_name_that_the_server_takes() {
+    let mut bench = Bench::new();
+    let long = "a".repeat(240);
+    for about in ["web-0", "system:node-proxier", "", "Upper", &long] {
+        let occurrence = bench.occurrence(about, "m");
+        let identity = bench.correlator.identify(&occurrence);
+        let Decision::Create(event) = bench.correlator.decide(occurrence, identity) else { panic!("a new event") };
+        let name = event.metadata.name.unwrap();
+        assert_eq!(dns1123_subdomain(&name), [""; 0], "{name}");
+        assert_eq!(name.starts_with("web-0."), about == "web-0", "{name}");
+    }
 }
 
 #[test]
