@@ -2,11 +2,13 @@
 
 use crate::applier::Applier;
 use crate::backend::{ProxyBackend, RuleSet};
+use crate::health::HealthServers;
 use crate::state::ServiceMap;
 use futures::{FutureExt, StreamExt};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kubekit_runtime::{Change, Client, Informer, Informers};
+use kubekit_runtime::{Change, Client, Informer, Informers, WatchScope};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The name of this node, which tells local endpoints.
+    /// The name of this node, which tells local endpoints, and the zone whose endpoints are preferred.
     pub node_name: String,
     /// Whether this proxy is for IPv6; a dual-stack node runs one for each family.
     pub ipv6: bool,
@@ -53,6 +55,14 @@ pub struct Proxy {
 enum Observed {
     Service(Change<Service>),
     Slice(Change<EndpointSlice>),
+    Node(Change<Node>),
+}
+
+/// What is watched.
+struct Sources {
+    services: Informer<Service>,
+    slices: Informer<EndpointSlice>,
+    node: Informer<Node>,
 }
 
 impl Proxy {
@@ -65,10 +75,14 @@ impl Proxy {
     /// [`Proxy::clean_up`].
     pub async fn run(&self, shutdown: CancellationToken) {
         let informers = Informers::new(self.client.clone());
-        let (services, slices) = (informers.informer::<Service>(), informers.informer::<EndpointSlice>());
+        let sources = Sources {
+            services: informers.informer(),
+            slices: informers.informer(),
+            node: informers.informer_with(WatchScope::fields(format!("metadata.name={}", self.config.node_name))),
+        };
         let background = CancellationToken::new();
         let work = async {
-            self.work(&services, &slices, &shutdown).await;
+            self.work(&sources, &shutdown).await;
             background.cancel();
         };
         tokio::join!(work, informers.run(background.clone()));
@@ -82,18 +96,27 @@ impl Proxy {
         self.applier.apply(&self.backend.remove()).await
     }
 
-    async fn work(&self, services: &Informer<Service>, slices: &Informer<EndpointSlice>, shutdown: &CancellationToken) {
+    async fn work(&self, sources: &Sources, shutdown: &CancellationToken) {
+        let Sources { services, slices, node } = sources;
         let mut changes = std::pin::pin!(futures::stream::select(
-            services.subscribe().map(Observed::Service),
-            slices.subscribe().map(Observed::Slice)
+            futures::stream::select(
+                services.subscribe().map(Observed::Service),
+                slices.subscribe().map(Observed::Slice)
+            ),
+            node.subscribe().map(Observed::Node)
         ));
         tokio::select! {
             () = shutdown.cancelled() => return,
             // Rules from half of the endpoints would refuse connections that the rules before served.
-            () = async { services.wait_synced().await; slices.wait_synced().await; } => {}
+            () = async { services.wait_synced().await; slices.wait_synced().await; node.wait_synced().await; } => {}
         }
         let mut map = ServiceMap::new(self.config.node_name.clone());
         let mut applied: Option<RuleSet> = None;
+        let mut health = HealthServers::new(if self.config.ipv6 {
+            Ipv6Addr::UNSPECIFIED.into()
+        } else {
+            Ipv4Addr::UNSPECIFIED.into()
+        });
         let mut next_sync = Some(Instant::now());
         let mut next_full_sync = Instant::now() + self.config.full_sync_period;
         loop {
@@ -111,7 +134,9 @@ impl Proxy {
                     }
                 }
                 () = sleep_until(next_sync) => {
-                    next_sync = self.sync(&map, &mut applied).await.err().map(|()| Instant::now() + self.config.retry_period);
+                    let synced = self.sync(&map, &mut applied).await;
+                    health.update(map.health_checks(self.config.ipv6), synced.is_ok()).await;
+                    next_sync = synced.err().map(|()| Instant::now() + self.config.retry_period);
                 }
                 () = tokio::time::sleep_until(next_full_sync) => {
                     applied = None;
@@ -158,5 +183,8 @@ fn observe(map: &mut ServiceMap, change: &Observed) -> bool {
         Observed::Service(Change::Deleted(service)) => map.service_deleted(service),
         Observed::Slice(Change::Applied { new, .. }) => map.slice_applied(new),
         Observed::Slice(Change::Deleted(slice)) => map.slice_deleted(slice),
+        Observed::Node(Change::Applied { new, .. }) => map.node_applied(new),
+        // It is registered again, or the proxy goes with it; until then the zone is what it was.
+        Observed::Node(Change::Deleted(_)) => false,
     }
 }

@@ -1,11 +1,13 @@
 //! What the proxy knows: Services and EndpointSlices in, service ports with their endpoints out. Pure.
 //!
 //! An endpoint gets traffic while it is ready. Where none is ready, those that still serve while they terminate do
-//! (KEP-1669). Traffic under a `Local` policy goes only to endpoints on this node (KEP-2086).
+//! (KEP-1669). Traffic under a `Local` policy goes only to endpoints on this node (KEP-2086). Other traffic follows the hints
+//! that all endpoints have for this node or its zone (KEP-2433, KEP-3015).
 
+use crate::health::HealthCheck;
 use crate::port::{Affinity, Endpoint, Protocol, ServicePort, ServicePortName, TrafficPolicy};
-use k8s_openapi::api::core::v1::{Service, ServicePort as ApiPort, ServiceSpec};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::{Node, Service, ServicePort as ApiPort, ServiceSpec};
+use k8s_openapi::api::discovery::v1::{EndpointHints, EndpointSlice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use std::time::Duration;
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Set by whoever proxies a Service by other means (KEP-2447).
 const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
+const ZONE: &str = "topology.kubernetes.io/zone";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 const AFFINITY_SECONDS_DEFAULT: u64 = 10_800;
 
@@ -22,6 +25,8 @@ type Key = (String, String);
 #[derive(Debug)]
 pub struct ServiceMap {
     node: String,
+    /// The zone that the node is in; empty if it is in none, or not known yet.
+    zone: String,
     services: BTreeMap<Key, Service>,
     slices: BTreeMap<Key, BTreeMap<String, EndpointSlice>>,
     /// The Service of each EndpointSlice: the label that names it may change.
@@ -31,7 +36,23 @@ pub struct ServiceMap {
 impl ServiceMap {
     /// Nothing yet; `node` is the name of this node.
     pub fn new(node: impl Into<String>) -> Self {
-        Self { node: node.into(), services: BTreeMap::new(), slices: BTreeMap::new(), owners: BTreeMap::new() }
+        Self {
+            node: node.into(),
+            zone: String::new(),
+            services: BTreeMap::new(),
+            slices: BTreeMap::new(),
+            owners: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in a Node, of which this one's zone is of interest; gives whether that can change rules.
+    pub fn node_applied(&mut self, node: &Node) -> bool {
+        let zone = node.metadata.labels.as_ref().and_then(|labels| labels.get(ZONE)).map_or("", String::as_str);
+        if node.metadata.name.as_deref() != Some(self.node.as_str()) || zone == self.zone {
+            return false;
+        }
+        zone.clone_into(&mut self.zone);
+        true
     }
 
     /// Takes in a Service; gives whether that can change rules.
@@ -103,16 +124,11 @@ impl ServiceMap {
             }
             for port in spec.ports.iter().flatten() {
                 let Some(number) = u16::try_from(port.port).ok().filter(|number| *number != 0) else { continue };
-                let name = ServicePortName {
-                    namespace: key.0.clone(),
-                    service: key.1.clone(),
-                    port: port.name.clone().unwrap_or_default(),
-                    protocol: Protocol::parse(port.protocol.as_deref()),
-                };
+                let name = port_name(key, port);
                 let candidates = self.candidates(key, &name, ipv6);
                 ports.push(ServicePort {
-                    cluster_endpoints: usable(candidates.iter()),
-                    local_endpoints: usable(candidates.iter().filter(|candidate| candidate.endpoint.local)),
+                    cluster_endpoints: usable(candidates.iter(), preference(&candidates)),
+                    local_endpoints: usable(candidates.iter().filter(|candidate| candidate.endpoint.local), None),
                     name,
                     cluster_ips: cluster_ips.clone(),
                     external_ips: of_family(spec.external_ips.iter().flatten(), ipv6),
@@ -127,6 +143,35 @@ impl ServiceMap {
             }
         }
         ports
+    }
+
+    /// What load balancers ask for on which port: of Services of this family whose traffic from outside stays on the node.
+    pub fn health_checks(&self, ipv6: bool) -> BTreeMap<u16, HealthCheck> {
+        let mut checks = BTreeMap::new();
+        for (key, service) in &self.services {
+            let Some(spec) = &service.spec else { continue };
+            let port = spec.health_check_node_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+            let Some(port) = port else { continue };
+            let balanced = spec.type_.as_deref() == Some("LoadBalancer");
+            let local = policy(spec.external_traffic_policy.as_deref()) == TrafficPolicy::Local;
+            // A dual-stack node has a proxy for each family, and the port is opened by one.
+            let first = spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip).next();
+            let ours = first.and_then(|ip| ip.parse::<IpAddr>().ok()).is_some_and(|ip| ip.is_ipv6() == ipv6);
+            if balanced && local && ours {
+                let (namespace, name) = key.clone();
+                checks.insert(port, HealthCheck { namespace, name, local_endpoints: self.local_addresses(key, ipv6) });
+            }
+        }
+        checks
+    }
+
+    /// How many addresses on this node are ready to take traffic of a Service, whatever the port.
+    fn local_addresses(&self, service: &Key, ipv6: bool) -> usize {
+        let ports = self.services.get(service).and_then(|service| service.spec.as_ref()?.ports.as_ref());
+        let names = ports.into_iter().flatten().map(|port| port_name(service, port));
+        let candidates: Vec<Candidate> = names.flat_map(|name| self.candidates(service, &name, ipv6)).collect();
+        let here = candidates.iter().filter(|candidate| candidate.ready && candidate.endpoint.local);
+        here.map(|candidate| candidate.endpoint.ip).collect::<BTreeSet<IpAddr>>().len()
     }
 
     fn candidates(&self, service: &Key, name: &ServicePortName, ipv6: bool) -> Vec<Candidate> {
@@ -157,11 +202,23 @@ impl ServiceMap {
                         ready,
                         serving: conditions.and_then(|c| c.serving).unwrap_or(ready),
                         terminating: conditions.and_then(|c| c.terminating).unwrap_or(false),
+                        for_node: self.node_hint(endpoint.hints.as_ref()),
+                        for_zone: self.zone_hint(endpoint.hints.as_ref()),
                     });
                 }
             }
         }
         found
+    }
+
+    fn node_hint(&self, hints: Option<&EndpointHints>) -> Option<bool> {
+        let nodes = hints?.for_nodes.as_ref().filter(|nodes| !nodes.is_empty())?;
+        Some(nodes.iter().any(|node| node.name == self.node))
+    }
+
+    fn zone_hint(&self, hints: Option<&EndpointHints>) -> Option<bool> {
+        let zones = hints?.for_zones.as_ref().filter(|zones| !zones.is_empty())?;
+        Some(!self.zone.is_empty() && zones.iter().any(|zone| zone.name == self.zone))
     }
 }
 
@@ -170,11 +227,33 @@ struct Candidate {
     ready: bool,
     serving: bool,
     terminating: bool,
+    /// Whether this node is among the nodes that the endpoint is for; none if it says of no node.
+    for_node: Option<bool>,
+    /// The same for zones.
+    for_zone: Option<bool>,
 }
 
-/// The ready ones; without any, those that still serve while they terminate.
-fn usable<'a>(candidates: impl Iterator<Item = &'a Candidate> + Clone) -> Vec<Endpoint> {
-    let select = |keep: fn(&Candidate) -> bool| -> Vec<Endpoint> {
+/// Which endpoints are for this node.
+type Preference = fn(&Candidate) -> bool;
+
+/// By which hints to go: those for nodes before those for zones, and only where every ready endpoint has one and some are for
+/// this node. Otherwise part of the endpoints would get no traffic, or this node would have none. Source: kube-proxy's
+/// `topology.go`.
+fn preference(candidates: &[Candidate]) -> Option<Preference> {
+    let follows = |hint: fn(&Candidate) -> Option<bool>| {
+        let mut hints = candidates.iter().filter(|candidate| candidate.ready).map(hint);
+        let all: Option<Vec<bool>> = hints.by_ref().collect();
+        all.is_some_and(|all| all.contains(&true))
+    };
+    if follows(|candidate| candidate.for_node) {
+        return Some(|candidate| candidate.for_node == Some(true));
+    }
+    follows(|candidate| candidate.for_zone).then_some(|candidate| candidate.for_zone == Some(true))
+}
+
+/// The ready ones that are preferred; without any, those that still serve while they terminate.
+fn usable<'a>(candidates: impl Iterator<Item = &'a Candidate> + Clone, preferred: Option<Preference>) -> Vec<Endpoint> {
+    let select = |keep: &dyn Fn(&Candidate) -> bool| -> Vec<Endpoint> {
         // Two slices may name one endpoint while it moves from one to the other.
         let unique: BTreeSet<Endpoint> = candidates
             .clone()
@@ -183,8 +262,17 @@ fn usable<'a>(candidates: impl Iterator<Item = &'a Candidate> + Clone) -> Vec<En
             .collect();
         unique.into_iter().collect()
     };
-    let ready = select(|candidate| candidate.ready);
-    if ready.is_empty() { select(|candidate| candidate.serving && candidate.terminating) } else { ready }
+    let ready = select(&|candidate| candidate.ready && preferred.is_none_or(|preferred| preferred(candidate)));
+    if ready.is_empty() { select(&|candidate| candidate.serving && candidate.terminating) } else { ready }
+}
+
+fn port_name(service: &Key, port: &ApiPort) -> ServicePortName {
+    ServicePortName {
+        namespace: service.0.clone(),
+        service: service.1.clone(),
+        port: port.name.clone().unwrap_or_default(),
+        protocol: Protocol::parse(port.protocol.as_deref()),
+    }
 }
 
 fn key(namespace: Option<&String>, name: Option<&String>) -> Key {

@@ -267,3 +267,89 @@ fn a_named_target_port_may_differ_from_pod_to_pod() {
     let targets: Vec<String> = ports[0].cluster_endpoints.iter().map(|e| format!("{}:{}", e.ip, e.port)).collect();
     assert_eq!(targets, ["10.0.0.1:8080", "10.0.0.2:9090"]);
 }
+
+/// An endpoint for these nodes and zones, as `n1 n2` and `a b`.
+fn hinted(ip: &str, nodes: &str, zones: &str) -> Value {
+    let names = |text: &str| text.split_whitespace().map(|name| json!({"name": name})).collect::<Vec<_>>();
+    json!({"addresses": [ip], "nodeName": "there", "hints": {"forNodes": names(nodes), "forZones": names(zones)}})
+}
+
+/// Which endpoints a node `here` in this zone sends to.
+#[track_caller]
+fn check_hints(zone: &str, endpoints: Value, expected: &[&str]) {
+    let mut map = ServiceMap::new("here");
+    map.service_applied(&plain());
+    map.slice_applied(&slice(endpoints));
+    let labels = if zone.is_empty() { json!({}) } else { json!({ZONE: zone}) };
+    let node = |name: &str| parse::<Node>(json!({"metadata": {"name": name, "labels": labels}}));
+    assert!(!map.node_applied(&node("there")), "another node says nothing");
+    assert_eq!(map.node_applied(&node("here")), !zone.is_empty());
+    assert!(!map.node_applied(&node("here")), "nothing has changed");
+    let [port] = map.ports(false).try_into().unwrap();
+    let ips: Vec<String> = port.cluster_endpoints.iter().map(|endpoint| endpoint.ip.to_string()).collect();
+    assert_eq!(ips, expected);
+}
+
+#[test]
+fn hints_are_followed_where_all_endpoints_have_them() {
+    let zones = json!([hinted("10.0.0.1", "", "a"), hinted("10.0.0.2", "", "b"), hinted("10.0.0.3", "", "a b")]);
+    check_hints("a", zones.clone(), &["10.0.0.1", "10.0.0.3"]);
+    check_hints("b", zones.clone(), &["10.0.0.2", "10.0.0.3"]);
+    check_hints("c", zones.clone(), &["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+    check_hints("", zones, &["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+    let partly = json!([hinted("10.0.0.1", "", "a"), hinted("10.0.0.2", "", "")]);
+    check_hints("a", partly, &["10.0.0.1", "10.0.0.2"]);
+}
+
+#[test]
+fn hints_for_nodes_come_before_those_for_zones() {
+    let both =
+        json!([hinted("10.0.0.1", "here", "a"), hinted("10.0.0.2", "there", "a"), hinted("10.0.0.3", "there", "b")]);
+    check_hints("a", both, &["10.0.0.1"]);
+    let elsewhere = json!([hinted("10.0.0.1", "there", "b"), hinted("10.0.0.2", "there", "a")]);
+    check_hints("a", elsewhere, &["10.0.0.2"]);
+}
+
+#[test]
+fn endpoints_that_are_not_ready_have_no_say() {
+    let mut ending = hinted("10.0.0.1", "", "");
+    ending["conditions"] = json!({"ready": false, "serving": true, "terminating": true});
+    check_hints("a", json!([ending, hinted("10.0.0.2", "", "a"), hinted("10.0.0.3", "", "b")]), &["10.0.0.2"]);
+    check_hints("a", json!([ending]), &["10.0.0.1"]);
+}
+
+#[track_caller]
+fn check_health(spec: Value, endpoints: Value, expected: &[(u16, usize)]) {
+    let mut map = ServiceMap::new("here");
+    let mut whole = json!({
+        "type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30123,
+        "clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"],
+        "ports": [{"name": "", "port": 80}, {"name": "other", "port": 81}],
+    });
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    map.service_applied(&service(whole));
+    map.slice_applied(&slice(endpoints));
+    let checks = map.health_checks(false);
+    assert!(checks.values().all(|check| (check.namespace.as_str(), check.name.as_str()) == ("default", "web")));
+    assert_eq!(checks.iter().map(|(port, check)| (*port, check.local_endpoints)).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn load_balancers_hear_of_the_ready_endpoints_of_the_node() {
+    let endpoints = json!([
+        on("10.0.0.1", "here", true, true, false),
+        on("10.0.0.2", "here", true, true, false),
+        on("10.0.0.3", "here", false, true, true),
+        on("10.0.0.4", "there", true, true, false),
+    ]);
+    check_health(json!({}), endpoints.clone(), &[(30123, 2)]);
+    check_health(json!({}), json!([]), &[(30123, 0)]);
+    for spec in [
+        json!({"externalTrafficPolicy": "Cluster"}),
+        json!({"type": "NodePort"}),
+        json!({"healthCheckNodePort": 0}),
+        json!({"clusterIP": "fd00::1", "clusterIPs": ["fd00::1"]}),
+    ] {
+        check_health(spec, endpoints.clone(), &[]);
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kubekit_net::applier::{ApplyError, Recorded};
 use kubekit_net::{Applier, Config, Proxy, Simulated};
@@ -76,7 +76,10 @@ impl Fixture {
 
     /// Makes the endpoints of `web` these.
     async fn slice(&self, addresses: &[&str]) {
-        let endpoints: Vec<Value> = addresses.iter().map(|address| json!({"addresses": [address]})).collect();
+        self.endpoints(addresses.iter().map(|address| json!({"addresses": [address]})).collect()).await;
+    }
+
+    async fn endpoints(&self, endpoints: Vec<Value>) {
         let slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
@@ -118,6 +121,23 @@ async fn what_changes_no_rule_is_no_transaction() {
     fixture.slice(&["10.244.0.2"]).await;
     fixture.settle().await;
     assert_eq!(fixture.transactions().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_zone_of_the_node_says_whose_endpoints_get_traffic() {
+    let fixture = Fixture::start().await;
+    let hinted = |ip: &str, zone: &str| json!({"addresses": [ip], "hints": {"forZones": [{"name": zone}]}});
+    fixture.endpoints(vec![hinted("10.244.0.2", "a"), hinted("10.244.0.3", "b")]).await;
+    let nodes = Api::<Node>::all(fixture.client.clone());
+    let node = json!({"metadata": {"name": "here", "labels": {"topology.kubernetes.io/zone": "b"}}});
+    nodes.create(&serde_json::from_value(node).unwrap()).await.unwrap();
+    fixture.settle().await;
+    assert!(fixture.transactions().last().unwrap().ends_with("+ 10.96.1.10 tcp 80 > 10.244.0.3:8080\n"));
+    let moved = Patch::Merge(json!({"metadata": {"labels": {"topology.kubernetes.io/zone": "a"}}}));
+    nodes.patch("here", &PatchParams::default(), &moved).await.unwrap();
+    fixture.settle().await;
+    let all = fixture.transactions();
+    assert!(all.last().unwrap().ends_with("+ 10.96.1.10 tcp 80 > 10.244.0.2:8080\n"), "{all:?}");
 }
 
 #[tokio::test(start_paused = true)]
