@@ -25,6 +25,11 @@ const STREAMS_MAX: usize = 100;
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How much may be under way on a connection, and on one stream of it, that nobody has read yet. A connection has room for
+/// all its streams: a watch that nobody reads for a while must not hold up the others. Source: Go's `net/http2`.
+const CONNECTION_BYTES_MAX: u32 = 1 << 30;
+const STREAM_BYTES_MAX: u32 = 4 << 20;
+
 /// Sends each request where there is room for it. Clones share the connections.
 #[derive(Clone)]
 pub(super) struct Lanes {
@@ -47,7 +52,8 @@ impl Lane {
             .http2_keep_alive_interval(PING_AFTER)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .http2_keep_alive_while_idle(true)
-            .http2_adaptive_window(true)
+            .http2_initial_connection_window_size(CONNECTION_BYTES_MAX)
+            .http2_initial_stream_window_size(STREAM_BYTES_MAX)
             .build(connector);
         Self { client, open: Arc::new(()) }
     }
