@@ -4,10 +4,10 @@ use crate::builder::Builder;
 use crate::encryption::{EncryptionAtRest, Watched};
 use crate::error::{Error, Result};
 use crate::gate::Gate;
-use crate::nodes::Nodes;
+use crate::nodes::{self, Nodes};
 use crate::storage::Storage;
 use crate::supervisor::Supervisor;
-use crate::{identity, kubeconfig};
+use crate::{address, identity, kubeconfig};
 use kubekit_controllers::SHARED_INFORMERS;
 use kubekit_net::{applier, backend};
 use kubekit_runtime::environment::Environment;
@@ -21,7 +21,7 @@ use kubekit_server::pki::{self, Pki, ServingNames, Subject};
 use kubekit_server::serve::{Transport, serve};
 use kubekit_server::tokens::Issuer;
 use kubekit_store::Store;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +87,7 @@ impl Cluster {
             nftables,
             environment,
         } = builder;
+        nodes::check(&nodes)?;
         if let Some(config) = &mut controllers {
             make_room(config, nodes.len());
             check_ranges(&server, config)?;
@@ -108,7 +109,7 @@ impl Cluster {
 
         let serving = start_serving(&server, &pki, listener, encryption)?;
         if let Some(address) = address {
-            let address = SocketAddr::new(reachable(address.ip()), address.port());
+            let address = SocketAddr::new(address::advertised(address.ip()), address.port());
             server.publish_address(address).await.map_err(|error| Error::Server(Box::new(error)))?;
         }
 
@@ -202,7 +203,7 @@ impl Cluster {
 
     /// `https://127.0.0.1:6443`; none without [`Builder::listen`].
     pub fn url(&self) -> Option<String> {
-        self.address.map(|address| format!("https://{}", SocketAddr::new(reachable(address.ip()), address.port())))
+        self.address.map(|address| format!("https://{}", SocketAddr::new(address::local(address.ip()), address.port())))
     }
 
     /// The certificates.
@@ -383,17 +384,8 @@ fn serving_names(config: &kubekit_server::Config, address: Option<SocketAddr>) -
     ServingNames {
         service_ip: config.own_service_ip().unwrap_or_else(|| ServingNames::default().service_ip),
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
-        addresses: address.map(|address| address.ip()).into_iter().collect(),
+        addresses: address.map(|address| address::advertised(address.ip())).into_iter().collect(),
         names: Vec::new(),
-    }
-}
-
-/// By which address one that listens on all of them is reached from this machine.
-fn reachable(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        address => address,
     }
 }
 

@@ -3,7 +3,6 @@
 use kubekit_net::cni::{self, Bridge};
 use kubekit_node::runtime::cri::Cri;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,14 +23,4 @@ fn write(directory: &Path, range: &str) -> io::Result<()> {
     let range =
         range.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("{range}: {error}")))?;
     cni::write(directory, CONFLIST, &Bridge::new(range).conflist())
-}
-
-/// The address by which others reach this machine: the one from which it would talk to the world. Nothing is sent.
-pub fn primary_address() -> IpAddr {
-    let address = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        // An address for documentation (RFC 5737): connecting a datagram socket only looks up the route.
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    address.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip())
 }

@@ -20,6 +20,7 @@
 //! server through its service, under an identity of its own that RBAC limits; none touches the store.
 
 pub mod accounts;
+mod address;
 mod builder;
 mod cluster;
 #[cfg(unix)]

@@ -1,9 +1,11 @@
 //! The nodes of a cluster: an agent each, which the API server reaches in memory.
 
 use crate::cluster::named;
-use crate::identity;
+use crate::error::{Error, Result};
 use crate::supervisor::Supervisor;
+use crate::{address, identity};
 use k8s_openapi::api::core::v1::Service;
+use kubekit_core::meta::syntax::dns1123_subdomain;
 use kubekit_node::agent::machine::Capacity;
 use kubekit_node::agent::{self, Agent};
 use kubekit_node::runtime::ContainerRuntime;
@@ -12,7 +14,7 @@ use kubekit_runtime::environment::Environment;
 use kubekit_runtime::{Client, Informer, Informers, Interner};
 use kubekit_server::ApiServer;
 use kubekit_server::node::InMemory;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::DuplexStream;
@@ -47,7 +49,7 @@ impl NodeSpec {
         match &self.directory {
             Some(directory) => {
                 config.root_directory.clone_from(directory);
-                config.addresses = vec![machine_address()];
+                config.addresses = vec![address::primary().to_string()];
             }
             None => {
                 config.capacity = Capacity::of(SIMULATED_CORES, SIMULATED_MEMORY_BYTES);
@@ -58,14 +60,19 @@ impl NodeSpec {
     }
 }
 
-#[cfg(unix)]
-fn machine_address() -> String {
-    crate::cri::primary_address().to_string()
-}
-
-#[cfg(not(unix))]
-fn machine_address() -> String {
-    "127.0.0.1".to_owned()
+/// Whether each node can register itself, and is not taken for another.
+pub(crate) fn check(nodes: &[NodeSpec]) -> Result<()> {
+    let mut names = HashSet::new();
+    for NodeSpec { name, .. } in nodes {
+        let mut problems = dns1123_subdomain(name);
+        if !names.insert(name) {
+            problems.push("there are two nodes of this name".to_owned());
+        }
+        if let Some(detail) = problems.into_iter().next() {
+            return Err(Error::Node { node: name.clone(), detail });
+        }
+    }
+    Ok(())
 }
 
 /// The name of the nth simulated node. The same at every start, so that a cluster on disk finds its nodes again.

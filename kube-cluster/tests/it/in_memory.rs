@@ -3,8 +3,11 @@
 use crate::{eventually, map};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Secret, Service, ServiceAccount};
 use kubekit_cluster::{Cluster, identity};
+use kubekit_node::runtime::simulated::{self, Simulated};
+use kubekit_runtime::environment::SystemClock;
 use kubekit_runtime::{Api, DeleteParams, ListParams, TypedObject};
 use kubekit_server::identity::UserInfo;
+use std::sync::Arc;
 use std::time::Instant;
 
 #[tokio::test]
@@ -66,6 +69,23 @@ async fn components_may_do_what_their_roles_say_and_no_more() {
         assert!(!user.groups.iter().any(|group| group == "system:masters"), "{user:?}");
     }
     cluster.stop().await.unwrap();
+}
+
+#[track_caller]
+fn check_refused(outcome: kubekit_cluster::Result<Cluster>, expected: &str) {
+    assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), Some(expected));
+}
+
+#[tokio::test]
+async fn nodes_have_names_of_their_own() {
+    let runtime = || Arc::new(Simulated::new(simulated::Config::default(), Arc::new(SystemClock)));
+    let node = |name: &str| Cluster::builder().node(name, runtime(), "unused");
+    check_refused(
+        node("node-2").simulated_nodes(1).start().await,
+        "cannot start the agent of node node-2: there are two nodes of this name",
+    );
+    let error = node("My_Machine").start().await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot start the agent of node My_Machine: a lowercase RFC 1123 subdomain"), "{error}");
 }
 
 #[tokio::test]

@@ -69,6 +69,41 @@ async fn a_port_in_use_is_named() {
     assert_eq!(error.to_string(), format!("cannot listen on {address}"));
 }
 
+/// And nobody reads them: neither their number nor what they hold back may keep a request waiting.
+#[tokio::test]
+async fn one_client_has_many_watches_open_and_goes_on() {
+    let cluster = listening().await;
+    let maps: Api<ConfigMap> = Api::namespaced(client(&cluster, &Subject::administrator()), "default");
+    let params = WatchParams::default();
+    let mut watches: Vec<_> = (0..150).map(|_| Box::pin(maps.watch(&params))).collect();
+    let opening = futures::future::join_all(watches.iter_mut());
+    let watches = tokio::time::timeout(Duration::from_secs(60), opening).await.expect("every watch opens");
+    assert!(watches.iter().all(Result::is_ok));
+    maps.create(&map("a")).await.unwrap();
+    drop(watches);
+    cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_on_all_addresses_is_reached_at_the_one_that_it_tells() {
+    use k8s_openapi::api::discovery::v1::EndpointSlice;
+    let everywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let cluster = Cluster::builder().listen(everywhere).start().await.unwrap();
+    let slice = Api::<EndpointSlice>::namespaced(cluster.client(), "default").get("kubernetes").await.unwrap();
+    let told = &slice.endpoints.iter().flatten().next().unwrap().addresses[0];
+    let mut kubeconfig = cluster.kubeconfig(&Subject::administrator()).unwrap();
+    assert_eq!(kubeconfig.server, format!("https://127.0.0.1:{}", cluster.address().unwrap().port()));
+    kubeconfig.server = format!("https://{told}:{}", cluster.address().unwrap().port());
+    let elsewhere = Client::from_kubeconfig(&Kubeconfig::from_yaml(&kubeconfig.to_yaml()).unwrap()).unwrap();
+    Api::<ConfigMap>::namespaced(elsewhere, "default").create(&map("a")).await.unwrap();
+    // No pod and no other machine reaches the loopback address of this one; without a network there is no other.
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    if socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).is_ok() {
+        assert_eq!(*told, socket.local_addr().unwrap().ip().to_string());
+    }
+    cluster.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_service_kubernetes_leads_to_the_listener() {
     use k8s_openapi::api::discovery::v1::EndpointSlice;

@@ -4,8 +4,9 @@ use super::{CertificateAuthority, Credential, Error, Pki, RENEW_BEFORE, Result, 
 use jiff::Timestamp;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,10 @@ impl Pki {
 
 fn load_authority(directory: &Path, now: Timestamp) -> Result<CertificateAuthority> {
     match read_pair(directory, "ca")? {
+        Some(credential) if !fits(&credential) => Err(Error::Malformed {
+            what: directory.join("ca.crt").display().to_string(),
+            detail: "ca.key is the key of another certificate".to_owned(),
+        }),
         Some(credential) => CertificateAuthority::from_pem(&credential),
         None => {
             // What the authority has signed is written after it: a key by itself is one that nobody trusts yet, unless that
@@ -81,12 +86,23 @@ fn load_or_issue(
     if let Some(credential) = read_pair(directory, name)?
         && let Ok(leaf) = CertificateDer::from_pem_slice(credential.certificate.as_bytes())
         && is_good(&leaf)
+        && fits(&credential)
     {
         return Ok(credential);
     }
     let credential = issue()?;
     write_pair(directory, name, &credential)?;
     Ok(credential)
+}
+
+/// Whether the key is that of the certificate: a crash while both were replaced leaves one of each. What cannot be read is
+/// judged by who reads it.
+fn fits(credential: &Credential) -> bool {
+    let leaf = CertificateDer::from_pem_slice(credential.certificate.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(credential.key.as_bytes());
+    let (Ok(leaf), Ok(key)) = (leaf, key) else { return true };
+    let pair = CertifiedKey::from_der(vec![leaf], key, &rustls::crypto::ring::default_provider());
+    !matches!(pair, Err(rustls::Error::InconsistentKeys(_)))
 }
 
 /// Checks kept certificates as their peers will: now and for some time to come.

@@ -149,6 +149,25 @@ fn keys_are_for_their_owner_only() {
 }
 
 #[test]
+fn a_key_of_another_certificate_is_replaced_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ServingNames::default();
+    let first = load(directory.path(), &names, NOW);
+    // As after a crash between the key and the certificate of a renewal.
+    let next = first.authority.serving(&Subject::new("kube-apiserver", ""), &names.all(), at(NOW)).unwrap();
+    for name in ["apiserver.key", "apiserver-kubelet-client.key"] {
+        std::fs::write(directory.path().join(name), &next.key).unwrap();
+    }
+    let again = load(directory.path(), &names, NOW);
+    crate::serve::Transport::tls(&again.serving, again.authority.certificate()).unwrap();
+    crate::node::OverTls::new(again.authority.certificate(), &again.kubelet_client).unwrap();
+
+    std::fs::write(directory.path().join("ca.key"), &next.key).unwrap();
+    let error = Pki::load_or_create(directory.path(), &names, at(NOW)).unwrap_err();
+    assert!(error.to_string().contains("ca.key is the key of another certificate"), "{error}");
+}
+
+#[test]
 fn half_an_authority_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     load(directory.path(), &ServingNames::default(), NOW);
