@@ -1,5 +1,7 @@
 //! Probes and life-cycle hooks: what they say, done.
 
+mod grpc;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,9 +57,9 @@ impl<'a> Target<'a> {
         } else if let Some(action) = &probe.tcp_socket {
             self.tcp(action)
         } else if let Some(action) = &probe.grpc {
-            // Whether the port accepts connections is what can be found without the health service's protocol.
+            let (host, service) = (self.address.clone(), action.service.clone().unwrap_or_default());
             u16::try_from(action.port)
-                .map(|port| NetworkCall::Tcp { host: self.address.clone(), port })
+                .map(|port| NetworkCall::Grpc { host, port, service })
                 .map_err(|_| format!("invalid port {}", action.port))
         } else {
             return Outcome::Success;
@@ -148,6 +150,9 @@ impl<'a> Target<'a> {
             return answer;
         }
         let agent = if kind.is_some() { "kube-probe/1.36" } else { "kube-lifecycle/1.36" };
+        if let NetworkCall::Grpc { host, port, service } = call {
+            return grpc::check(host, *port, service, timeout, agent).await.map(|()| String::new());
+        }
         match tokio::time::timeout(timeout, over_network(call, agent)).await {
             // A hook is a notice: whoever took it may answer as they like.
             Ok(Ok(answer)) if kind.is_none() || answer.is_success() => Ok(answer.text),
@@ -158,7 +163,9 @@ impl<'a> Target<'a> {
                     "Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
                     url(call)
                 ),
-                NetworkCall::Tcp { host, port } => format!("dial tcp {}: i/o timeout", join(host, *port)),
+                NetworkCall::Tcp { host, port } | NetworkCall::Grpc { host, port, .. } => {
+                    format!("dial tcp {}: i/o timeout", join(host, *port))
+                }
             }),
         }
     }
@@ -189,7 +196,7 @@ fn url(call: &NetworkCall) -> String {
         NetworkCall::Http { tls, host, port, path, .. } => {
             format!("{}://{}{path}", if *tls { "https" } else { "http" }, join(host, *port))
         }
-        NetworkCall::Tcp { host, port } => join(host, *port),
+        NetworkCall::Tcp { host, port } | NetworkCall::Grpc { host, port, .. } => join(host, *port),
     }
 }
 
@@ -218,7 +225,9 @@ impl Answer {
 
 async fn over_network(call: &NetworkCall, agent: &str) -> Result<Answer, String> {
     let (host, port) = match call {
-        NetworkCall::Tcp { host, port } | NetworkCall::Http { host, port, .. } => (host, *port),
+        NetworkCall::Tcp { host, port }
+        | NetworkCall::Http { host, port, .. }
+        | NetworkCall::Grpc { host, port, .. } => (host, *port),
     };
     let connected = TcpStream::connect((host.as_str(), port)).await;
     let NetworkCall::Http { tls, path, headers, .. } = call else {

@@ -91,6 +91,15 @@ pub enum NetworkCall {
         /// Port to connect to.
         port: u16,
     },
+    /// A check of gRPC's health service.
+    Grpc {
+        /// Host to connect to.
+        host: String,
+        /// Port to connect to.
+        port: u16,
+        /// The service that is asked about; empty is the server.
+        service: String,
+    },
 }
 
 /// Which probe asks.
