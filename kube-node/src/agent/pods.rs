@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kubekit_runtime::{Change, Informer, ObjectKey};
+use kubekit_runtime::{Change, EventType, Informer, ObjectKey};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::shared::{PodEntry, Shared, Update};
+use crate::pod::admission;
+use crate::pod::members::spec_of;
+use crate::pod::memory::Verdict;
+use crate::pod::phase::Phase;
 use crate::pod::worker::Worker;
 use crate::runtime::{Filter, SandboxStatus};
 
@@ -99,11 +103,40 @@ impl Dispatcher {
         }
     }
 
+    /// Why the node does not take a pod that nobody has taken up yet.
+    fn refusal(&self, pod: &Pod) -> Option<Verdict> {
+        let taken_up = pod
+            .status
+            .as_ref()
+            .is_some_and(|status| status.start_time.is_some() || Phase::is_terminal(status.phase.as_deref()));
+        if taken_up || pod.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let active: Vec<Arc<Pod>> = {
+            let pods = self.shared.pods.lock();
+            pods.values()
+                .filter(|entry| entry.is_active())
+                .map(|entry| Arc::clone(&entry.updates.borrow().pod))
+                .collect()
+        };
+        let others: Vec<&PodSpec> = active.iter().map(|pod| spec_of(pod)).collect();
+        let refused = admission::refuse(spec_of(pod), &others, &self.shared.config.capacity)?;
+        self.shared.event(pod, None, EventType::Warning, &refused.reason, refused.message.clone());
+        Some(admission::rejection(&refused))
+    }
+
     fn begin(&mut self, uid: String, key: ObjectKey, update: Update, pause: Duration) {
+        let refused = if update.gone { None } else { self.refusal(&update.pod) };
         let status = Arc::new(Mutex::new(Arc::new(update.pod.status.clone().unwrap_or_default())));
         let (updates, receiver) = watch::channel(update);
         let changed = Arc::new(Notify::new());
-        let entry = PodEntry { key: key.clone(), updates, changed: Arc::clone(&changed), status: Arc::clone(&status) };
+        let entry = PodEntry {
+            key: key.clone(),
+            updates,
+            changed: Arc::clone(&changed),
+            status: Arc::clone(&status),
+            refused: refused.is_some(),
+        };
         self.shared.pods.lock().insert(uid.clone(), entry);
         let worker = Worker {
             shared: Arc::clone(&self.shared),
@@ -112,6 +145,7 @@ impl Dispatcher {
             updates: receiver,
             changed,
             published: status,
+            refused,
         };
         let shutdown = self.shutdown.clone();
         self.workers.spawn(async move {

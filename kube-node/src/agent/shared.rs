@@ -13,6 +13,7 @@ use super::Config;
 use super::objects::Objects;
 use crate::pod::configuration::NodeDefaults;
 use crate::pod::downward::Place;
+use crate::pod::phase::Phase;
 use crate::runtime::ContainerRuntime;
 
 /// What the agent and its pod workers work with.
@@ -42,6 +43,8 @@ pub(crate) struct PodEntry {
     pub(crate) changed: Arc<Notify>,
     /// The status reported last.
     pub(crate) status: Arc<Mutex<Arc<PodStatus>>>,
+    /// Whether the node has not taken the pod.
+    pub(crate) refused: bool,
 }
 
 /// The newest that is known of a pod's object.
@@ -50,6 +53,13 @@ pub(crate) struct Update {
     pub(crate) pod: Arc<Pod>,
     /// Whether it has been deleted, or replaced by another of its name.
     pub(crate) gone: bool,
+}
+
+impl PodEntry {
+    /// Whether the pod takes room on the node.
+    pub(crate) fn is_active(&self) -> bool {
+        !self.refused && !Phase::is_terminal(self.status.lock().phase.as_deref())
+    }
 }
 
 impl Shared {

@@ -92,6 +92,7 @@ pub fn decide(pod: &Pod, observed: &Observed, memory: &mut Memory, gone: bool, n
     deadline(pod, memory, now, &mut plan);
     let deleted = gone || pod.metadata.deletion_timestamp.is_some();
     let over = memory.verdict.is_some()
+        || memory.refused.is_some()
         || Phase::is_terminal(memory.status.phase.as_deref())
         || Phase::is_terminal(pod.status.as_ref().and_then(|status| status.phase.as_deref()))
         || has_ended(pod, observed, memory);

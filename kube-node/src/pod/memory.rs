@@ -48,4 +48,6 @@ pub struct Memory {
     pub condemned: BTreeSet<String>,
     /// Set once, when the pod has to end.
     pub verdict: Option<Verdict>,
+    /// Why the node has not taken the pod; see [`super::admission`].
+    pub refused: Option<Verdict>,
 }

@@ -3,6 +3,7 @@
 //! the time. `worker` is the shell around them, one for each pod.
 
 mod actions;
+pub mod admission;
 pub mod backoff;
 mod calls;
 pub mod conditions;

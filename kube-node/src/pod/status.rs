@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::admission;
 use super::conditions::{self, Inputs, any_main_started};
 use super::members::{self, Member, Role, host_network, spec_of};
 use super::memory::Memory;
@@ -45,6 +46,9 @@ pub fn status(pod: &Pod, inputs: &Situation<'_>) -> PodStatus {
     let spec = spec_of(pod);
     let old = &inputs.memory.status;
     let api = pod.status.clone().unwrap_or_default();
+    if let Some(verdict) = &inputs.memory.refused {
+        return admission::status(api, pod.metadata.generation, verdict);
+    }
     let has_init = spec.init_containers.as_ref().is_some_and(|containers| !containers.is_empty());
     let of = |members: Vec<Member<'_>>, old: &Option<Vec<ContainerStatus>>| -> Vec<ContainerStatus> {
         let old: BTreeMap<&str, &ContainerStatus> = old.iter().flatten().map(|s| (s.name.as_str(), s)).collect();

@@ -18,10 +18,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actions::{Actions, Which};
+use super::admission;
 use super::calls::Target;
 use super::decide::{Plan, Step, decide};
 use super::members::{self, spec_of};
-use super::memory::Memory;
+use super::memory::{Memory, Verdict};
 use super::observed::{Observed, ObservedContainer};
 use super::probes::{Due, Outcome, word};
 use super::report;
@@ -49,6 +50,8 @@ pub(crate) struct Worker {
     pub(crate) updates: watch::Receiver<Update>,
     pub(crate) changed: Arc<Notify>,
     pub(crate) published: Arc<Mutex<Arc<PodStatus>>>,
+    /// Why the node does not take the pod: then it only tells so, and lets the pod go.
+    pub(crate) refused: Option<Verdict>,
 }
 
 /// What a worker keeps between its rounds.
@@ -110,6 +113,7 @@ impl Worker {
         let mut mind = Mind { stale: true, ..Mind::default() };
         mind.memory.status = Arc::clone(&self.published.lock());
         mind.memory.probes.adopt(&mind.memory.status);
+        mind.memory.refused = self.refused.take().or_else(|| admission::was_refused(&mind.memory.status));
         loop {
             let round = tokio::select! {
                 biased;

@@ -1,5 +1,6 @@
 //! Integration tests of this crate, one binary.
 
+mod admission;
 mod agent;
 #[cfg(target_os = "linux")]
 mod containerd;
