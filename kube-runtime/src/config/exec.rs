@@ -163,7 +163,8 @@ fn failed(exec: &Exec, text: &str) -> Error {
     Error::Config { what, source: None }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     //! Programs that give tokens, and others.
 
