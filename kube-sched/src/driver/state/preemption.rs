@@ -2,7 +2,7 @@
 //! what they leave is cleared.
 
 use super::{State, Step};
-use crate::driver::extender::{SaidOfVictims, VictimsAnswer, VictimsQuestion};
+use crate::driver::extender::{NAME, SaidOfVictims, VictimsAnswer, VictimsQuestion};
 use crate::framework::{FitError, Nomination, Victims};
 use crate::{Cluster, NodeInfo};
 use std::sync::Arc;
@@ -36,8 +36,8 @@ impl State {
         self.began = None;
     }
 
-    /// A node is cleared only if it is as it was when the extenders were asked: who was to go may be gone without that, or
-    /// may not be enough any more.
+    /// A node is cleared only if it is as it was when the extenders were asked, and no other takes the pod by now: who was to
+    /// go may be gone without that, or may not be enough, or need not go any more.
     fn clear(&mut self, answer: VictimsAnswer, now: Duration) -> Option<Step> {
         let VictimsAnswer { pod, mut error, cluster, said, .. } = answer;
         // Gone, or bound by another scheduler.
@@ -54,7 +54,8 @@ impl State {
         };
         match cheapest {
             Ok((node, victims)) => {
-                let Some(nomination) = self.nomination(&cluster, &node, &victims) else {
+                let nomination = self.nomination(&cluster, &node, &victims);
+                let Some(nomination) = nomination.filter(|_| !self.has_room(&pod, &error)) else {
                     return self.try_again(&pod.uid, now);
                 };
                 error.nomination = Some(nomination);
@@ -69,6 +70,13 @@ impl State {
                 Some(self.refuse_with(pod, error, true, now))
             }
         }
+    }
+
+    /// Whether a node takes a pod that none did. What an extender has refused, it would refuse again.
+    fn has_room(&self, pod: &crate::Pod, error: &FitError) -> bool {
+        let found = self.scheduler(&pod.uid).schedule(&self.cluster, pod);
+        let refusal = |node: &str| error.refusals.get(node);
+        found.is_ok_and(|placement| refusal(&placement.node).is_none_or(|refusal| refusal.plugin != NAME))
     }
 
     /// A node that is to be cleared, if the same pods are on it as before.

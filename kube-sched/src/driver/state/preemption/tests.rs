@@ -5,7 +5,7 @@ use crate::driver::Config;
 use crate::driver::extender::{Answer, Said};
 use crate::driver::state::tests::{ZERO, at, check_bind, greater, node, on, pod};
 use crate::extender::Extender;
-use crate::framework::FitError;
+use crate::framework::{FitError, Refusal};
 use k8s_openapi::api::core::v1::Pod;
 
 fn with_preempt_verb() -> Extender {
@@ -117,8 +117,9 @@ fn an_extender_that_fails_takes_no_promise_away() {
 }
 
 #[test]
-fn nobody_goes_from_a_node_that_has_changed_meanwhile() {
-    let change: [fn(&mut State); 3] = [
+fn nobody_goes_where_the_node_has_changed_meanwhile_or_another_takes_the_pod() {
+    let change: [fn(&mut State); 4] = [
+        |state| state.node_applied(&node("c", "1"), ZERO),
         |state| state.pod_deleted(&on(pod("b1", "1"), "b"), ZERO),
         |state| state.node_applied(&node("b", "500m"), ZERO),
         |state| state.node_deleted(&node("b", "1")),
@@ -185,8 +186,9 @@ fn one_decision_may_ask_which_nodes_remain_and_who_goes() {
     let p: Pod = greater(pod("p", "1"));
     state.pod_applied(&p, ZERO);
     let Some(Step::Consult(question)) = state.next_step(ZERO) else { panic!("c takes it") };
-    let answer =
-        Answer { pod: question.pod, began: question.began, said: Said::Nodes(Vec::new()), refusals: question.refusals };
+    let mut refusals = question.refusals;
+    refusals.push(("c".into(), Refusal::unschedulable(NAME, "asleep")));
+    let answer = Answer { pod: question.pod, began: question.began, said: Said::Nodes(Vec::new()), refusals };
     state.consulted(answer, at(1));
     assert_eq!(state.decisions(), 0);
     let question = check_question(&mut state, at(1), "p", "a: a1 a2, b: b1");
