@@ -175,6 +175,7 @@ impl NodeRow {
     }
 
     /// How much of a resource scoring takes the pods to use, and how much there is; `None` where the row does not tell.
+    #[inline]
     pub fn assumed_of(&self, resource: &ResourceName) -> Option<(i64, i64)> {
         match resource {
             ResourceName::Cpu => Some((self.assumed_cpu_milli, self.allocatable_cpu_milli)),
@@ -184,6 +185,7 @@ impl NodeRow {
     }
 
     /// How much of a resource the pods request, and how much there is; `None` where the row does not tell.
+    #[inline]
     pub fn requested_of(&self, resource: &ResourceName) -> Option<(i64, i64)> {
         match resource {
             ResourceName::Cpu => Some((self.requested_cpu_milli, self.allocatable_cpu_milli)),

@@ -70,6 +70,7 @@ impl Resources {
     }
 
     /// The amount of any resource; 0 where it is absent.
+    #[inline]
     pub fn amount(&self, name: &ResourceName) -> i64 {
         match name {
             ResourceName::Cpu => self.cpu_milli,

@@ -55,28 +55,33 @@ impl Score for NodeResourcesBalancedAllocation {
 impl NodeResourcesBalancedAllocation {
     /// The score, where `amounts` tells how much of every resource is requested and allocatable.
     fn change(&self, pod: &Pod, amounts: impl Fn(&ResourceName) -> Option<(i64, i64)>) -> Option<i64> {
-        let mut shares = Vec::new();
-        let (mut pair, mut count) = ([(0.0, 0.0); 2], 0);
-        for resource in &self.resources {
+        let share = |resource: &ResourceName| {
             let (used, allocatable) = amounts(resource)?;
-            let Some(share) = share(pod.requests.amount(resource), used, allocatable, resource) else { continue };
-            // Two resources, as a rule, need no room beyond the stack.
-            match pair.get_mut(count) {
-                Some(place) => *place = share,
-                None => shares.push(share),
-            }
-            count += 1;
-        }
-        let (with, without) = match count {
-            0 | 1 => (100, 100),
-            2 => (even(pair[0].0 - pair[1].0), even(pair[0].1 - pair[1].1)),
-            _ => {
-                shares.splice(0..0, pair);
-                (balance(shares.iter().map(|share| share.0)), balance(shares.iter().map(|share| share.1)))
+            Some(share(pod.requests.amount(resource), used, allocatable, resource))
+        };
+        let (with, without) = match &self.resources[..] {
+            // Two, as a rule, need no room beyond the stack.
+            [one, other] => match (share(one)?, share(other)?) {
+                (Some(one), Some(other)) => balances(&[one, other]),
+                _ => balances(&[]),
+            },
+            all => {
+                let shares: Option<Vec<_>> = all.iter().map(share).collect();
+                balances(&shares?.into_iter().flatten().collect::<Vec<_>>())
             }
         };
         let half = MAX_NODE_SCORE / 2;
         Some(half + (half + with - without) / 2)
+    }
+}
+
+/// How even shares are with the pod and without it, 0 to 100.
+#[inline]
+fn balances(shares: &[(f64, f64)]) -> (i64, i64) {
+    match shares {
+        [] | [_] => (100, 100),
+        [one, other] => (even(one.0 - other.0), even(one.1 - other.1)),
+        all => (balance(all.iter().map(|share| share.0)), balance(all.iter().map(|share| share.1))),
     }
 }
 
@@ -97,6 +102,7 @@ fn balance(shares: impl Iterator<Item = f64> + Clone) -> i64 {
 
 /// The shares of a resource that are requested with and without the pod; `None` where the node has none of it, or the pod
 /// does not ask for an extended resource.
+#[inline]
 #[expect(clippy::cast_precision_loss, reason = "the rule is stated in doubles")]
 fn share(wanted: i64, used: i64, allocatable: i64, resource: &ResourceName) -> Option<(f64, f64)> {
     if allocatable == 0 || (wanted == 0 && matches!(resource, ResourceName::Scalar(_))) {

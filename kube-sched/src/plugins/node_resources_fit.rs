@@ -199,6 +199,34 @@ impl Score for NodeResourcesFit {
 impl NodeResourcesFit {
     /// The score, where `amounts` tells how much of every resource is used and allocatable.
     fn score_over(&self, pod: &Pod, amounts: impl Fn(&ResourceName) -> Option<(i64, i64)>) -> Option<i64> {
+        let floor = |Mean { sum, weights }: Mean| if weights == 0 { 0 } else { sum / weights };
+        match &self.strategy {
+            ScoringStrategy::LeastAllocated => {
+                let free = |used: i64, all: i64| if used > all { 0 } else { share(all.saturating_sub(used), all) };
+                self.mean(pod, amounts, |used, all| Some(free(used, all))).map(floor)
+            }
+            // Assumed amounts may add up to more than there is.
+            ScoringStrategy::MostAllocated => {
+                self.mean(pod, amounts, |used, all| Some(share(used.min(all), all))).map(floor)
+            }
+            ScoringStrategy::RequestedToCapacityRatio(shape) => {
+                let utilization = |used: i64, all: i64| if used > all { 100 } else { share(used, all) };
+                // Resources that score 0 are left out of the mean.
+                let score = |used, all| Some(broken_line(shape, utilization(used, all))).filter(|score| *score > 0);
+                let Mean { sum, weights } = self.mean(pod, amounts, score)?;
+                // Rounded half up; scores are not negative.
+                Some(if weights == 0 { 0 } else { sum.saturating_mul(2).saturating_add(weights) / (weights * 2) })
+            }
+        }
+    }
+
+    /// The mean of what resources score by how much of them is used with the pod and how much there is.
+    fn mean(
+        &self,
+        pod: &Pod,
+        amounts: impl Fn(&ResourceName) -> Option<(i64, i64)>,
+        score: impl Fn(i64, i64) -> Option<i64>,
+    ) -> Option<Mean> {
         let mut mean = Mean::default();
         for (resource, weight) in &self.resources {
             let (used, allocatable) = amounts(resource)?;
@@ -207,10 +235,12 @@ impl NodeResourcesFit {
             if allocatable <= 0 || (wanted == 0 && matches!(resource, ResourceName::Scalar(_))) {
                 continue;
             }
-            let score = self.strategy.score(used.saturating_add(wanted), allocatable);
-            self.strategy.weigh(&mut mean, score, *weight);
+            if let Some(score) = score(used.saturating_add(wanted), allocatable) {
+                mean.sum = mean.sum.saturating_add(score.saturating_mul(*weight));
+                mean.weights = mean.weights.saturating_add(*weight);
+            }
         }
-        Some(self.strategy.mean(mean))
+        Some(mean)
     }
 }
 
@@ -220,40 +250,19 @@ struct Mean {
     weights: i64,
 }
 
-impl ScoringStrategy {
-    fn score(&self, requested: i64, allocatable: i64) -> i64 {
-        // Amounts of memory times 100 overflow 64 bits from 83 PiB on.
-        let share = |part: i64| match part.checked_mul(MAX_NODE_SCORE) {
-            Some(hundredfold) => hundredfold / allocatable,
-            None => i64::try_from(i128::from(part) * i128::from(MAX_NODE_SCORE) / i128::from(allocatable)).unwrap_or(0),
-        };
-        match self {
-            Self::LeastAllocated if requested > allocatable => 0,
-            Self::LeastAllocated => share(allocatable.saturating_sub(requested)),
-            // Assumed amounts may add up to more than there is.
-            Self::MostAllocated => share(requested.min(allocatable)),
-            Self::RequestedToCapacityRatio(shape) => {
-                broken_line(shape, if requested > allocatable { 100 } else { share(requested) })
-            }
-        }
+/// A part of what there is, in hundredths.
+#[inline]
+fn share(part: i64, all: i64) -> i64 {
+    match part.checked_mul(MAX_NODE_SCORE) {
+        Some(hundredfold) => hundredfold / all,
+        None => share_of_much(part, all),
     }
+}
 
-    /// RequestedToCapacityRatio leaves resources that score 0 out of the mean.
-    fn weigh(&self, mean: &mut Mean, score: i64, weight: i64) {
-        if score > 0 || !matches!(self, Self::RequestedToCapacityRatio(_)) {
-            mean.sum = mean.sum.saturating_add(score.saturating_mul(weight));
-            mean.weights = mean.weights.saturating_add(weight);
-        }
-    }
-
-    fn mean(&self, Mean { sum, weights }: Mean) -> i64 {
-        match self {
-            _ if weights == 0 => 0,
-            // Rounded half up; scores are not negative.
-            Self::RequestedToCapacityRatio(_) => (sum.saturating_mul(2).saturating_add(weights)) / (weights * 2),
-            _ => sum / weights,
-        }
-    }
+/// Amounts of memory times 100 overflow 64 bits from 83 PiB on.
+#[cold]
+fn share_of_much(part: i64, all: i64) -> i64 {
+    i64::try_from(i128::from(part) * i128::from(MAX_NODE_SCORE) / i128::from(all)).unwrap_or(0)
 }
 
 /// The score at a utilisation: constant before the first and after the last point, linear between, in integers.
