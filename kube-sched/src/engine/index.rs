@@ -5,6 +5,8 @@
 //! nodes in memory; a binary tree would take eight times as much and touch five times as many lines of the cache.
 
 const FAN_OUT: usize = 64;
+/// So many counts are added up at once, without a branch for each, where one of them is looked for.
+const STEP: usize = 16;
 
 /// The score of a node that cannot take the pod.
 pub(super) const NONE: i16 = i16::MIN;
@@ -21,13 +23,46 @@ impl Best {
     fn of(score: i16) -> Self {
         Self { score, count: u32::from(score != NONE) }
     }
+}
 
-    fn join(self, other: Self) -> Self {
-        match self.score.cmp(&other.score) {
-            std::cmp::Ordering::Less => other,
-            std::cmp::Ordering::Equal => Self { count: self.count + other.count, ..self },
-            std::cmp::Ordering::Greater => self,
-        }
+/// The best of each 64 entries of the level below. Scores and counts lie apart, so that 64 of them are compared at once.
+#[derive(Clone, Debug, Default)]
+struct Level {
+    scores: Vec<i16>,
+    counts: Vec<u32>,
+}
+
+impl Level {
+    fn get(&self, at: usize) -> Best {
+        Best { score: self.scores[at], count: self.counts[at] }
+    }
+
+    fn set(&mut self, at: usize, best: Best) {
+        (self.scores[at], self.counts[at]) = (best.score, best.count);
+    }
+
+    /// The best of the 64 entries from `start` on.
+    fn best(&self, start: usize) -> Best {
+        let (scores, counts) = (window(&self.scores, start), window(&self.counts, start));
+        let score = max(scores);
+        Best { score, count: sum(scores, counts, score) }
+    }
+
+    /// Which of the 64 entries from `start` on counts the `n`-th with this score, and how many it counts before that one.
+    fn nth(&self, start: usize, score: i16, n: u32) -> Option<(usize, u32)> {
+        let (scores, counts) = (window(&self.scores, start), window(&self.counts, start));
+        let steps = scores.chunks(STEP).zip(counts.chunks(STEP));
+        let (step, n) = nth(n, steps.map(|(scores, counts)| sum(scores, counts, score)))?;
+        let rest = scores.iter().zip(counts).skip(step * STEP);
+        let (child, n) = nth(n, rest.map(|(other, count)| if *other == score { *count } else { 0 }))?;
+        Some((start + step * STEP + child, n))
+    }
+}
+
+impl FromIterator<Best> for Level {
+    fn from_iter<T: IntoIterator<Item = Best>>(bests: T) -> Self {
+        let (scores, counts) = bests.into_iter().map(|best| (best.score, best.count)).unzip();
+        Self { scores, counts }
     }
 }
 
@@ -36,7 +71,7 @@ impl Best {
 pub(super) struct Index {
     scores: Vec<i16>,
     /// Each level sums up 64 of the one below; the last has one entry.
-    levels: Vec<Vec<Best>>,
+    levels: Vec<Level>,
     feasible: usize,
 }
 
@@ -46,13 +81,12 @@ impl Index {
         self.feasible = scores.iter().filter(|score| **score != NONE).count();
         self.scores = scores;
         self.levels.clear();
-        let mut below: Vec<Best> = self.scores.chunks(FAN_OUT).map(best_score).collect();
-        while below.len() > 1 {
-            let above = below.chunks(FAN_OUT).map(best_of).collect();
-            self.levels.push(below);
-            below = above;
+        let mut level: Level = self.scores.chunks(FAN_OUT).map(best_score).collect();
+        while level.scores.len() > 1 {
+            let above = (0..level.scores.len()).step_by(FAN_OUT).map(|start| level.best(start)).collect();
+            self.levels.push(std::mem::replace(&mut level, above));
         }
-        self.levels.push(below);
+        self.levels.push(level);
     }
 
     /// How much memory it takes, in bytes, but for the tree, which is small.
@@ -77,8 +111,8 @@ impl Index {
     /// Reads what changing this score will read.
     pub(super) fn touch(&self, position: u32) -> i16 {
         let at = position as usize;
-        let above = self.levels.first().and_then(|level| level.get(at / FAN_OUT)).map_or(NONE, |best| best.score);
-        above ^ self.scores.get(at).copied().unwrap_or(NONE)
+        let above = self.levels.first().and_then(|level| level.scores.get(at / FAN_OUT));
+        above.copied().unwrap_or(NONE) ^ self.scores.get(at).copied().unwrap_or(NONE)
     }
 
     /// Changes one score.
@@ -92,7 +126,7 @@ impl Index {
         for level in 0..self.levels.len() {
             let children = at / FAN_OUT * FAN_OUT;
             at /= FAN_OUT;
-            let before = self.levels[level][at];
+            let before = self.levels[level].get(at);
             let mut after = before;
             if new.score > before.score {
                 after = new;
@@ -106,59 +140,49 @@ impl Index {
                 if after.count == 0 {
                     after = match level.checked_sub(1) {
                         None => best_score(window(&self.scores, children)),
-                        Some(below) => best_of(window(&self.levels[below], children)),
+                        Some(below) => self.levels[below].best(children),
                     };
                 }
             }
             if after == before {
                 return;
             }
-            self.levels[level][at] = after;
+            self.levels[level].set(at, after);
             (old, new) = (before, after);
         }
     }
 
     /// The best score and how many have it; `None` when no node can take the pod.
     pub(super) fn best(&self) -> Option<(i16, u32)> {
-        let root = self.levels.last()?.first()?;
+        let root = self.levels.last().filter(|level| !level.scores.is_empty())?.get(0);
         (root.count > 0).then_some((root.score, root.count))
     }
 
     /// The position of the `n`-th of the best, counted from 0 in the order of positions.
-    pub(super) fn nth_best(&self, mut n: u32) -> Option<usize> {
+    pub(super) fn nth_best(&self, n: u32) -> Option<usize> {
         let (score, count) = self.best()?;
         if n >= count {
             return None;
         }
-        let mut at = 0;
+        let (mut at, mut n) = (0, n);
         for level in self.levels.iter().rev().skip(1) {
-            at *= FAN_OUT;
-            let (child, rest) = nth(window(level, at), n, |best| if best.score == score { best.count } else { 0 })?;
-            (at, n) = (at + child, rest);
+            (at, n) = level.nth(at * FAN_OUT, score, n)?;
         }
-        at *= FAN_OUT;
-        let (child, _) = nth(window(&self.scores, at), n, |other| u32::from(*other == score))?;
-        Some(at + child)
+        let (start, scores) = (at * FAN_OUT, window(&self.scores, at * FAN_OUT));
+        let (step, n) = nth(n, scores.chunks(STEP).map(|scores| u32::from(equal(scores, score))))?;
+        let rest = scores.iter().skip(step * STEP);
+        let (child, _) = nth(n, rest.map(|other| u32::from(*other == score)))?;
+        Some(start + step * STEP + child)
     }
 }
 
-/// Which of these counts the `n`-th, and how many it counts before that one.
-fn nth<T>(children: &[T], mut n: u32, count: impl Fn(&T) -> u32) -> Option<(usize, u32)> {
-    /// So many are added up at once, without a branch for each.
-    const STEP: usize = 16;
-    for (step, some) in children.chunks(STEP).enumerate() {
-        let here: u32 = some.iter().map(&count).sum();
-        if n >= here {
-            n -= here;
-            continue;
+/// Which of these counts has the `n`-th, and how many of it are before that one.
+fn nth(mut n: u32, counts: impl Iterator<Item = u32>) -> Option<(usize, u32)> {
+    for (child, count) in counts.enumerate() {
+        if n < count {
+            return Some((child, n));
         }
-        for (i, child) in some.iter().enumerate() {
-            let here = count(child);
-            if n < here {
-                return Some((step * STEP + i, n));
-            }
-            n -= here;
-        }
+        n -= count;
     }
     None
 }
@@ -167,15 +191,25 @@ fn window<T>(all: &[T], start: usize) -> &[T] {
     &all[start..all.len().min(start + FAN_OUT)]
 }
 
-fn best_score(scores: &[i16]) -> Best {
-    // Two passes without branches, which the compiler turns into vector instructions.
-    let score = scores.iter().copied().fold(NONE, i16::max);
-    let equal: u16 = scores.iter().map(|other| u16::from(*other == score)).sum();
-    if score == NONE { NOBODY } else { Best { score, count: u32::from(equal) } }
+// Passes without branches, which the compiler turns into vector instructions.
+
+fn max(scores: &[i16]) -> i16 {
+    scores.iter().copied().fold(NONE, i16::max)
 }
 
-fn best_of(children: &[Best]) -> Best {
-    children.iter().copied().fold(NOBODY, Best::join)
+/// How many of at most 64 have this score.
+fn equal(scores: &[i16], score: i16) -> u16 {
+    scores.iter().map(|other| u16::from(*other == score)).sum()
+}
+
+/// The sum of the counts of those with this score.
+fn sum(scores: &[i16], counts: &[u32], score: i16) -> u32 {
+    scores.iter().zip(counts).map(|(other, count)| if *other == score { *count } else { 0 }).sum()
+}
+
+fn best_score(scores: &[i16]) -> Best {
+    let score = max(scores);
+    if score == NONE { NOBODY } else { Best { score, count: u32::from(equal(scores, score)) } }
 }
 
 #[cfg(test)]

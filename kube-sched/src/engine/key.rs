@@ -91,12 +91,42 @@ pub(super) fn hash(pod: &Pod, alike: &Selector, seen: &LabelsSeen, builder: &imp
         resource_claims,
     } = pod;
     (namespace, requests, assumed, priority, terminating, containers).hash(&mut hasher);
-    (node, node_selector, node_affinity, preferred_nodes, tolerations, host_ports).hash(&mut hasher);
-    (spread, affinity, anti_affinity, preferred_pods, images, gpu, gpu_devices).hash(&mut hasher);
-    (volumes, group, resource_claims).hash(&mut hasher);
+    // Most pods have next to none of the rest, and what they lack costs them nothing.
+    let mut rest = Rest { hasher: &mut hasher, field: 0 };
+    rest.hash(node.as_slice());
+    rest.hash(node_selector.as_slice());
+    rest.hash(node_affinity.as_slice());
+    rest.hash(preferred_nodes);
+    rest.hash(tolerations);
+    rest.hash(host_ports);
+    rest.hash(spread);
+    rest.hash(affinity);
+    rest.hash(anti_affinity);
+    rest.hash(preferred_pods);
+    rest.hash(images);
+    rest.hash(gpu.as_slice());
+    rest.hash(gpu_devices);
+    rest.hash(volumes);
+    rest.hash(group.as_slice());
+    rest.hash(resource_claims);
     alike.hash(&mut hasher);
     seen.labels(pod, alike).for_each(|label| label.hash(&mut hasher));
     hasher.finish()
+}
+
+/// Fields that are empty as a rule: those that are not are hashed with their number.
+struct Rest<'a, H> {
+    hasher: &'a mut H,
+    field: u8,
+}
+
+impl<H: Hasher> Rest<'_, H> {
+    fn hash<T: Hash>(&mut self, parts: &[T]) {
+        self.field += 1;
+        if !parts.is_empty() {
+            (self.field, parts).hash(self.hasher);
+        }
+    }
 }
 
 /// Whether two pods are of one class.

@@ -19,7 +19,7 @@ impl Labels {
 
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let pairs = self.0.as_deref()?;
+        let pairs = self.as_slice();
         pairs.binary_search_by(|(k, _)| (**k).cmp(key)).ok().map(|i| &*pairs[i].1)
     }
 
@@ -30,7 +30,12 @@ impl Labels {
 
     /// All labels, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().flat_map(|pairs| pairs.iter()).map(|(k, v)| (&**k, &**v))
+        self.as_slice().iter().map(|(k, v)| (&**k, &**v))
+    }
+
+    /// All labels, sorted by key.
+    pub(crate) fn as_slice(&self) -> &[Pair] {
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// These labels with one more.
