@@ -2,11 +2,13 @@
 
 use super::diagnosis::Diagnosis;
 use super::domains::Domains;
-use super::groups::{Groups, Verdict};
+use super::groups::Groups;
 use super::index::{Index, NONE};
 use super::log::Log;
 use crate::cluster::{CHUNK, Cluster, NodeRow, Position};
-use crate::framework::{Depends, DynScore, FilterCycle, FitError, MAX_NODE_SCORE, Names, Profile, ScoreCycle, Started};
+use crate::framework::{
+    Depends, DynScore, FilterCycle, FitError, Names, Profile, Prospect, ScoreCycle, Started, Verdict,
+};
 use crate::model::{Pod, Selector};
 use crate::oracle;
 use crate::scheduler::{Tie, hash, nth};
@@ -22,7 +24,7 @@ struct Plugins {
     /// Which of them look at the node and its pods.
     by_node: Vec<usize>,
     /// Scores that are final for a node, with weights.
-    node_scores: Vec<(Box<dyn ScoreCycle>, i64)>,
+    node_scores: Vec<(Box<dyn ScoreCycle>, i16)>,
 }
 
 /// One class of pods.
@@ -104,7 +106,10 @@ impl Class {
             match depends {
                 Depends::Profile => class.groups.add_score(cycle, *weight, false),
                 Depends::Spec => class.groups.add_score(cycle, *weight, true),
-                Depends::Node | Depends::NodeSpecs => class.plugins.node_scores.push((cycle, *weight)),
+                Depends::Node | Depends::NodeSpecs => {
+                    let weight = i16::try_from(*weight).expect("the engine takes no profile with larger weights");
+                    class.plugins.node_scores.push((cycle, weight));
+                }
                 Depends::Anything | Depends::Domains(_) => return Err(Unkept),
             }
         }
@@ -184,15 +189,10 @@ impl Class {
     /// Brings the index to the present state of the cluster.
     pub(super) fn follow(&mut self, cluster: &Cluster, log: &Log) {
         self.follow_domains(cluster, log);
-        let missed = self.synced.and_then(|synced| log.rows_since(synced));
-        match missed {
+        match self.synced.and_then(|synced| log.since(synced)) {
             // Evaluating a node out of order costs about three times as much as one in a row.
-            Some(missed) if missed.len() <= cluster.len() / 3 + 16 => {
-                // Reads that do not wait for each other, before those that do.
-                std::hint::black_box(missed.clone().fold(0, |sum, (position, _)| sum ^ self.index.touch(position)));
-                for (position, row) in missed {
-                    self.set(cluster, position, row, None);
-                }
+            Some((missed, rows)) if missed.len() <= cluster.len() / 3 + 16 => {
+                self.look(cluster, (missed, rows), None);
                 self.shift();
             }
             _ => self.rebuild(cluster),
@@ -207,27 +207,37 @@ impl Class {
             return;
         }
         match self.synced.and_then(|synced| log.since(synced)) {
-            Some(missed) if domains.holds(cluster) => missed.for_each(|position| domains.look(cluster, position)),
+            Some((missed, _)) if domains.holds(cluster) => {
+                missed.iter().for_each(|position| domains.look(cluster, *position));
+            }
             _ => domains.rebuild(cluster),
         }
     }
 
-    /// Looks at one node again; for `itself`, a promise to that pod takes no room.
-    fn look(&mut self, cluster: &Cluster, position: Position, itself: Option<&str>) {
-        if let Some(row) = cluster.table().row(position) {
-            self.set(cluster, position, row, itself);
+    /// Looks at nodes again, in this order; for `itself`, a promise to that pod takes no room.
+    fn look(&mut self, cluster: &Cluster, (positions, rows): (&[Position], &[NodeRow]), itself: Option<&str>) {
+        let mut prospects = Vec::with_capacity(positions.len().min(CHUNK));
+        for (positions, rows) in positions.chunks(CHUNK).zip(rows.chunks(CHUNK)) {
+            // Reads that do not wait for each other, before those that do.
+            std::hint::black_box(positions.iter().fold(0, |sum, position| sum ^ self.index.touch(*position)));
+            prospects.clear();
+            prospects.extend(positions.iter().zip(rows).map(|(position, row)| Prospect::new(*position, row)));
+            self.ask(cluster, &mut prospects, itself);
+            for Prospect { position, verdict, .. } in &prospects {
+                let at = *position as usize;
+                // A change that concerns no node is at a position past all.
+                let Some(before) = self.index.scores().get(at) else { continue };
+                let score = self.groups.set(at, *before != NONE, *verdict);
+                self.index.set(at, score.unwrap_or(NONE));
+            }
         }
     }
 
-    /// Notes what follows from a node's row.
-    fn set(&mut self, cluster: &Cluster, position: Position, row: &NodeRow, itself: Option<&str>) {
-        let at = position as usize;
-        if at >= self.index.scores().len() {
-            return;
+    /// Looks at one node as it is now.
+    fn look_at(&mut self, cluster: &Cluster, position: Position, itself: Option<&str>) {
+        if let Some(row) = cluster.table().row(position) {
+            self.look(cluster, (&[position], std::slice::from_ref(row)), itself);
         }
-        let verdict = self.evaluate(cluster, row, position, itself);
-        let score = self.groups.set(at, self.index.get(at) != NONE, verdict);
-        self.index.set(at, score.unwrap_or(NONE));
     }
 
     /// Adds to all scores what normalisation has changed.
@@ -239,43 +249,36 @@ impl Class {
     }
 
     fn rebuild(&mut self, cluster: &Cluster) {
-        let mut verdicts = Vec::with_capacity(cluster.table().positions());
+        let mut verdicts: Vec<Verdict> = Vec::with_capacity(cluster.table().positions());
+        let mut prospects = Vec::with_capacity(CHUNK);
         for (rows, _) in cluster.table().chunks() {
             let first = verdicts.len();
-            for (place, row) in rows.iter().enumerate() {
-                verdicts.push(self.evaluate(cluster, row, narrow(first + place), None));
-            }
+            prospects.clear();
+            let places = rows.iter().enumerate();
+            prospects.extend(places.map(|(place, row)| Prospect::new(narrow(first + place), row)));
+            self.ask(cluster, &mut prospects, None);
+            verdicts.extend(prospects.iter().map(|prospect| prospect.verdict));
             verdicts.resize(first + CHUNK, None);
         }
         let scores = self.groups.fill(&verdicts);
         self.index.fill(scores.into_iter().map(|score| score.unwrap_or(NONE)).collect());
     }
 
-    /// What the plugins say of a node: its group and its own score; `None` when it cannot take the pod.
-    fn evaluate(&mut self, cluster: &Cluster, row: &NodeRow, position: Position, itself: Option<&str>) -> Verdict {
-        if row.is_gone() {
-            return None;
-        }
-        // A node lies far from its row, and most plugins need the row alone.
-        let info = || cluster.table().info(position);
-        let is_current = || cluster.table().row(position).is_some_and(|now| now.profile == row.profile);
-        let Plugins { filters, by_kind, by_node, .. } = &self.plugins;
-        let group = self.groups.of(by_kind.iter().map(|i| &filters[*i]), &self.pod, row, (info, is_current))?;
-        let pod = &*self.pod;
-        for filter in by_node.iter().map(|i| &filters[*i]) {
-            if !filter.filter_row(pod, row).unwrap_or_else(|| filter.filter(pod, info()).is_ok()) {
-                return None;
+    /// Asks the plugins about nodes.
+    fn ask(&mut self, cluster: &Cluster, prospects: &mut [Prospect<'_>], itself: Option<&str>) {
+        let (pod, table) = (&*self.pod, cluster.table());
+        let Plugins { filters, by_kind, by_node, node_scores } = &self.plugins;
+        self.groups.assign(by_kind.iter().map(|i| &filters[*i]), pod, table, prospects);
+        by_node.iter().for_each(|i| filters[*i].keep(pod, table, prospects));
+        if cluster.has_nominations() {
+            for prospect in prospects.iter_mut().filter(|prospect| prospect.verdict.is_some()) {
+                let info = table.info(prospect.position);
+                if oracle::beside_nominated(cluster, filters, pod, info, itself).is_err() {
+                    prospect.verdict = None;
+                }
             }
         }
-        if cluster.has_nominations() && oracle::beside_nominated(cluster, filters, pod, info(), itself).is_err() {
-            return None;
-        }
-        let mut score = 0;
-        for (plugin, weight) in &self.plugins.node_scores {
-            let raw = plugin.score_row(pod, row).unwrap_or_else(|| plugin.score(pod, info()));
-            score += raw.clamp(0, MAX_NODE_SCORE) * weight;
-        }
-        Some((group, i16::try_from(score).expect("the engine takes no profile with larger weights")))
+        node_scores.iter().for_each(|(score, weight)| score.add(pod, *weight, table, prospects));
     }
 
     /// Where a pod of this class goes.
@@ -295,10 +298,10 @@ impl Class {
         let own = cluster.nominated_node(&pod.uid).and_then(|name| cluster.table().find(name));
         let Some(own) = own else { return self.best(cluster, tie) };
         // The room that is promised to this very pod is not taken by it: its node's verdict differs for it alone.
-        self.look(cluster, own, Some(&pod.uid));
+        self.look_at(cluster, own, Some(&pod.uid));
         self.shift();
         let chosen = self.best(cluster, tie);
-        self.look(cluster, own, None);
+        self.look_at(cluster, own, None);
         self.shift();
         chosen
     }
@@ -311,7 +314,7 @@ impl Class {
         }
         self.shift();
         let chosen = self.choose(cluster, pod, tie);
-        refusing.iter().for_each(|position| self.look(cluster, *position, None));
+        refusing.iter().for_each(|position| self.look_at(cluster, *position, None));
         self.shift();
         chosen
     }

@@ -39,10 +39,10 @@ impl Diagnosis {
             refusals.set(position as usize, refusal(cluster, pod, filters, position, None));
         };
         match self.synced.and_then(|synced| log.since(synced)) {
-            Some(missed) => {
-                for position in missed.filter(|position| cluster.table().row(*position).is_some()) {
-                    look(&mut self.refusals, position);
-                    self.dry_runs.forget(position);
+            Some((missed, _)) => {
+                for position in missed.iter().filter(|position| cluster.table().row(**position).is_some()) {
+                    look(&mut self.refusals, *position);
+                    self.dry_runs.forget(*position);
                 }
             }
             None => {

@@ -3,8 +3,8 @@
 //! A normalised score depends on which raw scores occur among the feasible nodes, and those change rarely: while every
 //! group keeps a feasible node, or none, a group's score stands.
 
-use crate::cluster::{Cluster, NodeInfo, NodeRow};
-use crate::framework::{FilterCycle, MAX_NODE_SCORE, ScoreCycle};
+use crate::cluster::{Cluster, NodeInfo, NodeTable};
+use crate::framework::{FilterCycle, MAX_NODE_SCORE, Prospect, ScoreCycle, Verdict};
 use crate::model::Pod;
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -21,8 +21,16 @@ struct Group {
     node: Arc<NodeInfo>,
 }
 
-/// A node's group and its own score; `None` when it cannot take the pod.
-pub(super) type Verdict = Option<(u16, i16)>;
+/// What is known of the nodes of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+enum Kind {
+    #[default]
+    Unknown,
+    /// A filter refuses them.
+    Refused,
+    /// They take the pod, and one of them is of this group.
+    Group(u16),
+}
 
 /// The groups of one class.
 #[derive(Debug, Default)]
@@ -30,8 +38,8 @@ pub(super) struct Groups {
     scores: Vec<(Box<dyn ScoreCycle>, i64)>,
     /// Whether a score looks at more than the node's profile.
     by_node: bool,
-    /// By profile: 0 for unknown, 1 for refused, else the group and 2.
-    known: Vec<u32>,
+    /// By the number of the nodes' profile.
+    kinds: Vec<Kind>,
     numbers: HashMap<Vec<i64>, u16>,
     groups: Vec<Group>,
     /// The group of each position, where there is more than one.
@@ -52,12 +60,12 @@ impl Groups {
     /// Gives up the memory that is kept for nodes.
     pub(super) fn release(&mut self) {
         self.positions = Vec::new();
-        self.known = Vec::new();
+        self.kinds = Vec::new();
     }
 
     /// Roughly how much memory is kept for nodes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&self.positions[..]) + size_of_val(&self.known[..])
+        size_of_val(&self.positions[..]) + size_of_val(&self.kinds[..])
     }
 
     /// Whether nodes have too little in common for groups.
@@ -65,43 +73,51 @@ impl Groups {
         self.groups.len() >= GROUPS_MAX
     }
 
-    /// The group of a node; `None` when a filter refuses it. `is_current` says whether the row is that of the node as it is.
-    pub(super) fn of<'a>(
+    /// Finds the groups of nodes; those that a filter refuses have none.
+    pub(super) fn assign<'a>(
         &mut self,
-        mut filters: impl ExactSizeIterator<Item = &'a Box<dyn FilterCycle>>,
+        filters: impl ExactSizeIterator<Item = &'a Box<dyn FilterCycle>> + Clone,
         pod: &Pod,
-        row: &NodeRow,
-        (info, is_current): (impl Fn() -> &'a Arc<NodeInfo>, impl Fn() -> bool),
+        table: &NodeTable,
+        prospects: &mut [Prospect<'_>],
+    ) {
+        let all_alike = filters.len() == 0 && self.scores.is_empty();
+        for prospect in prospects.iter_mut().filter(|prospect| !prospect.row.is_gone()) {
+            let group = match self.kinds.get(prospect.row.profile as usize) {
+                _ if all_alike => Some(0),
+                Some(Kind::Refused) => None,
+                Some(Kind::Group(_)) if self.by_node => Some(self.number(pod, table.info(prospect.position))),
+                Some(Kind::Group(group)) => Some(*group),
+                Some(Kind::Unknown) | None => self.learn(filters.clone(), pod, table, prospect),
+            };
+            prospect.verdict = group.map(|group| (group, 0));
+        }
+    }
+
+    /// Asks about a node that is the first of its kind.
+    fn learn<'a>(
+        &mut self,
+        mut filters: impl Iterator<Item = &'a Box<dyn FilterCycle>>,
+        pod: &Pod,
+        table: &NodeTable,
+        prospect: &Prospect<'_>,
     ) -> Option<u16> {
-        if filters.len() == 0 && self.scores.is_empty() {
-            return Some(0);
-        }
-        let profile = row.profile as usize;
-        match self.known.get(profile) {
-            Some(1) => return None,
-            Some(&number) if number > 1 => {
-                return Some(if self.by_node {
-                    self.number(pod, info())
-                } else {
-                    u16::try_from(number - 2).expect("there are fewer groups")
-                });
-            }
-            _ => {}
-        }
+        let profile = prospect.row.profile;
         // A row of the log may be older than the node, of which nothing is learnt then about nodes of the row's kind. What is
         // said here does not matter: a later entry of the log has the node's present row.
-        if !is_current() {
+        if table.row(prospect.position).is_none_or(|now| now.profile != profile) {
             return None;
         }
-        if profile >= self.known.len() {
-            self.known.resize(profile + 1, 0);
+        let (profile, info) = (profile as usize, table.info(prospect.position));
+        if profile >= self.kinds.len() {
+            self.kinds.resize(profile + 1, Kind::Unknown);
         }
-        if filters.any(|filter| filter.filter(pod, info()).is_err()) {
-            self.known[profile] = 1;
+        if filters.any(|filter| filter.filter(pod, info).is_err()) {
+            self.kinds[profile] = Kind::Refused;
             return None;
         }
-        let group = if self.scores.is_empty() { 0 } else { self.number(pod, info()) };
-        self.known[profile] = u32::from(group) + 2;
+        let group = if self.scores.is_empty() { 0 } else { self.number(pod, info) };
+        self.kinds[profile] = Kind::Group(group);
         Some(group)
     }
 

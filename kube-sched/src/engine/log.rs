@@ -5,7 +5,6 @@
 //! changed since they parted. So one set of indexes serves a cluster and all its forks, at a cost of the changes made.
 
 use crate::cluster::{Cluster, NodeRow, Position, divergence};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// More pieces than this, or a gap, and everything is computed anew.
@@ -19,10 +18,10 @@ pub(super) struct Log {
     journal_end: u64,
     /// Where changes of the present journal stand in this sequence: from the first number on, those from the second on.
     pieces: Vec<(u64, u64)>,
-    positions: VecDeque<Position>,
+    positions: Vec<Position>,
     /// The rows of these nodes as they are now, or were when the node changed before its next change in this sequence: many
     /// classes read them one after the other, where the nodes themselves lie all over the memory.
-    rows: VecDeque<NodeRow>,
+    rows: Vec<NodeRow>,
     dropped: u64,
 }
 
@@ -32,16 +31,10 @@ impl Log {
         self.dropped + self.positions.len() as u64
     }
 
-    /// The positions from `start` on; `None` when they are no longer kept.
-    pub(super) fn since(&self, start: u64) -> Option<impl ExactSizeIterator<Item = Position> + '_> {
+    /// The positions from `start` on, and the rows of their nodes; `None` when they are no longer kept.
+    pub(super) fn since(&self, start: u64) -> Option<(&[Position], &[NodeRow])> {
         let skip = usize::try_from(start.checked_sub(self.dropped)?).ok()?;
-        (skip <= self.positions.len()).then(|| self.positions.range(skip..).copied())
-    }
-
-    /// The same with the rows of the nodes.
-    pub(super) fn rows_since(&self, start: u64) -> Option<impl ExactSizeIterator<Item = (Position, &NodeRow)> + Clone> {
-        let skip = usize::try_from(start.checked_sub(self.dropped)?).ok()?;
-        (skip <= self.positions.len()).then(|| self.positions.range(skip..).copied().zip(self.rows.range(skip..)))
+        Some((self.positions.get(skip..)?, self.rows.get(skip..)?))
     }
 
     /// Takes in what differs between the last cluster and this one; `false` when that is unknown, and everything that was
@@ -58,13 +51,17 @@ impl Log {
             self.rows.clear();
             self.pieces = vec![(journal.end(), self.dropped)];
         }
-        let rows = self.positions.range(self.rows.len()..);
-        self.rows.extend(rows.map(|position| cluster.table().row(*position).copied().unwrap_or_else(NodeRow::gone)));
+        for position in &self.positions[self.rows.len()..] {
+            self.rows.push(cluster.table().row(*position).copied().unwrap_or_else(NodeRow::gone));
+        }
+        // What is kept lies in a row, and moves when half as much has come.
         let kept = (cluster.len() / 2).max(4096);
-        let excess = self.positions.len().saturating_sub(kept);
-        self.positions.drain(..excess);
-        self.rows.drain(..excess);
-        self.dropped += excess as u64;
+        if self.positions.len() > kept + kept / 2 {
+            let excess = self.positions.len() - kept;
+            self.positions.drain(..excess);
+            self.rows.drain(..excess);
+            self.dropped += excess as u64;
+        }
         known
     }
 
@@ -91,13 +88,13 @@ impl Log {
         if parted >= self.journal_end {
             return true;
         }
-        let mut undone = Vec::new();
+        let mut undone: Vec<Position> = Vec::new();
         let mut end = self.journal_end;
         loop {
             let Some((begin, at)) = self.pieces.pop() else { return false };
             let from = begin.max(parted);
-            let Some(changes) = self.since(at + (from - begin)) else { return false };
-            undone.extend(changes.take(usize::try_from(end - from).unwrap_or(usize::MAX)));
+            let Some((changes, _)) = self.since(at + (from - begin)) else { return false };
+            undone.extend(changes.iter().take(usize::try_from(end - from).unwrap_or(usize::MAX)));
             if begin < parted {
                 self.pieces.push((begin, at));
             }

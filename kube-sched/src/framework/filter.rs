@@ -1,7 +1,7 @@
 //! PreFilter and Filter: which nodes a pod may go to.
 
-use super::{ClusterEvent, Depends, EventKind, Hint, Refusal};
-use crate::cluster::{Cluster, NodeInfo, NodeRow};
+use super::{ClusterEvent, Depends, EventKind, Hint, Prospect, Refusal};
+use crate::cluster::{Cluster, NodeInfo, NodeRow, NodeTable};
 use crate::model::Pod;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -96,7 +96,8 @@ pub(crate) enum Started {
 pub(crate) trait FilterCycle: Send + Sync + Debug {
     fn name(&self) -> &'static str;
     fn filter(&self, pod: &Pod, node: &NodeInfo) -> Result<(), Refusal>;
-    fn filter_row(&self, pod: &Pod, row: &NodeRow) -> Option<bool>;
+    /// Leaves out those nodes that it refuses, of those that are not left out yet.
+    fn keep(&self, pod: &Pod, table: &NodeTable, prospects: &mut [Prospect<'_>]);
     fn add_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster);
     fn remove_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster);
     fn fork(&self) -> Box<dyn FilterCycle>;
@@ -149,8 +150,14 @@ impl<F: Filter> FilterCycle for Cycle<F> {
         self.plugin.filter(&self.state, pod, node)
     }
 
-    fn filter_row(&self, pod: &Pod, row: &NodeRow) -> Option<bool> {
-        self.plugin.filter_row(&self.state, pod, row)
+    fn keep(&self, pod: &Pod, table: &NodeTable, prospects: &mut [Prospect<'_>]) {
+        for prospect in prospects.iter_mut().filter(|prospect| prospect.verdict.is_some()) {
+            // A node lies far from its row, and most plugins need the row alone.
+            let by_row = self.plugin.filter_row(&self.state, pod, prospect.row);
+            if !by_row.unwrap_or_else(|| self.filter(pod, table.info(prospect.position)).is_ok()) {
+                prospect.verdict = None;
+            }
+        }
     }
 
     fn add_pod(&mut self, pod: &Pod, other: &Pod, node: &NodeInfo, cluster: &Cluster) {

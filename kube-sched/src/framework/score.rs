@@ -1,7 +1,7 @@
 //! PreScore, Score and NormalizeScore: which of the feasible nodes is best.
 
-use super::Depends;
-use crate::cluster::{Cluster, NodeInfo, NodeRow};
+use super::{Depends, Prospect};
+use crate::cluster::{Cluster, NodeInfo, NodeRow, NodeTable};
 use crate::model::Pod;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -67,7 +67,8 @@ pub(crate) trait DynScore: Send + Sync + Debug {
 /// A score at work on one pod.
 pub(crate) trait ScoreCycle: Send + Sync + Debug {
     fn score(&self, pod: &Pod, node: &NodeInfo) -> i64;
-    fn score_row(&self, pod: &Pod, row: &NodeRow) -> Option<i64>;
+    /// Adds its weighted scores, which are final, to those of the nodes that can take the pod.
+    fn add(&self, pod: &Pod, weight: i16, table: &NodeTable, prospects: &mut [Prospect<'_>]);
     fn normalize(&self, nodes: &[&NodeInfo], scores: &mut [i64]);
 }
 
@@ -105,8 +106,15 @@ impl<S: Score> ScoreCycle for Cycle<S> {
         self.plugin.score(&self.state, pod, node)
     }
 
-    fn score_row(&self, pod: &Pod, row: &NodeRow) -> Option<i64> {
-        self.plugin.score_row(&self.state, pod, row)
+    fn add(&self, pod: &Pod, weight: i16, table: &NodeTable, prospects: &mut [Prospect<'_>]) {
+        for prospect in prospects {
+            let Some((_, total)) = &mut prospect.verdict else { continue };
+            // A node lies far from its row, and most plugins need the row alone.
+            let by_row = self.plugin.score_row(&self.state, pod, prospect.row);
+            let raw = by_row.unwrap_or_else(|| self.score(pod, table.info(prospect.position)));
+            let score = i16::try_from(raw.clamp(0, MAX_NODE_SCORE)).expect("it was just bounded");
+            *total += score * weight;
+        }
     }
 
     fn normalize(&self, nodes: &[&NodeInfo], scores: &mut [i64]) {

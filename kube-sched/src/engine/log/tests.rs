@@ -41,9 +41,10 @@ proptest! {
                 _ => {
                     let known = log.follow(&clusters[at]);
                     match log.since(synced).filter(|_| known) {
-                        Some(changed) => {
+                        Some((changed, rows)) => {
                             kept += 1;
-                            changed.for_each(|p| if let Some(seen) = view.get_mut(p as usize) { *seen = pods(&clusters[at], p) });
+                            assert_eq!(changed.len(), rows.len());
+                            changed.iter().for_each(|p| if let Some(seen) = view.get_mut(*p as usize) { *seen = pods(&clusters[at], *p) });
                         }
                         None => (0..64).for_each(|p| view[p as usize] = pods(&clusters[at], p)),
                     }
