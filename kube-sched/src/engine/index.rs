@@ -25,7 +25,8 @@ impl Best {
     }
 }
 
-/// The best of each 64 entries of the level below. Scores and counts lie apart, so that 64 of them are compared at once.
+/// The best of each 64 entries of the level below, with places for a multiple of 64: any 64 are an array, which is compared
+/// at once. Scores and counts lie apart for the same reason.
 #[derive(Clone, Debug, Default)]
 struct Level {
     scores: Vec<i16>,
@@ -51,7 +52,7 @@ impl Level {
     /// Which of the 64 entries from `start` on counts the `n`-th with this score, and how many it counts before that one.
     fn nth(&self, start: usize, score: i16, n: u32) -> Option<(usize, u32)> {
         let (scores, counts) = (window(&self.scores, start), window(&self.counts, start));
-        let steps = scores.chunks(STEP).zip(counts.chunks(STEP));
+        let steps = scores.as_chunks::<STEP>().0.iter().zip(counts.as_chunks::<STEP>().0);
         let (step, n) = nth(n, steps.map(|(scores, counts)| sum(scores, counts, score)))?;
         let rest = scores.iter().zip(counts).skip(step * STEP);
         let (child, n) = nth(n, rest.map(|(other, count)| if *other == score { *count } else { 0 }))?;
@@ -61,7 +62,9 @@ impl Level {
 
 impl FromIterator<Best> for Level {
     fn from_iter<T: IntoIterator<Item = Best>>(bests: T) -> Self {
-        let (scores, counts) = bests.into_iter().map(|best| (best.score, best.count)).unzip();
+        let (mut scores, mut counts): (Vec<_>, Vec<_>) = bests.into_iter().map(|best| (best.score, best.count)).unzip();
+        scores.resize(scores.len().next_multiple_of(FAN_OUT), NONE);
+        counts.resize(scores.len(), 0);
         Self { scores, counts }
     }
 }
@@ -70,20 +73,23 @@ impl FromIterator<Best> for Level {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     scores: Vec<i16>,
-    /// Each level sums up 64 of the one below; the last has one entry.
+    /// Each level sums up 64 of the one below; the last has one entry, and none when there are no positions.
     levels: Vec<Level>,
     feasible: usize,
 }
 
 impl Index {
-    /// Takes over all scores.
+    /// Takes over all scores; positions are added up to a multiple of 64.
     pub(super) fn fill(&mut self, scores: Vec<i16>) {
         self.feasible = scores.iter().filter(|score| **score != NONE).count();
         self.scores = scores;
+        self.scores.resize(self.scores.len().next_multiple_of(FAN_OUT), NONE);
         self.levels.clear();
-        let mut level: Level = self.scores.chunks(FAN_OUT).map(best_score).collect();
-        while level.scores.len() > 1 {
-            let above = (0..level.scores.len()).step_by(FAN_OUT).map(|start| level.best(start)).collect();
+        let mut count = self.scores.len() / FAN_OUT;
+        let mut level: Level = self.scores.as_chunks().0.iter().map(best_score).collect();
+        while count > 1 {
+            let above = (0..count).step_by(FAN_OUT).map(|start| level.best(start)).collect();
+            count = count.div_ceil(FAN_OUT);
             self.levels.push(std::mem::replace(&mut level, above));
         }
         self.levels.push(level);
@@ -169,7 +175,7 @@ impl Index {
             (at, n) = level.nth(at * FAN_OUT, score, n)?;
         }
         let (start, scores) = (at * FAN_OUT, window(&self.scores, at * FAN_OUT));
-        let (step, n) = nth(n, scores.chunks(STEP).map(|scores| u32::from(equal(scores, score))))?;
+        let (step, n) = nth(n, scores.as_chunks::<STEP>().0.iter().map(|scores| u32::from(equal(scores, score))))?;
         let rest = scores.iter().skip(step * STEP);
         let (child, _) = nth(n, rest.map(|other| u32::from(*other == score)))?;
         Some(start + step * STEP + child)
@@ -187,27 +193,27 @@ fn nth(mut n: u32, counts: impl Iterator<Item = u32>) -> Option<(usize, u32)> {
     None
 }
 
-fn window<T>(all: &[T], start: usize) -> &[T] {
-    &all[start..all.len().min(start + FAN_OUT)]
+fn window<T>(all: &[T], start: usize) -> &[T; FAN_OUT] {
+    all[start..].first_chunk().expect("there are a multiple of 64")
 }
 
 // Passes without branches, which the compiler turns into vector instructions.
 
-fn max(scores: &[i16]) -> i16 {
+fn max(scores: &[i16; FAN_OUT]) -> i16 {
     scores.iter().copied().fold(NONE, i16::max)
 }
 
 /// How many of at most 64 have this score.
-fn equal(scores: &[i16], score: i16) -> u16 {
+fn equal<const N: usize>(scores: &[i16; N], score: i16) -> u16 {
     scores.iter().map(|other| u16::from(*other == score)).sum()
 }
 
 /// The sum of the counts of those with this score.
-fn sum(scores: &[i16], counts: &[u32], score: i16) -> u32 {
+fn sum<const N: usize>(scores: &[i16; N], counts: &[u32; N], score: i16) -> u32 {
     scores.iter().zip(counts).map(|(other, count)| if *other == score { *count } else { 0 }).sum()
 }
 
-fn best_score(scores: &[i16]) -> Best {
+fn best_score(scores: &[i16; FAN_OUT]) -> Best {
     let score = max(scores);
     if score == NONE { NOBODY } else { Best { score, count: u32::from(equal(scores, score)) } }
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 fn check(index: &Index, scores: &[i16]) {
     let best = scores.iter().copied().filter(|score| *score != NONE).max();
     let tied: Vec<usize> = (0..scores.len()).filter(|i| Some(scores[*i]) == best).collect();
-    assert_eq!(index.scores(), scores);
+    let (given, added) = index.scores().split_at(scores.len());
+    assert_eq!(given, scores);
+    assert!(added.len() < FAN_OUT && added.iter().all(|score| *score == NONE));
     assert_eq!(index.feasible(), scores.iter().filter(|score| **score != NONE).count());
     assert_eq!(index.best(), best.map(|best| (best, u32::try_from(tied.len()).unwrap())));
     let found: Vec<usize> = (0..).map_while(|n| index.nth_best(n)).collect();
