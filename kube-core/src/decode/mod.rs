@@ -154,6 +154,8 @@ fn yaml_options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_depth: YAML_DEPTH_MAX, flow_nesting_limit: YAML_DEPTH_MAX, max_documents: 1, max_nodes: 500_000, max_aliases: 1000 },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        // `mode: 0400` is YAML 1.1, which Kubernetes reads.
+        legacy_octal_numbers: true,
     }
 }
 

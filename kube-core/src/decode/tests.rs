@@ -209,6 +209,16 @@ fn aliases_are_bounded() {
 }
 
 #[test]
+fn numbers_that_begin_with_a_zero_are_octal_in_yaml() {
+    let body = b"spec:\n  defaultMode: 0400\n  a: 0o17\n  b: 0\n  c: 10\n  d: \"0400\"\n  e: 0.5\n";
+    let expected = json!({"spec": {"defaultMode": 256, "a": 15, "b": 0, "c": 10, "d": "0400", "e": 0.5}});
+    assert_eq!(raw_yaml(body, Limits::default()).unwrap(), expected);
+    let pod = b"spec:\n  volumes:\n  - name: v\n    secret: {secretName: s, defaultMode: 0644}\n";
+    let decoded = yaml(pod, kind("", "Pod"), Limits::default()).unwrap();
+    assert_eq!(decoded.value["spec"]["volumes"][0]["secret"]["defaultMode"], 420);
+}
+
+#[test]
 fn yaml_reads_as_kubernetes_means_it() {
     let body = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {n: \"1\"}\ndata:\n  b: |\n    text\n";
     let decoded = yaml(body.as_bytes(), kind("", "ConfigMap"), Limits::default()).unwrap();

@@ -37,6 +37,22 @@ pub(super) fn check_parsed(errors: &mut ErrorList, path: &Path, spec: &Value) ->
 
 /// The pod template of a workload that keeps its pods running: valid, selected, restarted always, without a deadline.
 pub(super) fn check_template(errors: &mut ErrorList, path: &Path, spec: &Value, owner: &str) {
+    check_template_by(errors, path, spec, owner, pod::template::check);
+}
+
+/// As [`check_template`], where the spec of the pods is not looked at: that of a StatefulSet's lacks the volumes that its
+/// claims bring, and Kubernetes leaves its checks to the creation of the pods.
+pub(super) fn check_template_of_stateful_set(errors: &mut ErrorList, path: &Path, spec: &Value) {
+    check_template_by(errors, path, spec, "StatefulSet", pod::template::check_metadata);
+}
+
+fn check_template_by(
+    errors: &mut ErrorList,
+    path: &Path,
+    spec: &Value,
+    owner: &str,
+    check: fn(&mut ErrorList, &Path, &Value),
+) {
     let path = path.child("template");
     let Some(template) = get(spec, "template") else {
         errors.push(Error::required(&path, ""));
@@ -45,7 +61,7 @@ pub(super) fn check_template(errors: &mut ErrorList, path: &Path, spec: &Value, 
     if let Some(selector) = get(spec, "selector") {
         check_matches_template(errors, &path, selector, template);
     }
-    pod::template::check(errors, &path, template);
+    check(errors, &path, template);
     check_restart_policy(errors, &path, template, &["Always"]);
     check_no_deadline(errors, &path, template, owner);
 }

@@ -1,8 +1,7 @@
 //! StatefulSet. Source: `pkg/apis/apps/v1/defaults.go`, `pkg/apis/apps/validation`, `pkg/registry/apps/statefulset`.
 
 use super::access::{default_text, default_to, each_mut, get, int, list, made, set, text};
-use super::selector::{self, check_template};
-use super::{NameRule, Rules, format, persistent_volume_claim, pod};
+use super::{NameRule, Rules, format, persistent_volume_claim, pod, selector};
 use crate::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
 
@@ -67,7 +66,7 @@ impl Rules for StatefulSet {
         }
         selector::check_required(&mut errors, &path, spec, "empty selector is invalid for statefulset");
         if selector::check_parsed(&mut errors, &path, spec) {
-            check_template(&mut errors, &path, spec, "StatefulSet");
+            selector::check_template_of_stateful_set(&mut errors, &path, spec);
         }
         format::check_non_negative(&mut errors, &path, spec, "revisionHistoryLimit");
         errors

@@ -13,6 +13,7 @@ mod in_flight;
 mod kube_rs;
 mod limit_ranges;
 mod lists;
+mod manifests;
 mod metrics;
 mod negotiation;
 mod options;

@@ -15,15 +15,8 @@ const SECCOMP_PREFIX: &str = "container.seccomp.security.alpha.kubernetes.io/";
 
 /// Checks the template of a workload.
 pub(in crate::rules) fn check(errors: &mut ErrorList, path: &Path, template: &Value) {
-    if let Some(labels) = at(template, &["metadata", "labels"]) {
-        errors.extend(meta::validate_labels(labels, &path.child("labels")));
-    }
-    let annotations = path.child("annotations");
-    if let Some(map) = at(template, &["metadata", "annotations"]) {
-        errors.extend(meta::validate_annotations(map, &annotations));
-    }
+    check_metadata(errors, path, template);
     let pod = &template["spec"];
-    check_annotations(errors, &annotations, &template["metadata"], pod);
     spec::check(errors, &path.child("spec"), pod, None);
     if count(pod, "ephemeralContainers") > 0 {
         errors.push(Error::forbidden(
@@ -31,6 +24,18 @@ pub(in crate::rules) fn check(errors: &mut ErrorList, path: &Path, template: &Va
             "ephemeral containers not allowed in pod template",
         ));
     }
+}
+
+/// Errors of the labels and annotations of a template.
+pub(in crate::rules) fn check_metadata(errors: &mut ErrorList, path: &Path, template: &Value) {
+    if let Some(labels) = at(template, &["metadata", "labels"]) {
+        errors.extend(meta::validate_labels(labels, &path.child("labels")));
+    }
+    let annotations = path.child("annotations");
+    if let Some(map) = at(template, &["metadata", "annotations"]) {
+        errors.extend(meta::validate_annotations(map, &annotations));
+    }
+    check_annotations(errors, &annotations, &template["metadata"], &template["spec"]);
 }
 
 /// The annotations that mean something to Kubernetes itself. `path` is that of the map.

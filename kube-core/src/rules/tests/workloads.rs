@@ -211,3 +211,26 @@ fn statuses_of_workloads() {
         ["status.numberReady: Invalid value: -1: must be greater than or equal to 0"]
     );
 }
+
+#[test]
+fn pods_of_a_stateful_set_mount_what_its_claims_bring() {
+    let claim = json!({"metadata": {"name": "www"}, "spec": {"accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}}}});
+    let containers = json!([{"name": "c", "image": "nginx:1", "volumeMounts": [{"name": "www", "mountPath": "/www"}]}]);
+    let set = |spec: Value| {
+        let mut set = workload("StatefulSet", json!({"serviceName": "web", "volumeClaimTemplates": [claim.clone()]}));
+        set["spec"]["template"]["spec"]["containers"] = containers.clone();
+        merge(&mut set["spec"], spec);
+        set
+    };
+    check(set(json!({})), &[]);
+    // What else is wrong with the pods is told when they are made; labels and the restart policy at once.
+    check(set(json!({"template": {"spec": {"dnsPolicy": "x"}}})), &[]);
+    check(
+        set(json!({"template": {"metadata": {"labels": {"a": "-"}}, "spec": {"restartPolicy": "Never"}}})),
+        &[
+            "spec.template.labels: Invalid value: \"-\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+            "spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"",
+        ],
+    );
+}
