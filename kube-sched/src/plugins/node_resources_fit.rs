@@ -177,7 +177,6 @@ impl Score for NodeResourcesFit {
 
     /// The fullest nodes are best, whatever the strategy for single pods.
     fn score_placement(&self, nodes: &[&NodeInfo]) -> Option<i64> {
-        let strategy = ScoringStrategy::MostAllocated;
         let mut mean = Mean::default();
         for (resource, weight) in &self.resources {
             let amounts = nodes.iter().map(|node| (node.assumed(), &node.node().allocatable));
@@ -185,10 +184,10 @@ impl Score for NodeResourcesFit {
                 (used.saturating_add(node_used.amount(resource)), all.saturating_add(node_all.amount(resource)))
             });
             if all > 0 && !(used == 0 && matches!(resource, ResourceName::Scalar(_))) {
-                strategy.weigh(&mut mean, strategy.score(used, all), *weight);
+                mean.add(fullness(used, all), *weight);
             }
         }
-        Some(strategy.mean(mean))
+        Some(mean.floor())
     }
 
     fn score_row(&self, (): &(), pod: &Pod, row: &NodeRow) -> Option<i64> {
@@ -199,15 +198,13 @@ impl Score for NodeResourcesFit {
 impl NodeResourcesFit {
     /// The score, where `amounts` tells how much of every resource is used and allocatable.
     fn score_over(&self, pod: &Pod, amounts: impl Fn(&ResourceName) -> Option<(i64, i64)>) -> Option<i64> {
-        let floor = |Mean { sum, weights }: Mean| if weights == 0 { 0 } else { sum / weights };
         match &self.strategy {
             ScoringStrategy::LeastAllocated => {
                 let free = |used: i64, all: i64| if used > all { 0 } else { share(all.saturating_sub(used), all) };
-                self.mean(pod, amounts, |used, all| Some(free(used, all))).map(floor)
+                self.mean(pod, amounts, |used, all| Some(free(used, all))).map(Mean::floor)
             }
-            // Assumed amounts may add up to more than there is.
             ScoringStrategy::MostAllocated => {
-                self.mean(pod, amounts, |used, all| Some(share(used.min(all), all))).map(floor)
+                self.mean(pod, amounts, |used, all| Some(fullness(used, all))).map(Mean::floor)
             }
             ScoringStrategy::RequestedToCapacityRatio(shape) => {
                 let utilization = |used: i64, all: i64| if used > all { 100 } else { share(used, all) };
@@ -236,8 +233,7 @@ impl NodeResourcesFit {
                 continue;
             }
             if let Some(score) = score(used.saturating_add(wanted), allocatable) {
-                mean.sum = mean.sum.saturating_add(score.saturating_mul(*weight));
-                mean.weights = mean.weights.saturating_add(*weight);
+                mean.add(score, *weight);
             }
         }
         Some(mean)
@@ -248,6 +244,22 @@ impl NodeResourcesFit {
 struct Mean {
     sum: i64,
     weights: i64,
+}
+
+impl Mean {
+    fn add(&mut self, score: i64, weight: i64) {
+        self.sum = self.sum.saturating_add(score.saturating_mul(weight));
+        self.weights = self.weights.saturating_add(weight);
+    }
+
+    fn floor(self) -> i64 {
+        if self.weights == 0 { 0 } else { self.sum / self.weights }
+    }
+}
+
+/// The score of `MostAllocated`. Assumed amounts may add up to more than there is.
+fn fullness(used: i64, all: i64) -> i64 {
+    share(used.min(all), all)
 }
 
 /// A part of what there is, in hundredths.
