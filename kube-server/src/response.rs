@@ -58,7 +58,7 @@ pub(crate) fn add_warnings(request: &Request, response: &mut Response) {
     const CHARS_MAX: usize = 4096;
     const CUT_TO_CHARS: usize = 256;
     let warnings = request.take_warnings();
-    let long = warnings.iter().map(|warning| warning.chars().count()).sum::<usize>() > CHARS_MAX && warnings.len() > 1;
+    let long = warnings.iter().map(|warning| warning.chars().count()).sum::<usize>() > CHARS_MAX;
     let mut written = 0;
     for mut warning in warnings {
         if long {

@@ -26,22 +26,7 @@ impl Rules for CronJob {
     }
 
     fn validate(&self, object: &Value) -> ErrorList {
-        let mut errors = ErrorList::new();
-        let path = Path::new("spec");
-        let spec = &object["spec"];
-        check_schedule(&mut errors, &path, spec);
-        format::check_non_negative(&mut errors, &path, spec, "startingDeadlineSeconds");
-        match text(spec, "concurrencyPolicy") {
-            "" => errors.push(Error::required(&path.child("concurrencyPolicy"), "")),
-            _ => {
-                format::check_supported(&mut errors, &path, spec, "concurrencyPolicy", &["Allow", "Forbid", "Replace"])
-            }
-        }
-        format::check_non_negative(&mut errors, &path, spec, "successfulJobsHistoryLimit");
-        format::check_non_negative(&mut errors, &path, spec, "failedJobsHistoryLimit");
-        let template = path.child("jobTemplate").child("spec");
-        errors.extend(job::check_spec(&template, &spec["jobTemplate"]["spec"]));
-        check_no_selector(&mut errors, &template, &spec["jobTemplate"]["spec"]);
+        let mut errors = check_spec(&object["spec"], &Value::Null);
         // The controller appends an 11-character suffix, and a Job's name is a label's value.
         if text_at(object, &["metadata", "name"]).len() > 52 {
             errors.push(Error::invalid(
@@ -51,6 +36,10 @@ impl Rules for CronJob {
             ));
         }
         errors
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value) -> ErrorList {
+        check_spec(&new["spec"], &old["spec"])
     }
 
     fn warnings_of_create(&self, object: &Value) -> Vec<String> {
@@ -66,6 +55,24 @@ impl Rules for CronJob {
     }
 }
 
+/// Checks a spec; that of the stored object is `old`, and null for a new one.
+fn check_spec(spec: &Value, old: &Value) -> ErrorList {
+    let mut errors = ErrorList::new();
+    let path = Path::new("spec");
+    check_schedule(&mut errors, &path, spec, old);
+    format::check_non_negative(&mut errors, &path, spec, "startingDeadlineSeconds");
+    match text(spec, "concurrencyPolicy") {
+        "" => errors.push(Error::required(&path.child("concurrencyPolicy"), "")),
+        _ => format::check_supported(&mut errors, &path, spec, "concurrencyPolicy", &["Allow", "Forbid", "Replace"]),
+    }
+    format::check_non_negative(&mut errors, &path, spec, "successfulJobsHistoryLimit");
+    format::check_non_negative(&mut errors, &path, spec, "failedJobsHistoryLimit");
+    let template = path.child("jobTemplate").child("spec");
+    errors.extend(job::check_spec(&template, &spec["jobTemplate"]["spec"]));
+    check_no_selector(&mut errors, &template, &spec["jobTemplate"]["spec"]);
+    errors
+}
+
 /// The Jobs' selectors are made for each.
 fn check_no_selector(errors: &mut ErrorList, path: &Path, job: &Value) {
     if let Some(selector) = get(job, "selector") {
@@ -77,7 +84,7 @@ fn check_no_selector(errors: &mut ErrorList, path: &Path, job: &Value) {
     }
 }
 
-fn check_schedule(errors: &mut ErrorList, path: &Path, spec: &Value) {
+fn check_schedule(errors: &mut ErrorList, path: &Path, spec: &Value, old: &Value) {
     let schedule = text(spec, "schedule");
     let field = path.child("schedule");
     if schedule.is_empty() {
@@ -91,7 +98,9 @@ fn check_schedule(errors: &mut ErrorList, path: &Path, spec: &Value) {
     } else if let Err(message) = parse_schedule(schedule) {
         errors.push(Error::invalid(&field, &schedule.into(), &message));
     }
-    if let Some(zone) = get(spec, "timeZone").and_then(Value::as_str) {
+    // A zone that was taken once stays.
+    let zone = get(spec, "timeZone").filter(|zone| get(old, "timeZone") != Some(zone));
+    if let Some(zone) = zone.and_then(Value::as_str) {
         let field = path.child("timeZone");
         if zone.is_empty() {
             errors.push(Error::invalid(&field, &zone.into(), "timeZone must be nil or non-empty string"));

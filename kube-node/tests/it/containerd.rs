@@ -32,8 +32,9 @@ pub(crate) struct Containerd {
     pub(crate) range: String,
 }
 
-/// A range of addresses for the pods of one of a few tests, which no other run on this machine uses, whether it runs now or
-/// was cut off before and has left its bridge behind: one of the 65,536 of 64 addresses within 100.64.0.0/10.
+/// A range of addresses for the pods of one of a few tests: one of the 65,536 of 64 addresses within 100.64.0.0/10. Hardly
+/// another run on this machine uses it (the numbers of their processes would have to agree modulo 16,384), whether it runs
+/// now or was cut off before and has left its bridge behind.
 fn range(number: u32) -> String {
     let base = 0x6440_0000 + ((std::process::id() * 4 + number) % 65_536) * 64;
     format!("{}/26", std::net::Ipv4Addr::from(base))

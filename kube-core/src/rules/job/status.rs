@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashSet;
 
+/// The condition that comes before the completion.
+const MET: &str = "SuccessCriteriaMet";
+
 /// Checks the status of `new` against that of `old`.
 pub(super) fn validate_update(new: &Value, old: &Value) -> ErrorList {
     let change = Change { spec: &new["spec"], new: Status(&new["status"]), old: Status(&old["status"]) };
@@ -20,6 +23,7 @@ pub(super) fn validate_update(new: &Value, old: &Value) -> ErrorList {
     change.check_end(&mut errors, &path);
     change.check_times(&mut errors, &path);
     change.check_indexes(&mut errors, &path);
+    change.check_counters(&mut errors, &path);
     change.check_success(&mut errors, &path);
     change.check_order(&mut errors, &path);
     errors
@@ -32,9 +36,18 @@ struct Status<'a>(&'a Value);
 impl Status<'_> {
     /// Whether a condition is true.
     fn is(self, condition: &str) -> bool {
+        self.has(condition, "True")
+    }
+
+    /// Whether a condition is false, which is more than that it is not there.
+    fn is_not(self, condition: &str) -> bool {
+        self.has(condition, "False")
+    }
+
+    fn has(self, condition: &str, status: &str) -> bool {
         list(self.0, "conditions")
             .iter()
-            .any(|known| text(known, "type") == condition && text(known, "status") == "True")
+            .any(|known| text(known, "type") == condition && text(known, "status") == status)
     }
 
     fn is_finished(self) -> bool {
@@ -94,16 +107,30 @@ impl Change<'_> {
                 errors.push(Error::invalid_without_value(&conditions, &text));
             }
         }
+        if (self.turns("Failed") || self.changes("failedIndexes"))
+            && self.new.is("Failed")
+            && !self.new.is("FailureTarget")
+        {
+            let text = "cannot set Failed=True condition without the FailureTarget=true condition";
+            errors.push(Error::invalid_without_value(&conditions, text));
+        }
+        if (self.turns("Complete") || self.turns(MET)) && self.new.is("Complete") && !self.new.is(MET) {
+            let text = "cannot set Complete=True condition without the SuccessCriteriaMet=true condition";
+            errors.push(Error::invalid_without_value(&conditions, text));
+        }
         if !self.new.is_finished() {
             return;
         }
-        if (self.finishes() || self.changes("active"))
-            && let Some(active) = int(self.new.0, "active").filter(|active| *active > 0)
-        {
-            let text = "active>0 is invalid for finished job";
-            errors.push(Error::invalid(&path.child("active"), &active.into(), text));
+        for field in ["active", "terminating"] {
+            if (self.finishes() || self.changes(field))
+                && let Some(count) = int(self.new.0, field).filter(|count| *count > 0)
+            {
+                let text = format!("{field}>0 is invalid for finished job");
+                errors.push(Error::invalid(&path.child(field), &count.into(), &text));
+            }
         }
-        if (self.finishes() || self.changes("startTime")) && get(self.new.0, "startTime").is_none() {
+        let never_starts = is_true(self.spec, "suspend") && int(self.spec, "completions") == Some(0);
+        if (self.finishes() || self.changes("startTime")) && get(self.new.0, "startTime").is_none() && !never_starts {
             errors.push(Error::required(&path.child("startTime"), "startTime is required for finished job"));
         }
         let uncounted = &self.new.0["uncountedTerminatedPods"];
@@ -139,7 +166,10 @@ impl Change<'_> {
         if completed.is_some() && before.is_some() && completed != before {
             errors.push(Error::invalid(&completion, value, "completionTime cannot be mutated"));
         }
-        if get(self.old.0, "startTime").is_some() && self.changes("startTime") && !is_true(self.spec, "suspend") {
+        // A Job that goes on after a pause starts anew.
+        let resumes = self.old.is("Suspended") && self.new.is_not("Suspended");
+        let restarts = is_true(self.spec, "suspend") || resumes;
+        if get(self.old.0, "startTime").is_some() && self.changes("startTime") && !restarts {
             let text = "startTime cannot be removed for unsuspended job";
             errors.push(Error::required(&path.child("startTime"), text));
         }
@@ -178,9 +208,17 @@ impl Change<'_> {
         }
     }
 
+    fn check_counters(&self, errors: &mut ErrorList, path: &Path) {
+        if (self.changes("ready") || self.changes("active"))
+            && let Some(ready) = int(self.new.0, "ready")
+            && ready > int(self.new.0, "active").unwrap_or(0)
+        {
+            errors.push(Error::invalid(&path.child("ready"), &ready.into(), "cannot set more ready pods than active"));
+        }
+    }
+
     /// The criteria of a Job's success come before its completion, and stay.
     fn check_success(&self, errors: &mut ErrorList, path: &Path) {
-        const MET: &str = "SuccessCriteriaMet";
         let (met, met_before) = (self.new.is(MET), self.old.is(MET));
         let mut refuse = |is: bool, text: &str| {
             if is {

@@ -417,6 +417,12 @@ fn cron_jobs() {
         let text = format!("spec.timeZone: Invalid value: {zone:?}: unknown time zone {zone}");
         check(cron_job(json!({"timeZone": zone})), &[&text]);
     }
+    // What an update leaves as it was is taken, also where a new object may not have it any more.
+    let mut stored = created(cron_job(json!({"timeZone": "Europe/Hogwarts Castle"})));
+    stored["metadata"]["name"] = json!("n".repeat(60));
+    let mut new = stored.clone();
+    new["spec"]["suspend"] = json!(true);
+    assert_eq!(texts(&rules(&stored).validate_update(&new, &stored)), [""; 0]);
     check(
         cron_job(json!({"jobTemplate": {"spec": {"selector": {"matchLabels": {"a": "b"}}}}})),
         &[
@@ -502,6 +508,7 @@ fn a_job_that_has_ended_stays_so() {
         json!({"conditions": conditions(&["SuccessCriteriaMet", "Complete", "Failed"])}),
         &[
             "status.conditions: Invalid value: cannot set Complete=True and Failed=true conditions",
+            "status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition",
             "status.conditions: Invalid value: cannot set SuccessCriteriaMet=True and Failed=true conditions",
         ],
     );
@@ -514,10 +521,11 @@ fn a_job_that_has_ended_stays_so() {
     check_status(
         json!({}),
         json!({}),
-        json!({"conditions": conditions(&["FailureTarget", "Failed"]), "active": 1,
+        json!({"conditions": conditions(&["FailureTarget", "Failed"]), "active": 1, "terminating": 2,
             "uncountedTerminatedPods": {"failed": ["u"]}}),
         &[
             "status.active: Invalid value: 1: active>0 is invalid for finished job",
+            "status.terminating: Invalid value: 2: terminating>0 is invalid for finished job",
             "status.startTime: Required value: startTime is required for finished job",
             "status.uncountedTerminatedPods: Invalid value: {\"failed\":[\"u\"]}: uncountedTerminatedPods needs to be empty for finished job",
         ],
@@ -527,9 +535,22 @@ fn a_job_that_has_ended_stays_so() {
         json!({"startTime": "2026-01-01T00:00:00Z"}),
         json!({"conditions": conditions(&["Complete"]), "completionTime": "2026-01-01T00:01:00Z"}),
         &[
+            "status.conditions: Invalid value: cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
             "status.conditions: Invalid value: cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True",
         ],
     );
+    check_status(
+        json!({}),
+        json!({"startTime": "2026-01-01T00:00:00Z"}),
+        json!({"conditions": conditions(&["Failed"])}),
+        &[
+            "status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition",
+        ],
+    );
+    // A Job that has nothing to do ends without a start.
+    let mut idle = complete();
+    idle["startTime"] = Value::Null;
+    check_status(json!({"suspend": true, "completions": 0}), json!({}), idle, &[]);
 }
 
 #[test]
@@ -573,6 +594,12 @@ fn the_times_of_a_job_are_in_order() {
         &["status.startTime: Required value: startTime cannot be removed for unsuspended job"],
     );
     check_status(json!({"suspend": true}), started, json!({"startTime": null}), &[]);
+    check_status(
+        json!({}),
+        json!({"startTime": "2026-01-01T00:00:00Z", "conditions": conditions(&["Suspended"])}),
+        json!({"startTime": "2026-01-01T00:05:00Z", "conditions": [{"type": "Suspended", "status": "False"}]}),
+        &[],
+    );
 }
 
 #[test]
@@ -586,6 +613,13 @@ fn the_counters_of_a_job_do_not_fall() {
             "status.succeeded: Invalid value: 1: cannot decrease the succeeded counter",
         ],
     );
+    check_status(
+        json!({}),
+        json!({"active": 2, "ready": 2}),
+        json!({"active": 1}),
+        &["status.ready: Invalid value: 2: cannot set more ready pods than active"],
+    );
+    check_status(json!({}), json!({"ready": 1}), json!({"failed": 1}), &[]);
     let elastic = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3});
     check_status(elastic, json!({"succeeded": 2}), json!({"succeeded": 1}), &[]);
     check_status(
