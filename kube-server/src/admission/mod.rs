@@ -47,7 +47,7 @@ pub struct AdmissionRequest<'a> {
     pub name: &'a str,
     /// The object as it will be stored; `None` for a delete and for a stream.
     pub object: Option<&'a mut Value>,
-    /// The object as it is stored; `None` for a create and for a stream.
+    /// The object as it is stored; of an eviction, the Pod; `None` for any other create and for a stream.
     pub old: Option<&'a Value>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
@@ -140,6 +140,7 @@ pub(crate) async fn admit_action(
     subject: Subject<'_>,
     subresource: &str,
     object: &mut Value,
+    old: Option<&Value>,
     dry_run: bool,
 ) -> Result<(), ApiError> {
     let mut request = AdmissionRequest {
@@ -150,7 +151,7 @@ pub(crate) async fn admit_action(
         namespace: subject.namespace,
         name: subject.name,
         object: Some(object),
-        old: None,
+        old,
         dry_run,
     };
     admit(registry, &mut request).await

@@ -33,7 +33,7 @@ impl Registry {
             return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
         }
         let asked = Subject { request, kind, namespace, name, part: Part::Main };
-        admission::admit_action(self, asked, &request.info.subresource, &mut binding, options.dry_run).await?;
+        admission::admit_action(self, asked, &request.info.subresource, &mut binding, None, options.dry_run).await?;
         let errors = subresources::validate_binding(&binding);
         if !errors.is_empty() {
             return Err(ApiError::invalid("", "Binding", name, &errors));

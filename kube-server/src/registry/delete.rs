@@ -1,7 +1,7 @@
 //! Delete, and delete of a collection.
 
 use super::kind::Kind;
-use super::write::{Commit, Subject};
+use super::write::{Commit, Part, Subject};
 use super::{Registry, encode, failure};
 use crate::admission::{self, AdmissionRequest, Operation};
 use crate::options::ListOptions;
@@ -25,7 +25,7 @@ impl Registry {
     /// # Errors
     /// What stands against it; 404 where it does not exist.
     pub(crate) async fn delete(&self, subject: Subject<'_>, options: &Options) -> Result<Deleted, ApiError> {
-        let Subject { request, kind, namespace, name, .. } = subject;
+        let Subject { request, kind, namespace, name, part } = subject;
         let rules = kind.storage.rules;
         let key = subject.key();
         loop {
@@ -34,18 +34,20 @@ impl Registry {
             };
             let old = encode::decode(&entry);
             options.check_preconditions(&old, kind.served.group)?;
-            let mut admission = AdmissionRequest {
-                user: &request.user,
-                operation: Operation::Delete,
-                resource: kind.storage,
-                subresource: "",
-                namespace,
-                name,
-                object: None,
-                old: Some(&old),
-                dry_run: options.dry_run,
-            };
-            admission::admit(self, &mut admission).await?;
+            if part != Part::Internal {
+                let mut admission = AdmissionRequest {
+                    user: &request.user,
+                    operation: Operation::Delete,
+                    resource: kind.storage,
+                    subresource: "",
+                    namespace,
+                    name,
+                    object: None,
+                    old: Some(&old),
+                    dry_run: options.dry_run,
+                };
+                admission::admit(self, &mut admission).await?;
+            }
             match deletion::decide(&old, options, rules, self.clock.now()) {
                 Decision::Unchanged => return Ok(Deleted { entry, gone: false }),
                 Decision::Mark(mut marked) => {

@@ -38,12 +38,14 @@ impl Registry {
         dry_run: bool,
     ) -> Result<(), ApiError> {
         let named = text(&eviction["metadata"], "name");
-        if !named.is_empty() && named != name {
+        if named != name {
             return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
         }
         let kind = Kind::find("", "v1", "pods").expect("Pods are in the catalog");
-        let subject = Subject { request, kind, namespace, name, part: Part::Main };
-        admission::admit_action(self, subject, "eviction", &mut eviction, dry_run).await?;
+        let subject = Subject { request, kind, namespace, name, part: Part::Internal };
+        let pod = self.entry(&subject.key()).await?.ok_or_else(|| subject.not_found())?;
+        let pod = encode::decode(&pod);
+        admission::admit_action(self, subject, "eviction", &mut eviction, Some(&pod), dry_run).await?;
         let mut options = Options::parse(eviction.get("deleteOptions").unwrap_or(&json!({})))
             .map_err(|errors| ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))?;
         options.dry_run |= dry_run;
@@ -92,9 +94,8 @@ impl Registry {
     /// Says on the Pod why it goes, and deletes it. Source: KEP-3329.
     async fn disrupt(&self, subject: Subject<'_>, mut options: Options) -> Result<(), ApiError> {
         if !options.dry_run {
-            let now = self.clock.now();
-            let (internal, write) = (Subject { part: Part::Internal, ..subject }, own_write(false));
-            let told = self.modify(internal, &write, Ownership::Apart, |pod| {
+            let (now, write) = (self.clock.now(), own_write(false));
+            let told = self.modify(subject, &write, Ownership::Apart, |pod| {
                 options.check_preconditions(pod, "")?;
                 let mut object = pod.clone();
                 let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",

@@ -44,7 +44,8 @@ pub(crate) enum Part {
     Resize,
     /// The replicas of a workload, through `Scale`.
     Scale,
-    /// Fields that the server itself sets: the binding of a Pod, the counters of a disruption budget.
+    /// Fields that the server itself sets: the binding of a Pod, why it is evicted. Admission plugins do not see these
+    /// writes.
     Internal,
 }
 

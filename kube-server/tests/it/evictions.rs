@@ -1,8 +1,16 @@
 //! Evictions: what budgets say to them, and what they say on the Pod.
 
 use crate::harness::{Harness, PODS, pod};
+use async_trait::async_trait;
+use kubekit_core::status::ApiError;
+use kubekit_server::admission::{Admission, AdmissionRequest, Operation};
 use kubekit_server::identity::UserInfo;
+use kubekit_server::{extractor, store_config};
+use kubekit_store::{Entry, ListRequest, Listing, Memory, ReadAt, Result, Revision, Store, Txn, TxnOutcome};
+use kubekit_store::{Watch, WatchRequest};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const BUDGETS: &str = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
 
@@ -233,8 +241,137 @@ async fn a_node_evicts_its_own_pods() {
     let h = Harness::new().await;
     running(&h, "Running", "True").await;
     let node = |name: &str| h.as_user(UserInfo::new(format!("system:node:{name}"), ["system:nodes"]));
+    // Also where a role lets it evict what it likes.
+    let rules = json!([{"verbs": ["create"], "apiGroups": [""], "resources": ["pods/eviction"]}]);
+    h.made("/apis/rbac.authorization.k8s.io/v1/clusterroles", json!({"metadata": {"name": "evict"}, "rules": rules}))
+        .await;
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "evict"});
+    let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:node:other"});
+    let binding = json!({"metadata": {"name": "evict"}, "roleRef": role, "subjects": [subject]});
+    h.made("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding).await;
     let uri = &format!("{PODS}/x/eviction");
-    assert_eq!(node("other").post(uri, &eviction(json!({}))).await.code, 403);
+    let before = h.get(&format!("{PODS}/x")).await.ok();
+    node("other").post(uri, &eviction(json!({}))).await.refused(
+        403,
+        "Forbidden",
+        "pods \"x\" is forbidden: node \"other\" can only evict pods with spec.nodeName set to itself",
+    );
+    assert_eq!(h.get(&format!("{PODS}/x")).await.ok(), before, "what is refused says nothing on the Pod");
     let evicted = node("n").post(uri, &eviction(json!({}))).await;
     assert_eq!(evicted.code, 201, "{}", evicted.text);
+}
+
+/// A plugin without which nothing is deleted.
+#[derive(Debug)]
+struct Keep;
+
+impl Admission for Keep {
+    fn admit(&self, request: &mut AdmissionRequest<'_>) -> std::result::Result<(), ApiError> {
+        let refused = || ApiError::forbidden(request.resource.group, request.resource.plural, request.name, "kept");
+        if request.operation == Operation::Delete { Err(refused()) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn an_eviction_is_admitted_as_what_it_is_and_not_as_a_delete() {
+    let h = Harness::with(|builder| builder.admission(Arc::new(Keep))).await;
+    running(&h, "Running", "True").await;
+    assert_eq!(h.delete(&format!("{PODS}/x")).await.code, 403);
+    let evicted = h.post(&format!("{PODS}/x/eviction"), &eviction(json!({}))).await;
+    assert_eq!(evicted.code, 201, "{}", evicted.text);
+    assert!(h.get(&format!("{PODS}/x")).await.ok()["metadata"]["deletionTimestamp"].is_string());
+}
+
+#[tokio::test]
+async fn an_eviction_names_its_pod() {
+    let h = Harness::new().await;
+    running(&h, "Running", "True").await;
+    for metadata in [json!({}), json!({"name": "y"})] {
+        let mut other = eviction(json!({}));
+        other["metadata"] = metadata;
+        let refused = h.post(&format!("{PODS}/x/eviction"), &other).await;
+        refused.refused(400, "BadRequest", "name in URL does not match name in Eviction object");
+    }
+}
+
+/// A store in which somebody else comes first with a change of the Pod `x`.
+#[derive(Debug)]
+struct Raced {
+    store: Arc<dyn Store>,
+    /// Before how many writes of the Pod somebody changes its status, and to what.
+    change: Mutex<Option<(usize, Value)>>,
+}
+
+impl Raced {
+    /// The status that somebody gives the Pod before this key is written.
+    fn due(&self, key: &str) -> Option<Value> {
+        let mut change = self.change.lock();
+        if key == "/core/pods/default/x" {
+            change.iter_mut().for_each(|(writes, _)| *writes -= 1);
+        }
+        change.take_if(|(writes, _)| *writes == 0).map(|(_, status)| status)
+    }
+}
+
+#[async_trait]
+impl Store for Raced {
+    async fn get(&self, key: &str, at: ReadAt) -> Result<Option<Arc<Entry>>> {
+        self.store.get(key, at).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<Listing> {
+        self.store.list(request).await
+    }
+
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome> {
+        if let Some(status) = self.due(&txn.key) {
+            let other = Harness::over(Arc::clone(&self.store), |builder| builder).await;
+            other.patch(&format!("{PODS}/x/status"), "merge", &status).await.ok();
+        }
+        self.store.txn(txn).await
+    }
+
+    async fn watch(&self, request: WatchRequest) -> Result<Watch> {
+        self.store.watch(request).await
+    }
+
+    async fn revision(&self) -> Result<Revision> {
+        self.store.revision().await
+    }
+
+    async fn compact(&self, revision: Revision) -> Result<()> {
+        self.store.compact(revision).await
+    }
+}
+
+/// What becomes of the eviction of a Pod that is in this phase and not ready, and runs and is ready just before the server's
+/// write of this number: why its budget keeps it, if it does.
+async fn check_race(phase: &str, write: usize, allowed: i64, kept: Option<&str>) {
+    let store: Arc<dyn Store> = Arc::new(Memory::new(extractor(), store_config()));
+    let raced = Arc::new(Raced { store, change: Mutex::default() });
+    let h = Harness::over(raced.clone(), |builder| builder).await;
+    running(&h, phase, "False").await;
+    budget(&h, "b", json!({"disruptionsAllowed": allowed})).await;
+    let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    *raced.change.lock() = Some((write, ready));
+    let answer = h.post(&format!("{PODS}/x/eviction"), &eviction(json!({}))).await;
+    assert!(raced.change.lock().is_none(), "the Pod was not written so often: {}", answer.text);
+    let goes = h.get(&format!("{PODS}/x")).await.ok()["metadata"].get("deletionTimestamp").is_some();
+    let cause = answer.body["details"]["causes"][0]["message"].as_str();
+    let expected = (if kept.is_some() { 429 } else { 201 }, kept.is_none(), kept);
+    assert_eq!((answer.code, goes, cause), expected, "{phase} {write}: {}", answer.text);
+    let charged = h.get(&format!("{BUDGETS}/b")).await.ok()["status"]["disruptedPods"]["x"].is_string();
+    assert_eq!(charged, kept.is_none());
+}
+
+#[tokio::test]
+async fn a_pod_that_becomes_ready_while_it_is_evicted_is_not_lost_to_its_budget() {
+    let unready = "The disruption budget b is still being processed by the server.";
+    let needed = "The disruption budget b needs 1 healthy pods and has 1 currently";
+    // First the reason is written, then the mark of deletion.
+    for write in [1, 2] {
+        check_race("Running", write, 0, Some(unready)).await;
+        check_race("Pending", write, 0, Some(needed)).await;
+        check_race("Pending", write, 1, None).await;
+    }
 }
