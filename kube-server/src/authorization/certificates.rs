@@ -49,9 +49,11 @@ impl CertificateAuthorization {
         // The signer of what is stored: an update cannot choose another one.
         let signer = request.old.unwrap_or(new)["spec"]["signerName"].as_str().unwrap_or_default();
         match (request.operation, request.subresource) {
-            (Operation::Create, "") if signer == CLIENT_SIGNER && asks_for_masters(new) => {
-                Err(format!("use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"))
-            }
+            (Operation::Create, "") if signer == CLIENT_SIGNER => match asks_for_masters(new) {
+                Ok(false) => Ok(()),
+                Ok(true) => Err(format!("use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed")),
+                Err(error) => Err(format!("failed to parse CSR: {error}")),
+            },
             (Operation::Update, "approval") if !self.may(request, "approve", signer) => {
                 Err(format!("user not permitted to approve requests with signerName {signer:?}"))
             }
@@ -80,11 +82,19 @@ fn signs(new: &Value, old: Option<&Value>) -> bool {
     old.is_none_or(|old| ["certificate", "conditions"].iter().any(|field| part(new, field) != part(old, field)))
 }
 
-/// Whether the certificate would be for the group that no rule can lock out. What is no request is signed by nobody.
-fn asks_for_masters(object: &Value) -> bool {
-    let pem = object["spec"]["request"].as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
-    let Ok(der) = CertificateSigningRequestDer::from_pem_slice(&pem) else { return false };
-    let Ok((_, parsed)) = X509CertificationRequest::from_der(&der) else { return false };
-    let subject = &parsed.certification_request_info.subject;
-    subject.iter_organization().any(|group| group.as_str() == Ok(MASTERS))
+/// Whether a certificate would be for the group that no rule can lock out. What another reader of PEM or of names might
+/// take for a request, and this one cannot read, is an error.
+fn asks_for_masters(object: &Value) -> Result<bool, String> {
+    let text = object["spec"]["request"].as_str().unwrap_or_default();
+    let pem = STANDARD.decode(text).map_err(|error| error.to_string())?;
+    let (mut found, mut asks) = (false, false);
+    for der in CertificateSigningRequestDer::pem_slice_iter(&pem) {
+        let der = der.map_err(|error| error.to_string())?;
+        let (_, parsed) = X509CertificationRequest::from_der(&der).map_err(|error| error.to_string())?;
+        for group in parsed.certification_request_info.subject.iter_organization() {
+            asks |= group.as_str().map_err(|error| error.to_string())? == MASTERS;
+        }
+        found = true;
+    }
+    if found { Ok(asks) } else { Err("PEM block type must be CERTIFICATE REQUEST".to_owned()) }
 }

@@ -5,17 +5,21 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use kubekit_server::identity::UserInfo;
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{CertificateParams, CertificateSigningRequest, DnType, KeyPair};
 use serde_json::{Value, json};
 
 const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 
-/// A request for a certificate of this group, in base64.
-fn encoded(group: &str) -> String {
+/// A request for a certificate of this group.
+fn signed(group: &str) -> CertificateSigningRequest {
     let mut params = CertificateParams::new([]).unwrap();
     params.distinguished_name.push(DnType::OrganizationName, group);
-    let request = params.serialize_request(&KeyPair::generate().unwrap()).unwrap();
-    STANDARD.encode(request.pem().unwrap())
+    params.serialize_request(&KeyPair::generate().unwrap()).unwrap()
+}
+
+/// Its PEM in base64.
+fn encoded(group: &str) -> String {
+    STANDARD.encode(signed(group).pem().unwrap())
 }
 
 fn request(signer: &str, group: &str) -> Value {
@@ -98,12 +102,43 @@ async fn nobody_asks_for_a_certificate_of_the_administrators() {
     assert_eq!(h.post(&format!("{REQUESTS}?dryRun=All"), &request("example.com/x", "system:masters")).await.code, 201);
 }
 
+/// What is said of a request for a client certificate whose PEM is this.
+async fn check_pem(pem: &str, expected: &str) {
+    let h = Harness::new().await;
+    let mut asked = request("kubernetes.io/kube-apiserver-client", "people");
+    asked["spec"]["request"] = json!(STANDARD.encode(pem));
+    let refused = h.post(REQUESTS, &asked).await;
+    assert_eq!(refused.code, 403, "{pem}: {}", refused.text);
+    let message = refused.body["message"].as_str().unwrap_or_default();
+    let forbidden = "certificatesigningrequests.certificates.k8s.io \"r\" is forbidden: ";
+    assert!(message.strip_prefix(forbidden).is_some_and(|detail| detail.starts_with(expected)), "{pem}: {message}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_request_asks_for_everything() {
+    let pem = |group: &str| String::from_utf8(STANDARD.decode(encoded(group)).unwrap()).unwrap();
+    let (masters, people) = (pem("system:masters"), pem("people"));
+    let used = "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed";
+    check_pem("", "failed to parse CSR: PEM block type must be CERTIFICATE REQUEST").await;
+    check_pem("-----BEGIN CERTIFICATE REQUEST-----\n", "failed to parse CSR: ").await;
+    // What others read in spite of a header, or after a block that ends as no block ends for them.
+    check_pem(&masters.replacen("REQUEST-----\n", "REQUEST-----\nA: b\n\n", 1), "failed to parse CSR: ").await;
+    check_pem(&format!("{}x\n{masters}", people.trim_end()), used).await;
+    // A name of another type of text: UTF8String becomes T61String.
+    let mut der = signed("system:masters").der().to_vec();
+    let name = der.windows(14).position(|bytes| bytes == b"system:masters").unwrap();
+    der[name - 2] = 20;
+    let body = STANDARD.encode(der);
+    let begin = "-----BEGIN CERTIFICATE REQUEST-----";
+    check_pem(&format!("{begin}\n{body}\n-----END CERTIFICATE REQUEST-----\n"), "failed to parse CSR: ").await;
+}
+
 #[tokio::test]
 async fn a_certificate_signing_request_says_who_asked() {
     let h = Harness::new().await;
     let request = json!({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
         "metadata": {"name": "r"},
-        "spec": {"request": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K", "usages": ["client auth"],
+        "spec": {"request": encoded("people"), "usages": ["client auth"],
             "signerName": "kubernetes.io/kube-apiserver-client",
             "username": "system:admin", "groups": ["system:masters"], "uid": "7", "extra": {"a": ["b"]}}});
     let alice = UserInfo { uid: "1".to_owned(), ..UserInfo::new("alice", ["system:masters"]) };
