@@ -131,8 +131,7 @@ fn check_claim(spec: &Value, old: &Value, item: &Value) -> Vec<String> {
     if item["type"] != WHAT {
         return Vec::new();
     }
-    let before = old.is_object().then(|| Resources::of(old));
-    let asked = Resources { limits: Amounts::new(), ..Resources::of(spec).changed_from(before) };
+    let asked = Resources::of_claim(spec).changed_from(old.is_object().then(|| Resources::of_claim(old)));
     let mut errors = Vec::new();
     for (resource, least) in asked.amounts(item, "min") {
         let text = format!("minimum {resource} usage per {WHAT} is {least}");
@@ -160,8 +159,8 @@ type Amounts = BTreeMap<String, Quantity>;
 struct Resources {
     requests: Amounts,
     limits: Amounts,
-    /// Resources of which nothing is said: they are what they were.
-    settled: Vec<String>,
+    /// What was asked for before, where it was: bounds of what has not changed since are not looked at.
+    before: Option<Box<Self>>,
 }
 
 impl Resources {
@@ -171,25 +170,30 @@ impl Resources {
             let given = object["resources"][field].as_object().into_iter().flatten();
             given.filter_map(|(resource, quantity)| Some((resource.clone(), parse(quantity)?))).collect()
         };
-        Self { requests: amounts("requests"), limits: amounts("limits"), settled: Vec::new() }
+        Self { requests: amounts("requests"), limits: amounts("limits"), before: None }
+    }
+
+    /// Those of a claim, whose requests alone count.
+    fn of_claim(spec: &Value) -> Self {
+        Self { limits: Amounts::new(), ..Self::of(spec) }
     }
 
     /// Without those that were asked for before.
-    fn changed_from(mut self, before: Option<Self>) -> Self {
-        let Some(before) = before else { return self };
-        let known = before.requests.keys().chain(before.limits.keys());
-        let same = |resource: &&String| {
-            self.requests.get(*resource) == before.requests.get(*resource)
-                && self.limits.get(*resource) == before.limits.get(*resource)
-        };
-        let settled: Vec<String> = known.filter(same).cloned().collect();
-        self.settled = settled;
-        self
+    fn changed_from(self, before: Option<Self>) -> Self {
+        Self { before: before.map(Box::new), ..self }
+    }
+
+    /// Whether this resource is asked for as before, or not at all as before.
+    fn is_settled(&self, resource: &str) -> bool {
+        self.before.as_ref().is_some_and(|before| {
+            self.requests.get(resource) == before.requests.get(resource)
+                && self.limits.get(resource) == before.limits.get(resource)
+        })
     }
 
     /// The bounds of a range that are to be looked at.
     fn amounts(&self, item: &Value, field: &str) -> Vec<(String, Quantity)> {
-        let given = item[field].as_object().into_iter().flatten().filter(|(r, _)| !self.settled.contains(r));
+        let given = item[field].as_object().into_iter().flatten().filter(|(resource, _)| !self.is_settled(resource));
         given.filter_map(|(resource, quantity)| Some((resource.clone(), parse(quantity)?))).collect()
     }
 

@@ -115,6 +115,17 @@ fn what_a_container_had_before_is_not_held_against_it() {
 }
 
 #[test]
+fn a_range_that_came_later_does_not_hold_up_what_it_is_not_about() {
+    let (before, after) = (json!({"containers": [asks("1", "1")]}), json!({"containers": [asks("2", "2")]}));
+    for range in ["Container", "Pod"] {
+        for bound in ["min", "max", "maxLimitRequestRatio"] {
+            let item = json!({"type": range, bound: {"memory": "1", "cpu": "2"}});
+            assert_eq!(super::check_pod(&after, &before, &item), [] as [&str; 0], "{item}");
+        }
+    }
+}
+
+#[test]
 fn a_pod_says_what_was_filled_in() {
     let range =
         json!([{"type": "Container", "default": {"cpu": "1", "memory": "1Gi"}, "defaultRequest": {"cpu": "500m"}}]);
