@@ -73,7 +73,7 @@ fn check_names(metadata: &Value, namespace: &str, name: &str) -> Result<(), ApiE
     let given = |field: &str| metadata[field].as_str().filter(|text| !text.is_empty());
     if let Some(other) = given("name").filter(|given| *given != name) {
         let path = Path::new("metadata").child("name");
-        let error = Error::invalid(&path, &json!(other), "must match the service account name");
+        let error = Error::invalid(&path, &json!(other), "must match the service account name if specified");
         return Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", name, &[error]));
     }
     if given("namespace").is_some_and(|given| given != namespace) {

@@ -32,7 +32,8 @@ impl Include {
             Some("Object") => Ok(Self::Object),
             None | Some("" | "Metadata") => Ok(Self::Metadata),
             Some(other) => Err(ApiError::bad_request(format!(
-                "includeObject: Invalid value: {other:?}: must be 'Metadata', 'Object', 'None', or empty"
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: must be 'Metadata', \
+                 'Object', 'None', or empty"
             ))),
         }
     }

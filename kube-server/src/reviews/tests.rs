@@ -206,7 +206,7 @@ async fn token_requests_are_checked() {
     };
     assert_eq!(named(json!({"name": "robot", "namespace": "default"})).await, Ok(json!("robot")));
     let text = "422 TokenRequest.authentication.k8s.io \"robot\" is invalid: metadata.name: Invalid value: \"other\": must \
-                match the service account name";
+                match the service account name if specified";
     assert_eq!(named(json!({"name": "other"})).await, Err(text.to_owned()));
     assert!(named(json!({"namespace": "other"})).await.is_err_and(|error| error.starts_with("400 ")));
     let node = |name: &str| UserInfo::new(format!("system:node:{name}"), ["system:nodes"]);

@@ -97,7 +97,8 @@ async fn a_table_has_of_its_objects_what_is_asked_for() {
     h.made(PODS, pod("a")).await;
     for uri in [PODS.to_owned(), format!("{PODS}/a")] {
         let refused = h.accept(&format!("{uri}?includeObject=Some"), TABLE).await;
-        let text = "includeObject: Invalid value: \"Some\": must be 'Metadata', 'Object', 'None', or empty";
+        let text = "Unable to convert to Table as requested: includeObject: Invalid value: \"Some\": must be 'Metadata', \
+                    'Object', 'None', or empty";
         refused.refused(400, "BadRequest", text);
         assert_eq!(h.get(&format!("{uri}?includeObject=Some")).await.code, 200, "it is about Tables only");
         let default = h.accept(&format!("{uri}?includeObject="), TABLE).await.ok();
