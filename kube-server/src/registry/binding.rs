@@ -6,7 +6,7 @@ use super::create::text;
 use super::kind::Kind;
 use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
-use super::{Registry, pod_condition};
+use super::{Registry, condition};
 use crate::admission;
 use crate::options::WriteOptions;
 use crate::request::Request;
@@ -52,7 +52,7 @@ impl Registry {
                     object["metadata"][field][key] = value.clone();
                 }
             }
-            pod_condition::set(&mut object, json!({"type": "PodScheduled", "status": "True"}), now);
+            condition::set_on_pod(&mut object, json!({"type": "PodScheduled", "status": "True"}), now);
             // As in Kubernetes, a binding makes nobody the owner of the fields that it sets.
             Ok(Changed { object, tracked: true })
         })

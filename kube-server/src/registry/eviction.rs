@@ -6,11 +6,12 @@ use super::create::text;
 use super::kind::Kind;
 use super::update::{Changed, Ownership};
 use super::write::{Part, Subject};
-use super::{Registry, encode, pod_condition};
+use super::{Registry, condition, encode};
 use crate::admission;
 use crate::keys;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::request::Request;
+use jiff::Timestamp;
 use kubekit_core::decode::format_time;
 use kubekit_core::deletion::Options;
 use kubekit_core::field::Path;
@@ -100,7 +101,7 @@ impl Registry {
                 let mut object = pod.clone();
                 let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
                     "message": "Eviction API: evicting"});
-                pod_condition::set(&mut object, condition, now);
+                condition::set_on_pod(&mut object, condition, now);
                 Ok(Changed { object, tracked: true })
             });
             let told = told.await?;
@@ -152,7 +153,7 @@ impl Registry {
             object["status"]["disruptionsAllowed"] = json!(allowed);
             object["status"]["disruptedPods"][pod] = json!(format_time(now));
             if allowed == 0 {
-                forbid(&mut object["status"], &format_time(now));
+                forbid(&mut object["status"], now);
             }
             Ok(Changed { object, tracked: false })
         })
@@ -177,28 +178,11 @@ fn own_write(dry_run: bool) -> WriteOptions {
     WriteOptions { dry_run, manager: "kube-apiserver".to_owned(), validation: FieldValidation::Ignore, force: false }
 }
 
-/// Says by the condition that no disruption is allowed any more. Source: `pkg/controller/util/disruption`, `apimeta` of
-/// `k8s.io/apimachinery`.
-fn forbid(status: &mut Value, now: &str) {
-    let generation = status["observedGeneration"].clone();
-    let mut condition = json!({
-        "type": ALLOWED, "status": "False", "reason": "InsufficientPods", "message": "", "lastTransitionTime": now,
-        "observedGeneration": generation,
-    });
-    let Some(conditions) = status.as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| json!([])))
-    else {
-        return;
-    };
-    let Some(conditions) = conditions.as_array_mut() else { return };
-    match conditions.iter_mut().find(|known| known["type"] == ALLOWED) {
-        Some(known) => {
-            if known["status"] == "False" {
-                condition["lastTransitionTime"] = known["lastTransitionTime"].take();
-            }
-            *known = condition;
-        }
-        None => conditions.push(condition),
-    }
+/// Says by the condition that no disruption is allowed any more. Source: `pkg/controller/util/disruption`.
+fn forbid(status: &mut Value, now: Timestamp) {
+    let condition = json!({"type": ALLOWED, "status": "False", "reason": "InsufficientPods", "message": "",
+        "observedGeneration": status["observedGeneration"]});
+    condition::set(status, condition, now);
 }
 
 /// Whether a Pod that is not ready may go whatever the budget says. Source: KEP-3017.

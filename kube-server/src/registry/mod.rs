@@ -5,6 +5,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod binding;
+mod condition;
 mod conversion;
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -16,7 +17,6 @@ pub(crate) mod kind;
 pub(crate) mod list;
 mod part;
 pub(crate) mod patch;
-mod pod_condition;
 pub(crate) mod scale;
 mod selector;
 pub(crate) mod services;

@@ -1,19 +1,25 @@
-//! Conditions that the server itself sets on a Pod. Source: `UpdatePodCondition` of `pkg/api/v1/pod`.
+//! Conditions that the server itself sets. Source: `UpdatePodCondition` of `pkg/api/v1/pod`, `SetStatusCondition` of
+//! `k8s.io/apimachinery`.
 
 use kubekit_core::decode::format_time;
 use serde_json::{Value, json};
 
-/// Sets a condition, given by type, status, reason and message. Its time is that of its last change of status.
-pub(super) fn set(pod: &mut Value, mut condition: Value, now: jiff::Timestamp) {
+/// Sets a condition of a Pod, given by type, status, reason and message.
+pub(super) fn set_on_pod(pod: &mut Value, mut condition: Value, now: jiff::Timestamp) {
     condition["lastProbeTime"] = Value::Null;
-    condition["lastTransitionTime"] = json!(format_time(now));
     if let Some(generation) = pod["metadata"].get("generation") {
         condition["observedGeneration"] = generation.clone();
     }
-    if !pod["status"].is_object() {
-        pod["status"] = json!({});
+    set(&mut pod["status"], condition, now);
+}
+
+/// Sets a condition of a status. Its time is that of its last change of status.
+pub(super) fn set(status: &mut Value, mut condition: Value, now: jiff::Timestamp) {
+    condition["lastTransitionTime"] = json!(format_time(now));
+    if !status.is_object() {
+        *status = json!({});
     }
-    let conditions = &mut pod["status"]["conditions"];
+    let conditions = &mut status["conditions"];
     if !conditions.is_array() {
         *conditions = json!([]);
     }
