@@ -40,7 +40,7 @@ pub(crate) async fn create(
     if !errors.is_empty() {
         return Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", "", &errors));
     }
-    admit(server, request, namespace, name, &mut object)?;
+    admit(server, request, namespace, name, &mut object).await?;
     let mut kubernetes = Kubernetes {
         namespace: namespace.to_owned(),
         serviceaccount: BoundTo { name: name.to_owned(), uid: uid(&account) },
@@ -111,7 +111,13 @@ fn validate(spec: &Value) -> ErrorList {
     errors
 }
 
-fn admit(server: &Server, request: &Request, namespace: &str, name: &str, object: &mut Value) -> Result<(), ApiError> {
+async fn admit(
+    server: &Server,
+    request: &Request,
+    namespace: &str,
+    name: &str,
+    object: &mut Value,
+) -> Result<(), ApiError> {
     let Some(resource) = kubekit_core::catalog::find("", "v1", "serviceaccounts") else { return Ok(()) };
     let mut admission = AdmissionRequest {
         user: &request.user,
@@ -124,7 +130,7 @@ fn admit(server: &Server, request: &Request, namespace: &str, name: &str, object
         old: None,
         dry_run: request.query.get("dryRun").is_some(),
     };
-    admission::plugins(&server.registry, &mut admission)
+    admission::admit(&server.registry, &mut admission).await
 }
 
 /// Binds the token to the object that the request names.

@@ -157,7 +157,7 @@ pub(crate) async fn admit_action(
     admit(registry, &mut request).await
 }
 
-/// Runs the plugins behind the trait: all there are for what is not stored, as tokens and streams.
+/// Runs the plugins behind the trait: all there are for streams.
 ///
 /// # Errors
 /// Why the request is refused.

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 pub(super) fn of_self(server: &Server, user: &UserInfo, object: &Value) -> Result<Value, ApiError> {
     let spec = &object["spec"];
-    let errors = validate_attributes(spec);
+    let mut errors = validate_attributes(spec);
+    errors.extend(validate_metadata(object, None, "must be empty"));
     if !errors.is_empty() {
         return Err(ApiError::invalid("authorization.k8s.io", "SelfSubjectAccessReview", "", &errors));
     }
@@ -20,7 +21,8 @@ pub(super) fn of_self(server: &Server, user: &UserInfo, object: &Value) -> Resul
 
 pub(super) fn of_subject(server: &Server, resource: &Resource, object: &Value) -> Result<Value, ApiError> {
     let spec = &object["spec"];
-    let errors = validate_subject(spec);
+    let mut errors = validate_subject(spec);
+    errors.extend(validate_metadata(object, None, "must be empty"));
     if !errors.is_empty() {
         return Err(ApiError::invalid(resource.group, resource.kind, "", &errors));
     }
@@ -50,6 +52,7 @@ pub(super) fn of_local_subject(
     let spec = &object["spec"];
     let path = Path::new("spec");
     let mut errors = validate_subject(spec);
+    errors.extend(validate_metadata(object, Some("namespace"), "must be empty except for namespace"));
     let asked = spec["resourceAttributes"]["namespace"].as_str().unwrap_or_default();
     if spec["resourceAttributes"].is_object() && asked != namespace {
         let path = path.child("resourceAttributes").child("namespace");
@@ -63,6 +66,23 @@ pub(super) fn of_local_subject(
         return Err(ApiError::invalid(resource.group, resource.kind, "", &errors));
     }
     Ok(status(&server.decide(&subject(spec), &attributes(spec))))
+}
+
+/// A review is not stored: who gives it a name, labels or the like is mistaken. Empty fields are as absent.
+fn validate_metadata(object: &Value, except: Option<&str>, detail: &str) -> Option<Error> {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Bool(given) => !given,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    };
+    let metadata = &object["metadata"];
+    let mut given = metadata.as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value));
+    given
+        .any(|(field, _)| field != "managedFields" && Some(field.as_str()) != except)
+        .then(|| Error::invalid(&Path::new("metadata"), metadata, detail))
 }
 
 fn validate_attributes(spec: &Value) -> ErrorList {

@@ -5,7 +5,7 @@ use crate::pki::TokenKey;
 use crate::request_info::RequestInfo;
 use crate::tokens::Issuer;
 use bytes::Bytes;
-use kubekit_store::{Config, Extractor, Memory, Precondition, Store};
+use kubekit_store::{Config, Extractor, Memory, Precondition, ReadAt, Store};
 
 async fn server() -> Arc<Server> {
     let store: Arc<dyn Store> = Arc::new(Memory::new(Extractor::none(), Config::default()));
@@ -122,6 +122,31 @@ async fn may_they() {
     assert!(error.ends_with("disallowed on this kind of request"), "{error}");
 }
 
+/// What is said of a review with this metadata.
+async fn check_metadata(plural: &str, metadata: Value, expected: Option<&str>) {
+    let resource = kubekit_core::catalog::find(AUTHORIZATION, "v1", plural).unwrap();
+    let asked = json!({"verb": "list", "resource": "pods", "namespace": "default"});
+    let object = json!({"metadata": metadata, "spec": {"user": "alice", "resourceAttributes": asked}});
+    let error = create(&server().await, &request(alice()), resource, object).await.err().map(|error| error.message);
+    let text = |detail: &str| {
+        format!("{}.{AUTHORIZATION} \"\" is invalid: metadata: Invalid value: {metadata}: {detail}", resource.kind)
+    };
+    assert_eq!(error, expected.map(text), "{plural} {metadata}");
+}
+
+#[tokio::test]
+async fn the_metadata_of_a_question_is_empty() {
+    for plural in ["selfsubjectaccessreviews", "subjectaccessreviews"] {
+        check_metadata(plural, json!({"creationTimestamp": null, "name": "", "labels": {}}), None).await;
+        check_metadata(plural, json!({"managedFields": [{"manager": "m"}]}), None).await;
+        check_metadata(plural, json!({"name": "a"}), Some("must be empty")).await;
+        check_metadata(plural, json!({"namespace": "default"}), Some("must be empty")).await;
+    }
+    let local = "localsubjectaccessreviews";
+    check_metadata(local, json!({"namespace": "default"}), None).await;
+    check_metadata(local, json!({"labels": {"a": "b"}}), Some("must be empty except for namespace")).await;
+}
+
 #[tokio::test]
 async fn what_may_i_and_who_am_i() {
     let server = server().await;
@@ -215,4 +240,19 @@ async fn token_requests_are_checked() {
     check(node("n"), "robot", json!({}), "node requested token not bound to a pod").await;
     let secret = json!({"boundObjectRef": {"apiVersion": "v1", "kind": "Secret", "name": "s"}});
     assert!(token(&server, admin(), "robot", secret).await.is_ok());
+}
+
+#[tokio::test]
+async fn in_a_namespace_that_goes_nobody_gets_tokens() {
+    let server = server().await;
+    let key = keys::object_key("", "namespaces", "", "default");
+    let entry = server.store().get(&key, ReadAt::Latest).await.unwrap().unwrap();
+    let mut namespace: Value = serde_json::from_slice(&entry.value.bytes).unwrap();
+    namespace["status"] = json!({"phase": "Terminating"});
+    let value = kubekit_store::Value { bytes: namespace.to_string().into(), splice: 1 };
+    server.store().put(&key, Precondition::None, value).await.unwrap();
+    let error = token(&server, UserInfo::admin(), "robot", json!({})).await.unwrap_err();
+    let text = "403 serviceaccounts \"robot\" is forbidden: unable to create new content in namespace default because it is \
+                being terminated";
+    assert_eq!(error, text);
 }
