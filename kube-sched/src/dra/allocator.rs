@@ -1,9 +1,9 @@
 //! The search for devices that satisfy claims on a node.
 //!
 //! Requests are satisfied one after the other, each with the first devices that match, are free or have capacity left, are
-//! tolerated, meet the constraints and leave counters enough; where a later request then finds none, the search goes back. What is found is
-//! all or nothing. Source: KEP-4381, KEP-4815 (counters), KEP-4816 (alternatives), KEP-5055 (taints),
-//! KEP-5075 (devices that are shared).
+//! tolerated, meet the constraints and leave counters enough; where a later request then finds none, the search goes
+//! back. What is found is all or nothing. Source: KEP-4381, KEP-4815 (counters), KEP-4816 (alternatives), KEP-5055
+//! (taints), KEP-5075 (devices that are shared).
 
 mod pools;
 

@@ -108,17 +108,22 @@ pub enum ValidAmounts {
 }
 
 impl Capacity {
-    /// What a request takes of the whole capacity; `None` where there is not so much, or the policy allows no such amount.
+    /// What a request takes of the whole capacity; `None` where there is not so much, or the policy allows no such amount. It
+    /// is never less than nothing: that would give others more than there is.
     pub fn consumed(&self, requested: Option<Amount>) -> Option<Amount> {
         let Some(policy) = &self.policy else {
-            return Some(requested.unwrap_or(self.value)).filter(|amount| *amount <= self.value);
+            return Some(requested.unwrap_or(self.value)).filter(|amount| self.holds(*amount));
         };
         let amount = match requested {
             Some(requested) => policy.valid.round_up(requested),
             None => policy.default.unwrap_or(self.value),
         };
         let allowed = policy.default == Some(amount) || policy.valid.allow(amount);
-        (allowed && amount <= self.value).then_some(amount)
+        (allowed && self.holds(amount)).then_some(amount)
+    }
+
+    fn holds(&self, amount: Amount) -> bool {
+        (Amount::ZERO..=self.value).contains(&amount)
     }
 }
 

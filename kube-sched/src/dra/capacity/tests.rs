@@ -26,6 +26,7 @@ fn without_a_policy() {
     check("API: as much as is asked for", None, Some(gi(7)), Some(gi(7)));
     check("API: not more than there is", None, Some(gi(41)), None);
     check("nothing is something too", None, Some(Amount::ZERO), Some(Amount::ZERO));
+    check("bad input: less than nothing", None, Some(gi(-1)), None);
 }
 
 #[test]
@@ -33,6 +34,8 @@ fn defaults() {
     check("API: the default", policy(Some(gi(10)), ValidAmounts::Any), None, Some(gi(10)));
     check("API: all of it without a default", policy(None, ValidAmounts::Any), None, Some(gi(40)));
     check("API: any amount", policy(Some(gi(10)), ValidAmounts::Any), Some(gi(3)), Some(gi(3)));
+    check("bad input: less than nothing", policy(Some(gi(10)), ValidAmounts::Any), Some(gi(-1)), None);
+    check("bad input: a default of less than nothing", policy(Some(gi(-1)), ValidAmounts::Any), None, None);
     check("bad input: a default that is not there", policy(Some(gi(50)), ValidAmounts::Any), None, None);
 }
 
