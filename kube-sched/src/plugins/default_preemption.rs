@@ -33,12 +33,7 @@ impl PostFilter for DefaultPreemption {
     }
 
     fn post_filter(&self, attempt: &Attempt<'_>) -> Result<Nomination, String> {
-        if !attempt.pod().may_preempt {
-            return Err("preemption: not eligible due to preemptionPolicy=Never.".to_owned());
-        }
-        if waits_for_victims(attempt.cluster(), attempt.pod(), attempt.refusals()) {
-            return Err("preemption: not eligible due to a terminating pod on the nominated node.".to_owned());
-        }
+        eligible(attempt)?;
         let mut failures = attempt.known_failures();
         let candidates = self.find(attempt, &mut failures);
         // Of equals the first.
@@ -48,6 +43,9 @@ impl PostFilter for DefaultPreemption {
     }
 
     fn candidates(&self, attempt: &Attempt<'_>) -> Vec<(Arc<str>, Arc<Victims>)> {
+        if eligible(attempt).is_err() {
+            return Vec::new();
+        }
         let found = self.find(attempt, &mut Failures::default());
         found.into_iter().map(|(candidate, victims)| (candidate.node().node().name.clone(), victims)).collect()
     }
@@ -88,6 +86,17 @@ impl DefaultPreemption {
         });
         usize::try_from((hash ^ (hash >> 32)) & 0xffff_ffff).unwrap_or(0) % nodes
     }
+}
+
+/// Whether others may go for the pod now, or why not.
+fn eligible(attempt: &Attempt<'_>) -> Result<(), String> {
+    if !attempt.pod().may_preempt {
+        return Err("preemption: not eligible due to preemptionPolicy=Never.".to_owned());
+    }
+    if waits_for_victims(attempt.cluster(), attempt.pod(), attempt.refusals()) {
+        return Err("preemption: not eligible due to a terminating pod on the nominated node.".to_owned());
+    }
+    Ok(())
 }
 
 /// A pod that was promised a node waits for the pods there that preemption is removing, unless the node cannot take it.

@@ -166,6 +166,18 @@ async fn an_extender_that_may_be_ignored_holds_no_preemption_up() {
 }
 
 #[tokio::test]
+async fn an_extender_that_may_be_ignored_is_when_it_names_a_node_that_nobody_knows() {
+    let (url, _) = serve(|_, _| Reply::Json(json!({"NodeNameToMetaVictims": {"z": {"Pods": []}}}))).await;
+    let mut extender = preempt(&url);
+    extender.ignorable = true;
+    let rig = rig(extender).await;
+    contend(&rig).await;
+    let (promised, victim) = cleared(&rig).await;
+    assert_eq!(promised, victim);
+    rig.finish().await;
+}
+
+#[tokio::test]
 async fn a_node_without_victims_is_left_out_where_the_extender_may_be_ignored() {
     let (url, _) = serve(|_, arguments| {
         let b = &arguments["NodeNameToMetaVictims"]["b"];

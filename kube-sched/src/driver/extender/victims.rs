@@ -93,12 +93,10 @@ impl Extenders {
         let answer = extender.ask(&extender.config.preempt_verb, &arguments).await?;
         let mut answer =
             wire::preemption(&answer).ok_or_else(|| extender.answer("gave a preemption result of another form"))?;
-        if extender.config.ignorable {
-            answer.retain(|_, chosen| !chosen.uids.is_empty());
-        }
         let known = candidates.iter().filter_map(|(node, _)| answer.remove_entry(&**node)).collect::<Vec<_>>();
         // Nodes that it was not asked about come last: what was found first wins among equals.
-        known.into_iter().chain(answer).map(|(node, chosen)| victims(extender, cluster, node, &chosen)).collect()
+        let all = known.into_iter().chain(answer).map(|(node, chosen)| victims(extender, cluster, node, &chosen));
+        all.filter_map(Result::transpose).collect()
     }
 
     fn preemption_arguments<'a>(
@@ -117,28 +115,36 @@ impl Extenders {
             let nodes: BTreeMap<_, _> = candidates.iter().map(|(node, victims)| (&**node, by_uid(victims))).collect();
             arguments.node_name_to_meta_victims = Some(nodes);
         } else {
-            // A pod that is gone by now need not go.
-            let whole = |victims: &Victims| wire::Victims {
-                pods: victims.pods.iter().filter_map(|pod| self.object(pod)).collect(),
-                violations: victims.cost.violations,
-            };
-            let nodes: BTreeMap<_, _> = candidates.iter().map(|(node, victims)| (&**node, whole(victims))).collect();
-            arguments.node_name_to_victims = Some(nodes);
+            arguments.node_name_to_victims = Some(whole(candidates, |pod| self.object(pod)));
         }
         arguments
     }
 }
 
-/// Who would have to go from a node by what an extender says: pods that are there.
+/// Victims as whole pods. One that is gone by now need not go, and a node from which all are gone need not be cleared.
+fn whole(
+    candidates: &Candidates,
+    object: impl Fn(&crate::Pod) -> Option<Arc<api::Pod>>,
+) -> BTreeMap<&str, wire::Victims> {
+    let whole = |victims: &Victims| wire::Victims {
+        pods: victims.pods.iter().filter_map(|pod| object(pod)).collect(),
+        violations: victims.cost.violations,
+    };
+    let nodes = candidates.iter().map(|(node, victims)| (&**node, whole(victims)));
+    nodes.filter(|(_, victims)| !victims.pods.is_empty()).collect()
+}
+
+/// Who would have to go from a node by what an extender says: pods that are there. A node of which nobody would is left out
+/// where the extender may be ignored.
 fn victims(
     extender: &HttpExtender,
     cluster: &Cluster,
     node: String,
     chosen: &wire::Chosen,
-) -> Result<(Arc<str>, Arc<Victims>), ExtenderError> {
+) -> Result<Option<(Arc<str>, Arc<Victims>)>, ExtenderError> {
     let Some(info) = cluster.node(&node) else { return Err(ExtenderError::Node(node)) };
     if chosen.uids.is_empty() {
-        return Err(ExtenderError::NoVictims(node));
+        return if extender.config.ignorable { Ok(None) } else { Err(ExtenderError::NoVictims(node)) };
     }
     let find = |uid: &String| {
         let found = info.pods().iter().find(|pod| *pod.uid == **uid).cloned();
@@ -146,5 +152,8 @@ fn victims(
         found.ok_or_else(|| ExtenderError::Victim { url: url.clone(), uid: uid.clone(), node: node.clone() })
     };
     let pods = chosen.uids.iter().map(find).collect::<Result<_, _>>()?;
-    Ok((info.node().name.clone(), Arc::new(Victims::new(pods, chosen.violations))))
+    Ok(Some((info.node().name.clone(), Arc::new(Victims::new(pods, chosen.violations)))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use super::{State, Step};
 use crate::driver::extender::{NAME, SaidOfVictims, VictimsAnswer, VictimsQuestion};
 use crate::framework::{FitError, Nomination, Victims};
 use crate::{Cluster, NodeInfo};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ impl State {
         };
         match cheapest {
             Ok((node, victims)) => {
-                let nomination = self.nomination(&cluster, &node, &victims);
+                let nomination = self.nomination(&pod.uid, &cluster, &node, &victims);
                 let Some(nomination) = nomination.filter(|_| !self.has_room(&pod, &error)) else {
                     return self.try_again(&pod.uid, now);
                 };
@@ -79,13 +80,18 @@ impl State {
         found.is_ok_and(|placement| refusal(&placement.node).is_none_or(|refusal| refusal.plugin != NAME))
     }
 
-    /// A node that is to be cleared, if the same pods are on it as before.
-    fn nomination(&self, before: &Cluster, node: &str, victims: &Victims) -> Option<Nomination> {
-        let (now, before) = (self.cluster.node(node)?, before.node(node)?);
+    /// A node that is to be cleared for a pod, if it is as it `was`: with the same pods, and promised to the same others.
+    fn nomination(&self, uid: &str, was: &Cluster, node: &str, victims: &Victims) -> Option<Nomination> {
+        let promised = |cluster: &Cluster| -> BTreeSet<Arc<str>> {
+            let others = cluster.nominated(node).iter().filter(|other| *other.uid != *uid);
+            others.map(|other| other.uid.clone()).collect()
+        };
+        let (now, before) = (self.cluster.node(node)?, was.node(node)?);
         let find = |info: &NodeInfo, uid: &str| info.pods().iter().find(|pod| *pod.uid == *uid).cloned();
         let same = now.node() == before.node()
             && now.pods().len() == before.pods().len()
-            && now.pods().iter().all(|pod| find(before, &pod.uid).is_some());
+            && now.pods().iter().all(|pod| find(before, &pod.uid).is_some())
+            && promised(&self.cluster) == promised(was);
         let victims = || victims.pods.iter().filter_map(|victim| find(now, &victim.uid)).collect();
         same.then(|| Nomination { node: node.to_owned(), victims: victims() })
     }

@@ -3,10 +3,12 @@
 use super::*;
 use crate::driver::Config;
 use crate::driver::extender::{Answer, Said};
-use crate::driver::state::tests::{ZERO, at, check_bind, greater, node, on, pod};
+use crate::driver::state::tests::{ZERO, at, check_bind, greater, node, on, parse, pod};
 use crate::extender::Extender;
-use crate::framework::{FitError, Refusal};
+use crate::framework::{Attempt, FitError, PostFilter, Profile, Refusal};
+use crate::plugins::DefaultPreemption;
 use k8s_openapi::api::core::v1::Pod;
+use serde_json::json;
 
 fn with_preempt_verb() -> Extender {
     let mut extender = Extender::new("http://nowhere");
@@ -16,7 +18,11 @@ fn with_preempt_verb() -> Extender {
 
 /// Two full nodes: on `a` two pods of half a CPU and the least priority, on `b` one that is more important.
 fn full(extender: Extender) -> State {
-    let mut state = State::new(&Config { extenders: vec![extender], ..Config::default() });
+    full_with(Config { extenders: vec![extender], ..Config::default() })
+}
+
+fn full_with(config: Config) -> State {
+    let mut state = State::new(&config);
     for name in ["a", "b"] {
         state.node_applied(&node(name, "1"), ZERO);
     }
@@ -118,11 +124,18 @@ fn an_extender_that_fails_takes_no_promise_away() {
 
 #[test]
 fn nobody_goes_where_the_node_has_changed_meanwhile_or_another_takes_the_pod() {
-    let change: [fn(&mut State); 4] = [
+    let change: [fn(&mut State); 5] = [
         |state| state.node_applied(&node("c", "1"), ZERO),
         |state| state.pod_deleted(&on(pod("b1", "1"), "b"), ZERO),
         |state| state.node_applied(&node("b", "500m"), ZERO),
         |state| state.node_deleted(&node("b", "1")),
+        // The same room is promised to another, which waits for something else.
+        |state| {
+            let mut other = greater(pod("other", "1"));
+            other.spec.as_mut().unwrap().scheduling_gates = parse(json!([{"name": "example.com/quota"}]));
+            other.status = parse(json!({"nominatedNodeName": "b"}));
+            state.pod_applied(&other, ZERO);
+        },
     ];
     for change in change {
         let mut state = full(with_preempt_verb());
@@ -175,6 +188,40 @@ fn pods_that_no_extender_is_interested_in_have_others_go_without_it() {
     let mut state = full(extender);
     state.pod_applied(&greater(pod("p", "1")), ZERO);
     assert_eq!(report(&mut state, ZERO).0, "a: a1 a2");
+}
+
+/// Clears `b`, of everybody.
+#[derive(Debug)]
+struct ClearsB;
+
+impl PostFilter for ClearsB {
+    fn name(&self) -> &'static str {
+        "ClearsB"
+    }
+    fn post_filter(&self, attempt: &Attempt<'_>) -> Result<Nomination, String> {
+        let pods = attempt.cluster().node("b").unwrap().pods().to_vec();
+        Ok(Nomination { node: "b".to_owned(), victims: pods })
+    }
+}
+
+#[test]
+fn extenders_choose_only_among_what_the_plugin_offers_that_cleared_a_node() {
+    let extenders = || vec![with_preempt_verb()];
+    // DefaultPreemption has nobody go for a pod like this.
+    let profile = Profile::default_builder().post_filter(ClearsB).build();
+    let mut state = full_with(Config { extenders: extenders(), profile, ..Config::default() });
+    let mut never = greater(pod("p", "1"));
+    never.spec.as_mut().unwrap().preemption_policy = Some("Never".to_owned());
+    state.pod_applied(&never, ZERO);
+    assert_eq!(report(&mut state, ZERO).0, "b: b1");
+    // It would clear another node.
+    let profile = Profile::default_builder().disable("DefaultPreemption").post_filter(ClearsB);
+    let profile = profile.post_filter(DefaultPreemption::default()).build();
+    let mut state = full_with(Config { extenders: extenders(), profile, ..Config::default() });
+    let mut p = pod("p", "1");
+    p.spec.as_mut().unwrap().priority = Some(0);
+    state.pod_applied(&p, ZERO);
+    assert_eq!(report(&mut state, ZERO).0, "b: b1");
 }
 
 #[test]
