@@ -90,6 +90,34 @@ pub(crate) fn filter<'a>(
     Ok(Filtered { cycles, feasible, refusals: refusals.unwrap_or_default() })
 }
 
+/// Asks all filters about the nodes of these names, while PreFilter sees all: those that take the pod, and why the others
+/// refuse it.
+pub(crate) fn filter_within<'a>(
+    profile: &Profile,
+    cluster: &'a Cluster,
+    pod: &Pod,
+    nodes: &[Arc<str>],
+) -> Result<(Vec<&'a NodeInfo>, Refusals), Refusal> {
+    let Started { cycles, only } = pre_filter(profile, cluster, pod)?;
+    let (mut feasible, mut refusals) = (Vec::new(), Vec::new());
+    for node in nodes.iter().filter_map(|name| cluster.node(name)) {
+        let name = &node.node().name;
+        let verdict = match &only {
+            Some(only) if !only.nodes.iter().any(|named| **named == **name) => {
+                Err(Refusal::unresolvable(only.plugins[0], only.reason()))
+            }
+            _ => run_filters(cluster, &cycles, pod, node, Some(&pod.uid)),
+        };
+        match verdict {
+            Ok(()) => feasible.push(node),
+            Err(refusal) => refusals.push((name.clone(), refusal)),
+        }
+    }
+    // Where one node takes the pod nobody asks why others do not.
+    let refusals = if feasible.is_empty() { refusals.into_iter().collect() } else { Refusals::default() };
+    Ok((feasible, refusals))
+}
+
 /// Starts all filters on a pod.
 pub(crate) fn pre_filter(profile: &Profile, cluster: &Cluster, pod: &Pod) -> Result<Started, Refusal> {
     let mut started = Started { cycles: Vec::with_capacity(profile.filters.len()), only: None };

@@ -2,9 +2,9 @@
 
 use crate::cluster::{Cluster, NodeInfo};
 use crate::engine::{Decision, Engine};
-use crate::framework::{Attempt, FitError, PERMIT_WAIT_MAX, PermitDecision, Profile, Refusal};
 #[cfg(feature = "driver")]
-use crate::framework::{Refusals, Victims};
+use crate::framework::Victims;
+use crate::framework::{Attempt, FitError, PERMIT_WAIT_MAX, PermitDecision, Profile, Refusal, Refusals};
 use crate::inventory::Change;
 use crate::model::Pod;
 use crate::oracle::{self, Explanation};
@@ -116,6 +116,30 @@ impl Scheduler {
         }
     }
 
+    /// Where the pod goes of the nodes of these names, while plugins see all nodes; nobody goes for it.
+    ///
+    /// # Errors
+    /// Why none of these can take it.
+    pub(crate) fn schedule_within(
+        &self,
+        cluster: &Cluster,
+        pod: &Pod,
+        nodes: &[Arc<str>],
+    ) -> Result<Placement, Box<FitError>> {
+        let refused = |pre_filter, refusals| {
+            Box::new(FitError { nodes: nodes.len(), pre_filter, refusals, ..FitError::default() })
+        };
+        let (feasible, refusals) = oracle::filter_within(&self.profile, cluster, pod, nodes)
+            .map_err(|refusal| refused(Some(refusal), Refusals::default()))?;
+        if feasible.is_empty() {
+            return Err(refused(None, refusals));
+        }
+        match self.choose(cluster, pod, &feasible) {
+            Ok(node) => Ok(Placement { node, evaluated: nodes.len(), feasible: feasible.len() }),
+            Err(refusal) => Err(refused(Some(refusal), Refusals::default())),
+        }
+    }
+
     /// How many decisions of this scheduler did not have to ask all plugins about all nodes.
     pub fn kept_decisions(&self) -> u64 {
         self.engine.kept()
@@ -153,9 +177,11 @@ impl Scheduler {
     /// choose among. None where the plugin that nominates a node offers no choice.
     #[cfg(feature = "driver")]
     pub(crate) fn candidates(&self, cluster: &Cluster, pod: &Pod, error: &FitError) -> Vec<(Arc<str>, Arc<Victims>)> {
+        // A plugin that nominated another node, or none, has no say in it.
+        let nominated = error.nomination.as_ref().map(|nomination| nomination.node.as_str());
         let offered = |attempt: &Attempt<'_>| {
-            let all = self.profile.post_filters.iter().map(|plugin| plugin.candidates(attempt));
-            all.into_iter().find(|candidates| !candidates.is_empty())
+            let mut offers = self.profile.post_filters.iter().map(|plugin| plugin.candidates(attempt));
+            offers.find(|offer| offer.iter().any(|(node, _)| Some(&**node) == nominated))
         };
         self.retry(cluster, pod, error, offered).flatten().unwrap_or_default()
     }

@@ -1,8 +1,9 @@
 //! Conditions on devices in the Common Expression Language, evaluated by `kube-cel`.
 //!
-//! `device` has `driver`, `allowMultipleAllocations`, `attributes[domain].name` and `capacity[domain].name`; of a domain that the device knows nothing of
-//! that is an empty map. What fails on a device (an attribute that is not there, an unknown function) fails the pod's attempt, and
-//! its `FailedScheduling` tells why. Before it is evaluated an expression is held against the bounds of [`bounds`]. Source:
+//! `device` has `driver`, `allowMultipleAllocations`, `attributes[domain].name` and `capacity[domain].name`; of a domain
+//! that the device knows nothing of that is an empty map. What fails on a device (an attribute that is not there, an
+//! unknown function) fails the pod's attempt, and its `FailedScheduling` tells why. Before it is evaluated an expression
+//! is held against the bounds of [`bounds`]. Source:
 //! "Common Expression Language in Kubernetes" and KEP-4381.
 
 mod bounds;

@@ -12,7 +12,7 @@ pub use topology::Domain;
 use crate::cluster::{Cluster, ClusterError, CommitError};
 use crate::framework::{FitError, Nomination, Refusal};
 use crate::inventory::{Change, Inventory};
-use crate::model::{NodeSelector, NodeSelectorTerm, Operator, Pod, Requirement};
+use crate::model::Pod;
 use crate::scheduler::{Placement, Scheduler};
 use std::sync::Arc;
 
@@ -140,6 +140,7 @@ impl GangScheduling {
         self.try_place(scheduler, cluster, pods, min_count, placed, None)
     }
 
+    /// On all nodes, or, where nobody goes for the gang, on those of these names.
     fn try_place(
         self,
         scheduler: &Scheduler,
@@ -147,7 +148,7 @@ impl GangScheduling {
         pods: &[Arc<Pod>],
         min_count: usize,
         placed: usize,
-        within: Option<&Within<'_>>,
+        within: Option<&[Arc<str>]>,
     ) -> Result<Gang, GangError> {
         let mut pods: Vec<&Arc<Pod>> = pods.iter().collect();
         let order = &scheduler.profile().queue_sort;
@@ -158,7 +159,7 @@ impl GangScheduling {
         for (index, pod) in pods.iter().enumerate() {
             let found = match within {
                 None => scheduler.schedule(&gang.fork, pod),
-                Some(within) => within.schedule(scheduler, &gang.fork, pod),
+                Some(nodes) => scheduler.schedule_within(&gang.fork, pod, nodes),
             };
             match found {
                 Ok(placement) => gang.add(scheduler, pod, placement)?,
@@ -184,28 +185,6 @@ impl GangScheduling {
             return Err(gang.waits_for(preempting));
         }
         Ok(gang)
-    }
-}
-
-/// The only nodes that a group is tried on: those with this label.
-struct Within<'a> {
-    key: &'a str,
-    value: &'a str,
-    nodes: &'a [Arc<str>],
-}
-
-impl Within<'_> {
-    /// As if there were no other nodes, and nobody to go for the pod.
-    fn schedule(&self, scheduler: &Scheduler, cluster: &Cluster, pod: &Pod) -> Result<Placement, Box<FitError>> {
-        let labels = vec![Requirement::new(self.key, Operator::In, [self.value])];
-        let here = NodeSelector(vec![NodeSelectorTerm { labels, names: Vec::new() }]);
-        let affinity = pod.node_affinity.as_ref().map_or_else(|| here.clone(), |own| own.and(&here));
-        let pod = Pod { node_affinity: Some(affinity), may_preempt: false, ..pod.clone() };
-        scheduler.schedule(cluster, &pod).map_err(|error| {
-            let here = self.nodes.iter().filter_map(|name| Some((name.clone(), error.refusals.get(name)?.clone())));
-            let refusals = here.collect();
-            Box::new(FitError { nodes: self.nodes.len(), refusals, post_filter: None, ..*error })
-        })
     }
 }
 

@@ -31,6 +31,9 @@ pub(in crate::driver) struct GangBinding {
 /// What refusals of groups are told under. It is no filter, so that the queue takes any event for one that may help.
 const GANG_SCHEDULING: &str = "GangScheduling";
 
+/// The filter that waits for new nodes and for labels. Where a profile is without it, any event may help.
+const NODE_AFFINITY: &str = "NodeAffinity";
+
 type Failed = Vec<(Arc<crate::Pod>, Box<FitError>)>;
 
 impl State {
@@ -96,8 +99,9 @@ impl State {
                 let reason = error.to_string();
                 let failed = match error {
                     GangError::TooFew { failed, .. } => failed,
-                    // One domain's reasons are told, as in Kubernetes.
-                    GangError::NoDomain { domains } => domains.into_iter().find_map(refused_in).unwrap_or_default(),
+                    GangError::NoDomain { domains } => {
+                        return self.refuse_in_domains(key, pods, domains, &reason, now);
+                    }
                     GangError::Domain(reason) => refused(&pods, &failure(reason)),
                     GangError::NeedsPreemption { nominated, failed } => {
                         return self.nominate_gang(key, nominated, failed, &reason, now);
@@ -161,7 +165,10 @@ impl State {
             }
         }
         for (pod, error) in left {
-            let step = self.refuse(pod, error, now);
+            let (waits, failed) = (self.waits(&pod, &error), [(pod.clone(), error)]);
+            self.queue.requeue(&pod.uid, self.why(&key, &failed), now);
+            let [(_, error)] = failed;
+            let step = self.report(pod, error, waits, now);
             self.ready.push_back(step);
         }
         if forming.members.is_empty() {
@@ -238,6 +245,29 @@ impl State {
         self.refuse_gang(key, pods, errors, reason, now)
     }
 
+    /// A gang fits into no domain. One domain's reasons are told, as in Kubernetes; what helps in any of them helps, and so
+    /// may a node that comes into one.
+    fn refuse_in_domains(
+        &mut self,
+        key: GroupKey,
+        pods: Vec<Arc<crate::Pod>>,
+        domains: Vec<Domain>,
+        reason: &str,
+        now: Duration,
+    ) -> Step {
+        let fixed = self.gangs.iter().any(|gangs| gangs.placed(&key).next().is_some());
+        let failed: Vec<Failed> = domains.into_iter().filter_map(|domain| refused_in(domain, &pods)).collect();
+        let why = match why(failed.iter().flatten()) {
+            // Pods with a place decide on the domain, and if those go every domain is open: any event may help then.
+            Requeue::Unschedulable(mut plugins) => {
+                plugins.insert(if fixed || failed.is_empty() { GANG_SCHEDULING } else { NODE_AFFINITY });
+                Requeue::Unschedulable(plugins)
+            }
+            error => error,
+        };
+        self.refuse_gang_until(why, key, pods, failed.into_iter().next().unwrap_or_default(), reason, now)
+    }
+
     /// None of these pods gets a place: some for a reason of their own, the others for the gang's.
     fn refuse_gang(
         &mut self,
@@ -247,24 +277,45 @@ impl State {
         reason: &str,
         now: Duration,
     ) -> Step {
-        let failure = failed.iter().find(|(_, error)| error.is_error()).map(|(_, error)| error.to_string());
-        // What helps the pods that failed helps all; the first that is tried again takes the others along.
-        let mut plugins: BTreeSet<&'static str> = failed.iter().flat_map(|(_, error)| error.plugins()).collect();
+        let why = self.why(&key, &failed);
+        self.refuse_gang_until(why, key, pods, failed, reason, now)
+    }
+
+    /// What pods of a group wait for of which some failed.
+    fn why(&self, key: &GroupKey, failed: &[(Arc<crate::Pod>, Box<FitError>)]) -> Requeue {
         let group = self.cluster.inventory().groups.get(&key.0, &key.1);
-        if group.is_some_and(|group| group.topology_key.is_some()) {
+        match why(failed) {
             // What helps in another domain, no plugin says: whatever happens may.
-            plugins.insert(GANG_SCHEDULING);
+            Requeue::Unschedulable(mut plugins) if group.is_some_and(|group| group.topology_key.is_some()) => {
+                plugins.insert(GANG_SCHEDULING);
+                Requeue::Unschedulable(plugins)
+            }
+            why => why,
         }
-        let why = if failure.is_some() { Requeue::Error } else { Requeue::Unschedulable(plugins) };
+    }
+
+    fn refuse_gang_until(
+        &mut self,
+        why: Requeue,
+        key: GroupKey,
+        pods: Vec<Arc<crate::Pod>>,
+        failed: Failed,
+        reason: &str,
+        now: Duration,
+    ) -> Step {
+        let failure = failed.iter().find(|(_, error)| error.is_error()).map(|(_, error)| error.to_string());
         // As long as others go for one, the rest of the gang need their places.
         let preempting = failed.iter().any(|(pod, error)| self.waits_for_victims(pod, error));
         let mut failed: HashMap<Arc<str>, Box<FitError>> =
             failed.into_iter().map(|(pod, error)| (pod.uid.clone(), error)).collect();
         for pod in pods {
             let of_group = || Box::new(FitError { group: Some(reason.to_owned()), ..FitError::default() });
-            let error = failed.remove(&pod.uid).unwrap_or_else(of_group);
+            let own = failed.remove(&pod.uid);
+            // One that would fit waits for the others, not for what it was promised.
+            let refused = own.as_ref().is_some_and(|error| !error.is_error());
+            let waits = preempting || (!pod.may_preempt && refused);
+            let error = own.unwrap_or_else(of_group);
             self.queue.requeue(&pod.uid, why.clone(), now);
-            let waits = preempting || !pod.may_preempt;
             let step = self.report(pod, error, waits, now);
             self.ready.push_back(step);
         }
@@ -282,11 +333,26 @@ fn refused<'a>(pods: impl IntoIterator<Item = &'a Arc<crate::Pod>>, refusal: &Re
 }
 
 /// Why pods found no places in a domain.
-fn refused_in(domain: Domain) -> Option<Failed> {
+fn refused_in(domain: Domain, pods: &[Arc<crate::Pod>]) -> Option<Failed> {
     match domain.verdict {
         Err(GangError::TooFew { failed, .. }) => Some(failed),
+        Err(GangError::Refused { pod, refusal }) => {
+            Some(refused(pods.iter().filter(|known| known.name == pod), &refusal))
+        }
         _ => None,
     }
+}
+
+/// What helps the pods that failed helps all; the first that is tried again takes the others along.
+fn why<'a>(failed: impl IntoIterator<Item = &'a (Arc<crate::Pod>, Box<FitError>)>) -> Requeue {
+    let mut plugins = BTreeSet::new();
+    for (_, error) in failed {
+        if error.is_error() {
+            return Requeue::Error;
+        }
+        plugins.extend(error.plugins());
+    }
+    Requeue::Unschedulable(plugins)
 }
 
 fn failure(reason: String) -> Refusal {

@@ -1,20 +1,17 @@
 //! Groups that are to be in one domain of a label of nodes, a rack say (KEP-5732).
 //!
-//! Each domain is tried, on a fork, as if it were the whole cluster. Of those where the group fits the best is taken: where
+//! Each domain is tried, on a fork: the group's pods fit no other nodes, while plugins see all. Of those where the group fits the best is taken: where
 //! more of its pods have places, and whose nodes are then the fullest. Pods that have a place already decide the domain for
 //! those that come after them. Nobody goes for such a group. Source: kube-scheduler's `topologyaware`,
 //! `podgrouppodscount` and the scoring of placements in `noderesources`.
 
-use super::{Gang, GangError, GangScheduling, NAME, Within};
+use super::{Gang, GangError, GangScheduling, NAME};
 use crate::cluster::{Cluster, NodeInfo};
-use crate::framework::MAX_NODE_SCORE;
+use crate::framework::{Code, MAX_NODE_SCORE};
 use crate::model::Pod;
 use crate::scheduler::{Scheduler, nth};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The filter that keeps pods within a domain.
-const FILTER: &str = "NodeAffinity";
 
 /// A domain in which a group was tried, and what came of it.
 #[derive(Debug)]
@@ -39,7 +36,7 @@ impl GangScheduling {
     ///
     /// # Errors
     /// When there is no domain in which `min_count` pods would run, it cannot be said in which domain the pods with a place
-    /// are, the profile lacks the filter NodeAffinity, or a plugin does not agree in the end.
+    /// are, or a plugin fails.
     pub fn place_in_domain(
         self,
         scheduler: &Scheduler,
@@ -49,39 +46,49 @@ impl GangScheduling {
         key: &str,
         placed: &[&str],
     ) -> Result<Gang, GangError> {
-        if !scheduler.profile().filters.iter().any(|filter| filter.name() == FILTER) {
-            return Err(GangError::Domain(format!("topology constraints need the filter {FILTER}")));
-        }
-        let mut domains = Vec::new();
-        let mut gangs = Vec::new();
-        for (name, nodes) in domains_of(cluster, key, placed)? {
-            let within = Within { key, value: &name, nodes: &nodes };
-            let verdict = match self.try_place(scheduler, cluster, pods, min_count, placed.len(), Some(&within)) {
+        let nodes = domains_of(cluster, key, placed)?;
+        let place =
+            |within: &[Arc<str>]| self.try_place(scheduler, cluster, pods, min_count, placed.len(), Some(within));
+        let mut domains = Vec::with_capacity(nodes.len());
+        // How many pods would run, by the number of the domain.
+        let mut running = Vec::new();
+        for (name, nodes) in &nodes {
+            let verdict = match place(nodes) {
                 Ok(gang) => {
-                    let scores = fullness(scheduler, &gang.fork, &nodes);
-                    gangs.push((domains.len(), gang));
-                    Ok(scores)
+                    running.push((domains.len(), placed.len() + gang.members.len()));
+                    Ok(fullness(scheduler, &gang.fork, nodes))
                 }
-                Err(error @ GangError::TooFew { .. }) => Err(error),
-                Err(error) => return Err(error),
+                Err(error) if is_failure(&error) => return Err(error),
+                Err(error) => Err(error),
             };
-            domains.push(Domain { name, verdict });
+            domains.push(Domain { name: name.clone(), verdict });
         }
-        let most = gangs.iter().map(|(_, gang)| placed.len() + gang.members.len()).max().unwrap_or(0).max(1);
-        for (index, gang) in &gangs {
-            let share = (placed.len() + gang.members.len()) * usize::try_from(MAX_NODE_SCORE).unwrap_or(0) / most;
+        let most = running.iter().map(|(_, pods)| *pods).max().unwrap_or(0).max(1);
+        for (index, pods) in &running {
+            let share = pods * usize::try_from(MAX_NODE_SCORE).unwrap_or(0) / most;
             if let Ok(scores) = &mut domains[*index].verdict {
                 scores.push((NAME, i64::try_from(share).unwrap_or(MAX_NODE_SCORE)));
             }
         }
         let best = domains.iter().filter_map(Domain::total).max();
-        gangs.retain(|(index, _)| domains[*index].total() == best);
-        if gangs.is_empty() {
+        running.retain(|(index, _)| domains[*index].total() == best);
+        if running.is_empty() {
             return Err(GangError::NoDomain { domains });
         }
-        let chosen = nth(pods.first().map_or(0, |pod| scheduler.tie(pod)), gangs.len());
-        let (index, gang) = gangs.swap_remove(chosen);
-        Ok(Gang { domain: Some(domains[index].name.clone()), domains, ..gang })
+        let (chosen, _) = running[nth(pods.first().map_or(0, |pod| scheduler.tie(pod)), running.len())];
+        let name = domains[chosen].name.clone();
+        // The same again: to keep what was found in every domain takes more than to find it twice in one.
+        let gang = place(&nodes[&name])?;
+        Ok(Gang { domain: Some(name), domains, ..gang })
+    }
+}
+
+/// Whether no other domain need be tried: something failed, rather than that the group has no places in this one.
+fn is_failure(error: &GangError) -> bool {
+    match error {
+        GangError::TooFew { .. } => false,
+        GangError::Refused { refusal, .. } => refusal.code == Code::Error,
+        _ => true,
     }
 }
 

@@ -274,6 +274,24 @@ fn a_pod_of_a_gang_that_preempts_nobody_keeps_no_promises_of_the_others() {
     assert_eq!(promised(&state), [Some("m".to_owned()), None]);
 }
 
+#[test]
+fn a_pod_of_a_gang_that_would_fit_keeps_no_promise_either() {
+    let mut state = with_gang(2);
+    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
+    for (name, policy) in [("a", "Never"), ("b", "PreemptLowerPriority")] {
+        let mut pod = greater(member(name, "g", "1"));
+        pod.spec.as_mut().unwrap().preemption_policy = Some(policy.to_owned());
+        state.pod_applied(&pod, ZERO);
+    }
+    steps(&mut state, ZERO);
+    assert_eq!(state.cluster.nominated_node("a"), Some("m"));
+    // The first fits where it was promised room; the other fits nowhere any more, and so nobody waits.
+    state.node_applied(&node("n", "500m"), at(1));
+    let told = steps(&mut state, at(2));
+    assert_eq!(told[0], "group g: Unschedulable: minCount (2) cannot be satisfied: 1 scheduled, 0 remaining");
+    assert_eq!(["a", "b"].map(|uid| state.cluster.nominated_node(uid)), [None, None]);
+}
+
 /// Nodes of these racks and sizes, and a group `g` that is to be in one rack, with this policy.
 fn with_racks(nodes: &[(&str, &str, &str)], policy: serde_json::Value) -> State {
     let mut state = state();
@@ -311,6 +329,39 @@ fn a_group_in_one_rack_is_tried_again_when_another_rack_may_take_it() {
     state.node_applied(&in_rack(node("o", "1"), "r2"), at(1));
     let told = steps(&mut state, at(2));
     assert!(told == ["bind gang g: a to m, b to o"] || told == ["bind gang g: a to o, b to m"], "{told:?}");
+}
+
+#[test]
+fn a_pod_that_its_group_left_behind_is_tried_again_when_its_rack_grows() {
+    let mut state = with_racks(&[("n", "r1", "1"), ("o", "", "1")], json!({"basic": {}}));
+    for name in ["a", "b"] {
+        state.pod_applied(&member(name, "g", "1"), ZERO);
+    }
+    let told = steps(&mut state, ZERO);
+    assert!(told.contains(&"bind gang g: a to n".to_owned()), "{told:?}");
+    state.node_applied(&in_rack(node("o", "1"), "r1"), at(1));
+    check_steps(&mut state, at(2), &["bind gang g: b to o"]);
+}
+
+#[test]
+fn a_group_in_one_rack_is_tried_again_when_something_helps_in_any_rack_and_not_else() {
+    let mut state = with_racks(&[("n", "r1", "1"), ("m", "r2", "4")], json!({"gang": {"minCount": 2}}));
+    let cordoned = |unschedulable: bool| {
+        let mut node = in_rack(node("m", "4"), "r2");
+        node.spec = parse(json!({"unschedulable": unschedulable}));
+        node
+    };
+    state.node_applied(&cordoned(true), ZERO);
+    for name in ["a", "b"] {
+        state.pod_applied(&member(name, "g", "1"), ZERO);
+    }
+    assert_eq!(steps(&mut state, ZERO).len(), 3);
+    let namespace = parse(json!({"metadata": {"name": "default", "labels": {"team": "blue"}}}));
+    state.namespace_applied(&namespace, at(10));
+    check_steps(&mut state, at(30), &[]);
+    // The first rack is too small; the other was only closed.
+    state.node_applied(&cordoned(false), at(30));
+    check_steps(&mut state, at(60), &["bind gang g: a to m, b to m"]);
 }
 
 #[test]

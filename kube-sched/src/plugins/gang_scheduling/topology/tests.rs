@@ -1,8 +1,12 @@
 //! Groups in one domain. Source: KEP-5732, "Topology-Aware Workload Scheduling" of the documentation.
 
 use super::*;
-use crate::framework::Profile;
-use crate::model::{Node, Resources};
+use crate::framework::{Attempt, Nomination, PostFilter, Profile, Refusal, Reserve};
+use crate::inventory::Change;
+use crate::model::{
+    Node, NodeSelector, NodeSelectorTerm, Operator, Requirement, Resources, Selector, SpreadConstraint,
+    WhenUnsatisfiable,
+};
 use crate::plugins::testing::cluster;
 
 const RACK: &str = "rack";
@@ -188,9 +192,80 @@ fn every_domain_is_explained() {
 }
 
 #[test]
-fn a_profile_that_cannot_keep_pods_within_a_domain_says_so() {
-    let state = cluster([node("n0", "r1", 1000)], []);
-    let bare = Scheduler::new(Profile::default_builder().disable("NodeAffinity").build(), 0);
-    let outcome = GangScheduling.place_in_domain(&bare, &state, &[Arc::new(pod("p0", 1))], 1, RACK, &[]);
-    assert_eq!(told(outcome, &state), "topology constraints need the filter NodeAffinity");
+fn plugins_see_the_nodes_of_other_domains() {
+    // Two pods that are to be in different zones fit into no rack, which is in one.
+    let nodes = [("n0", "r1", "z1"), ("n1", "r2", "z2")];
+    let state = cluster(nodes.map(|(name, rack, zone)| node(name, rack, 4000).label("zone", zone)), []);
+    let spread = SpreadConstraint::new(1, "zone", WhenUnsatisfiable::DoNotSchedule, Selector::labels([("app", "web")]));
+    let web = |name| Arc::new(Pod { spread: vec![spread.clone()], ..pod(name, 1000).label("app", "web") });
+    let scheduler = Scheduler::new(Profile::default(), 0);
+    let outcome = GangScheduling.place_in_domain(&scheduler, &state, &[web("p0"), web("p1")], 2, RACK, &[]);
+    let too_few = "minCount (2) cannot be satisfied: 1 scheduled, 0 remaining";
+    assert_eq!(told(outcome, &state), format!("0/2 placements are available, first placement status: {too_few}"));
+}
+
+#[test]
+fn a_pod_for_one_node_takes_its_group_to_the_domain_of_that() {
+    let state = cluster([node("n0", "r1", 4000), node("n1", "r1", 4000), node("n2", "r2", 4000)], []);
+    let mut choosy = pod("p0", 1000);
+    let names = vec![Requirement::new("metadata.name", Operator::In, ["n1"])];
+    choosy.node_affinity = Some(NodeSelector(vec![NodeSelectorTerm { labels: Vec::new(), names }]));
+    let pods = [Arc::new(choosy), Arc::new(pod("p1", 1000))];
+    let scheduler = Scheduler::new(Profile::default(), 0);
+    let gang = GangScheduling.place_in_domain(&scheduler, &state, &pods, 2, RACK, &[]).unwrap();
+    assert_eq!(&*gang.members[0].placement.node, "n1");
+    let why: Vec<String> = gang.domains.iter().filter_map(|d| Some(d.verdict.as_ref().err()?.to_string())).collect();
+    assert_eq!(why, ["minCount (2) cannot be satisfied: 0 scheduled, 1 remaining"]);
+}
+
+/// Clears every node, and keeps what it is told to on one of them from being placed.
+#[derive(Debug)]
+struct Stubborn(Code);
+
+impl PostFilter for Stubborn {
+    fn name(&self) -> &'static str {
+        "Stubborn"
+    }
+    fn post_filter(&self, attempt: &Attempt<'_>) -> Result<Nomination, String> {
+        let node = attempt.cluster().nodes().next().unwrap();
+        Ok(Nomination { node: node.node().name.to_string(), victims: node.pods().to_vec() })
+    }
+}
+
+impl Reserve for Stubborn {
+    fn name(&self) -> &'static str {
+        "Stubborn"
+    }
+    fn reserve(&self, _: &Cluster, _: &Pod, _: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+    fn changes(&self, _: &Cluster, _: &Pod, node: &str) -> Result<Vec<Change>, Refusal> {
+        let refusal = Refusal { plugin: "Stubborn", code: self.0, reasons: vec!["not here".into()] };
+        if node == "n0" { Err(refusal) } else { Ok(Vec::new()) }
+    }
+    fn unreserve(&self, _: &Cluster, _: &Pod, _: &str) {}
+}
+
+#[test]
+fn no_plugin_has_anybody_go_for_a_group_that_is_to_be_in_one_domain() {
+    let lesser = pod("lesser", 1000).priority(-1).on("n0");
+    let state = cluster([node("n0", "r1", 1000)], [lesser]);
+    let profile = Profile::default_builder().disable("DefaultPreemption").post_filter(Stubborn(Code::Error)).build();
+    let pods = [Arc::new(pod("p0", 1000))];
+    let outcome = GangScheduling.place_in_domain(&Scheduler::new(profile, 0), &state, &pods, 1, RACK, &[]);
+    let too_few = "minCount (1) cannot be satisfied: 0 scheduled, 0 remaining";
+    assert_eq!(told(outcome, &state), format!("0/1 placements are available, first placement status: {too_few}"));
+}
+
+#[test]
+fn a_domain_that_is_refused_in_the_end_is_one_of_several() {
+    let state = cluster([node("n0", "r1", 1000), node("n1", "r2", 9000)], []);
+    let pods = [Arc::new(pod("p0", 1000))];
+    let place = |code| {
+        let scheduler = Scheduler::new(Profile::default_builder().reserve(Stubborn(code)).build(), 0);
+        told(GangScheduling.place_in_domain(&scheduler, &state, &pods, 1, RACK, &[]), &state)
+    };
+    assert_eq!(place(Code::Unschedulable), "r2: p0");
+    // What fails ends the attempt.
+    assert_eq!(place(Code::Error), "pod \"p0\" cannot be placed: not here");
 }
