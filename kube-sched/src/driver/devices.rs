@@ -166,7 +166,7 @@ impl DeviceWriter {
     }
 }
 
-/// Amounts under the names that drivers publish, which leave out their own domain.
+/// Amounts by name, without the driver's own domain, whether it publishes that or not.
 fn consumed_capacity(driver: &str, consumed: &Amounts) -> Value {
     let named = consumed.iter().map(|(name, amount)| {
         let own = name.strip_prefix(driver).and_then(|name| name.strip_prefix('/'));

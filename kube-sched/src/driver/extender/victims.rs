@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Nodes, and who would have to go from each, in the order in which they were found.
-type Candidates = Vec<(Arc<str>, Arc<Victims>)>;
+type Candidates = Vec<Candidate>;
+type Candidate = (Arc<str>, Arc<Victims>);
 
 /// A pod for which others would have to go.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ fn victims(
     cluster: &Cluster,
     node: String,
     chosen: &wire::Chosen,
-) -> Result<Option<(Arc<str>, Arc<Victims>)>, ExtenderError> {
+) -> Result<Option<Candidate>, ExtenderError> {
     let Some(info) = cluster.node(&node) else { return Err(ExtenderError::Node(node)) };
     if chosen.uids.is_empty() {
         return if extender.config.ignorable { Ok(None) } else { Err(ExtenderError::NoVictims(node)) };
