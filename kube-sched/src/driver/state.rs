@@ -97,8 +97,6 @@ pub(super) struct State {
     /// What the placements of these pods change besides; assumed until the API server shows the binding.
     changes: HashMap<Arc<str>, Vec<Change>>,
     decisions: u64,
-    /// When the attempt began that extenders have just answered about; others begin when they are decided on.
-    began: Option<Duration>,
 }
 
 impl State {
@@ -118,7 +116,6 @@ impl State {
             consulting: Consulting::new(config.extenders.clone()),
             changes: HashMap::new(),
             decisions: 0,
-            began: None,
         }
     }
 
@@ -319,15 +316,10 @@ impl State {
         Tried { since, started, attempts: self.queue.attempts(uid) }
     }
 
-    /// When the attempt began on which something is decided now.
-    fn began(&self, now: Duration) -> Duration {
-        self.began.unwrap_or(now)
-    }
-
     /// A refused pod keeps what it was promised only where that was found anew, or it `waits` for it.
     fn report(&mut self, pod: Arc<crate::Pod>, error: Box<FitError>, waits: bool, now: Duration) -> Step {
         let withdrawn = error.nomination.is_none() && !waits && self.withdraw(&pod.uid, now);
-        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, self.began(now)));
+        let (profile, tried) = (self.profile(&pod.uid), self.tried(&pod.uid, now));
         Step::Report { pod, error, withdrawn, profile, tried }
     }
 
@@ -456,8 +448,7 @@ impl State {
         if !changes.is_empty() {
             self.changes.insert(pod.uid.clone(), changes);
         }
-        let since = self.began(now);
-        self.assumed.insert(pod.uid.clone(), Assumed { pod: pod.clone(), node: node.clone(), since });
+        self.assumed.insert(pod.uid.clone(), Assumed { pod: pod.clone(), node: node.clone(), since: now });
         self.group_placed(pod);
         self.scheduler(&pod.uid).permit(&self.cluster, pod, node)
     }

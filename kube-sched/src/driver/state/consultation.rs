@@ -1,6 +1,6 @@
 //! Decisions in which extenders have a say: the engine's part before they are asked, and after.
 
-use super::{State, Step};
+use super::{Binding, State, Step};
 use crate::driver::extender::{Answer, NAME, Question, Said};
 use crate::extender::Extender;
 use crate::framework::{Code, FitError, Refusal};
@@ -73,10 +73,24 @@ impl State {
     /// The extenders have answered about a pod.
     pub(in crate::driver) fn consulted(&mut self, answer: Answer, now: Duration) {
         self.consulting.busy = false;
-        self.began = Some(answer.began);
-        let step = self.follow(answer, now);
-        self.ready.extend(step);
-        self.began = None;
+        let (uid, began) = (answer.pod.uid.clone(), answer.began);
+        if let Some(step) = self.follow(answer, now) {
+            self.ready_since_asked(&uid, began, step);
+        }
+    }
+
+    /// What came of an attempt in which extenders had a say: it began before they were asked.
+    pub(super) fn ready_since_asked(&mut self, uid: &str, began: Duration, mut step: Step) {
+        if let Some(assumed) = self.assumed.get_mut(uid) {
+            assumed.since = began;
+        }
+        let measured = self.tried(uid, began);
+        match &mut step {
+            Step::Bind(Binding { tried, .. }) | Step::Report { tried, .. } => *tried = measured,
+            Step::ConsultOnVictims(question) => question.began = began,
+            _ => {}
+        }
+        self.ready.push_back(step);
     }
 
     /// The best node that takes the pod as things are now is its place.

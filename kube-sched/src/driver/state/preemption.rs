@@ -20,8 +20,9 @@ impl State {
             let candidates = self.scheduler(&pod.uid).candidates(&self.cluster, &pod, &error);
             if !candidates.is_empty() {
                 self.consulting.busy = true;
-                let (began, cluster) = (self.began(now), self.cluster.fork());
-                return Step::ConsultOnVictims(Box::new(VictimsQuestion { pod, began, error, cluster, candidates }));
+                let cluster = self.cluster.fork();
+                let question = VictimsQuestion { pod, began: now, error, cluster, candidates };
+                return Step::ConsultOnVictims(Box::new(question));
             }
         }
         self.decisions += 1;
@@ -31,10 +32,10 @@ impl State {
     /// The extenders have answered who is to go for a pod.
     pub(in crate::driver) fn consulted_on_victims(&mut self, answer: VictimsAnswer, now: Duration) {
         self.consulting.busy = false;
-        self.began = Some(answer.began);
-        let step = self.clear(answer, now);
-        self.ready.extend(step);
-        self.began = None;
+        let (uid, began) = (answer.pod.uid.clone(), answer.began);
+        if let Some(step) = self.clear(answer, now) {
+            self.ready_since_asked(&uid, began, step);
+        }
     }
 
     /// A node is cleared only if it is as it was when the extenders were asked, and no other takes the pod by now: who was to
