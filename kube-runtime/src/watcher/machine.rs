@@ -114,7 +114,7 @@ impl<K: Object> Machine<K> {
             // To watch on from before this event would bring it again, and nothing else, for ever.
             Happening::Undecodable(error) => Step { item: Some(Err(error)), then: Then::Read },
             Happening::WatchFailed(error) if error.is_gone() => self.relist(random),
-            Happening::WatchFailed(error) if is_refused(&error) => self.begin_anew(error, random),
+            Happening::WatchFailed(error) if error.status().is_some_and(is_refused) => self.begin_anew(error, random),
             Happening::WatchFailed(error) => self.failed(error, random),
             Happening::WatchEnded { lasted } => self.watch_ended(lasted, random),
         }
@@ -164,6 +164,9 @@ impl<K: Object> Machine<K> {
                 None
             }
             WatchEvent::Error(status) if is_gone(&status) => return self.relist(random),
+            WatchEvent::Error(status) if is_refused(&status) => {
+                return self.begin_anew(Error::Api(Box::new(status)), random);
+            }
             WatchEvent::Error(status) => return self.failed(Error::Api(Box::new(status)), random),
         };
         Step { item: event, then: Then::Read }
@@ -201,8 +204,8 @@ impl<K: Object> Machine<K> {
         Step { item: None, then: Then::Call { after: if first { Duration::ZERO } else { wait } } }
     }
 
-    /// The server does not take the request as it is, and what is in it is a revision: perhaps it is of another server, or of
-    /// another life of the kind.
+    /// The server does not take the request as it is, and what is in it is a revision: perhaps it is of another server, of
+    /// another life of the kind, or of what was lost when the store was restored from a backup.
     fn begin_anew(&mut self, error: Error, random: &dyn Random) -> Step<K> {
         self.state = State::listing(self.page_size);
         self.failed(error, random)
@@ -217,8 +220,9 @@ impl<K: Object> Machine<K> {
 }
 
 /// client-go lists again after every failure but those of the connection and of an overloaded server.
-fn is_refused(error: &Error) -> bool {
-    [Reason::BadRequest, Reason::NotFound, Reason::Invalid].into_iter().any(|reason| error.is_reason(reason))
+fn is_refused(status: &ApiError) -> bool {
+    matches!(status.reason, Reason::BadRequest | Reason::NotFound | Reason::Invalid)
+        || status.details.causes.iter().any(|cause| cause.reason == "ResourceVersionTooLarge")
 }
 
 fn is_gone(status: &ApiError) -> bool {

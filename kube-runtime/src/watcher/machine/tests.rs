@@ -5,6 +5,7 @@ use crate::backoff::BackoffPolicy;
 use crate::environment::SeededRandom;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use kubekit_core::status::Cause;
 
 struct Bench {
     machine: Machine<ConfigMap>,
@@ -158,10 +159,28 @@ fn a_revision_that_the_server_does_not_take_is_read_anew() {
         let mut bench = Bench::watching();
         check(&mut bench, Happening::WatchFailed(api_error(reason)), "error m; list 2 \"\" after 100ms");
     }
+    for reason in [Reason::BadRequest, Reason::NotFound, Reason::Invalid] {
+        check(&mut Bench::watching(), in_stream(reason), "error m; list 2 \"\" after 100ms");
+    }
     for reason in [Reason::TooManyRequests, Reason::Forbidden, Reason::InternalError] {
         let mut bench = Bench::watching();
         check(&mut bench, Happening::WatchFailed(api_error(reason)), "error m; watch 10 after 100ms");
     }
+}
+
+/// As a server answers that was restored from a backup.
+#[test]
+fn a_revision_that_the_server_has_not_reached_is_read_anew() {
+    let status = || {
+        let mut status = ApiError::new(Reason::Timeout, "m");
+        status.details.causes =
+            vec![Cause { reason: "ResourceVersionTooLarge".to_owned(), message: String::new(), field: String::new() }];
+        status
+    };
+    let failed = Happening::WatchFailed(Error::Api(Box::new(status())));
+    check(&mut Bench::watching(), failed, "error m; list 2 \"\" after 100ms");
+    let told = Happening::Frame(WatchEvent::Error(status()));
+    check(&mut Bench::watching(), told, "error m; list 2 \"\" after 100ms");
 }
 
 #[test]
