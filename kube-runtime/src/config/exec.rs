@@ -22,7 +22,7 @@ const COMPLAINT_BYTES_MAX: usize = 1024;
 /// A program, and the token that it gave last.
 pub(crate) struct TokenProgram {
     plugin: Arc<Plugin>,
-    known: tokio::sync::Mutex<Option<Token>>,
+    known: Arc<tokio::sync::Mutex<Option<Token>>>,
 }
 
 /// What is run.
@@ -34,7 +34,6 @@ struct Plugin {
     info: String,
 }
 
-#[derive(Clone)]
 struct Token {
     text: String,
     /// Without one it is good until the server refuses it.
@@ -81,20 +80,20 @@ impl TokenProgram {
         let info = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec}).to_string();
         let command = if exec.command.contains('/') { folder.join(&exec.command) } else { exec.command.clone().into() };
         let plugin = Arc::new(Plugin { exec: exec.clone(), command, info });
-        Ok(Self { plugin, known: tokio::sync::Mutex::default() })
+        Ok(Self { plugin, known: Arc::default() })
     }
 
-    /// The token. The program is run where there is none yet, or the last one has expired; once, however many ask.
+    /// The token. The program is run where there is none yet, or the last one has expired; once, however many ask. It
+    /// runs to its end, and what it gave is kept, even if nobody waits for it any more.
     pub(crate) async fn token(&self) -> Result<String, Error> {
-        let mut known = self.known.lock().await;
+        let mut known = Arc::clone(&self.known).lock_owned().await;
         if let Some(token) = known.as_ref().filter(|token| token.expires.is_none_or(|at| at > jiff::Timestamp::now())) {
             return Ok(token.text.clone());
         }
         let plugin = Arc::clone(&self.plugin);
-        let ran = tokio::task::spawn_blocking(move || plugin.run()).await;
-        let token = ran.map_err(|error| failed(&self.plugin.exec, &error.to_string()))??;
-        *known = Some(token.clone());
-        Ok(token.text)
+        let run = move || -> Result<String, Error> { Ok(known.insert(plugin.run()?).text.clone()) };
+        let ran = tokio::task::spawn_blocking(run).await;
+        ran.map_err(|error| failed(&self.plugin.exec, &error.to_string()))?
     }
 
     /// The server does not take this token any more.
@@ -262,6 +261,29 @@ mod tests {
         for expected in ["t1", "t2"] {
             assert_eq!(program.token().await.unwrap(), expected);
         }
+    }
+
+    /// A login in a browser takes longer than a request may: what it gave is for the next one.
+    #[tokio::test]
+    async fn a_token_that_nobody_waits_for_any_more_is_kept() {
+        let script = format!(
+            "d=$(dirname \"$0\")\necho x >> \"$d/runs\"; echo > \"$d/begun\"\nwhile [ ! -e \"$d/go\" ]; do sleep 0.01; done\n{}",
+            credential(r#"{"token":"abc"}"#)
+        );
+        let bench = Bench::new(&script);
+        let (program, folder) = (bench.program().unwrap(), bench.folder.path());
+        let begun = async {
+            while !folder.join("begun").exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = program.token() => unreachable!("nobody has let the program go on"),
+            () = begun => {}
+        }
+        std::fs::write(folder.join("go"), "").unwrap();
+        assert_eq!(program.token().await.unwrap(), "abc");
+        assert_eq!(std::fs::read_to_string(folder.join("runs")).unwrap(), "x\n", "the program runs once");
     }
 
     #[tokio::test]
