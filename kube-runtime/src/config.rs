@@ -57,16 +57,16 @@ impl Client {
             insecure: cluster.insecure_skip_tls_verify,
         };
         let client = connect(cluster, &material)?.with_impersonation(impersonation);
-        if let Some(exec) = &user.exec {
-            let program = TokenProgram::new(exec, folder, cluster, material.authority.as_deref())?;
-            return Ok(client.with_token_program(program));
-        }
+        // What is said outright comes before what a program gives, as in client-go.
         if !user.token_file.is_empty() {
             Ok(client.with_token_file(TokenFile::new(folder.join(&user.token_file), &user.token)))
         } else if !user.token.is_empty() {
             client.with_bearer_token(&user.token)
         } else if !user.username.is_empty() {
             client.with_basic_auth(&user.username, &user.password)
+        } else if let Some(exec) = &user.exec {
+            let program = TokenProgram::new(exec, folder, cluster, material.authority.as_deref())?;
+            Ok(client.with_token_program(program))
         } else {
             Ok(client)
         }

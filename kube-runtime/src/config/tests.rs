@@ -114,3 +114,29 @@ fn what_is_no_pod_is_told_apart() {
     check_pod("10.96.0.1", "443", false, "cannot read the service account's authority");
     check_pod("fd00::1", "443", true, "the kubeconfig's certificate-authority has no certificate");
 }
+
+#[tokio::test]
+async fn a_token_comes_before_a_program_that_gives_one() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let text = format!(
+        "{{current-context: c, contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+         clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}], users: [{{name: u, user: {{token: abc, \
+         exec: {{apiVersion: client.authentication.k8s.io/v1, command: /nowhere/login}}}}}}]}}",
+        listener.local_addr().unwrap()
+    );
+    let client = Client::from_kubeconfig(&Kubeconfig::from_yaml(&text).unwrap()).unwrap();
+    let maps = crate::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(client, "default");
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = vec![0; 4096];
+        let length = stream.read(&mut asked).await.unwrap();
+        stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        String::from_utf8(asked[..length].to_vec()).unwrap()
+    };
+    let asked = tokio::select! {
+        asked = server => asked,
+        answer = maps.get("a") => panic!("nothing was asked: {answer:?}"),
+    };
+    assert!(asked.contains("authorization: Bearer abc\r\n"), "{asked}");
+}
