@@ -56,7 +56,7 @@ impl Config {
             "the Lease needs a namespace and a name"
         } else if self.retry_period.is_zero() {
             "retry_period must be greater than zero"
-        } else if self.renew_deadline <= self.retry_period.mul_f64(JITTER) {
+        } else if self.renew_deadline.as_secs_f64() <= self.retry_period.as_secs_f64() * JITTER {
             "renew_deadline must be greater than 1.2 times retry_period"
         } else if self.lease_duration <= self.renew_deadline {
             "lease_duration must be greater than renew_deadline: else another leads before this one gives up"
@@ -287,6 +287,7 @@ mod tests {
         check(|config| config.renew_deadline = seconds(15), "lease_duration must be greater than renew_deadline");
         check(|config| config.renew_deadline = Duration::from_millis(2400), "renew_deadline must be greater than 1.2");
         check(|config| config.renew_deadline = Duration::from_millis(2401), "good");
+        check(|config| config.retry_period = Duration::MAX, "renew_deadline must be greater than 1.2");
         check(|config| config.retry_period = seconds(0), "retry_period must be greater than zero");
     }
 }
