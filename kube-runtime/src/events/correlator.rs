@@ -121,8 +121,11 @@ impl Correlator {
         let object = hasher.finish();
         (occurrence.kind, &occurrence.reason).hash(&mut hasher);
         let similar_key = hasher.finish();
-        (field_path, &occurrence.message).hash(&mut hasher);
+        occurrence.message.hash(&mut hasher);
         let message = hasher.finish();
+        // The parts of an object are counted apart, but one message of several of them is no variety of messages.
+        field_path.hash(&mut hasher);
+        let alone = hasher.finish();
         let at = occurrence.at;
         let similar = self.similar.entry(similar_key, || Similar { messages: HashSet::new(), last: at });
         if at.as_second() - similar.last.as_second() > SIMILAR_SECONDS {
@@ -134,7 +137,7 @@ impl Correlator {
         if !combined {
             similar.messages.insert(message);
         }
-        Identity { object, key: if combined { similar_key } else { message }, combined }
+        Identity { object, key: if combined { similar_key } else { alone }, combined }
     }
 
     pub(super) fn decide(&mut self, mut occurrence: Occurrence, identity: Identity) -> Decision {

@@ -137,6 +137,13 @@ fn the_parts_of_an_object_are_similar() {
         combined += usize::from(bench.correlator.identify(&occurrence).combined);
     }
     assert_eq!(combined, 3);
+    let mut keys = HashSet::new();
+    for index in 1..=12 {
+        let mut occurrence = bench.occurrence("b", "Back-off restarting failed container");
+        occurrence.object.field_path = Some(format!("spec.containers{{c{index}}}"));
+        let identity = bench.correlator.identify(&occurrence);
+        assert!(!identity.combined && keys.insert(identity.key), "one message of c{index}");
+    }
 }
 
 #[test]
