@@ -56,9 +56,10 @@ pub(crate) struct Update {
 }
 
 impl PodEntry {
-    /// Whether the pod takes room on the node.
+    /// Whether the pod takes room on the node. One whose object is gone takes none, though its containers may still be
+    /// ending. Source: the kubelet's `filterOutInactivePods`, and its pod manager, which forgets such a pod at once.
     pub(crate) fn is_active(&self) -> bool {
-        !self.refused && !Phase::is_terminal(self.status.lock().phase.as_deref())
+        !self.refused && !self.updates.borrow().gone && !Phase::is_terminal(self.status.lock().phase.as_deref())
     }
 }
 

@@ -57,3 +57,15 @@ async fn a_pod_that_does_not_fit_fails_and_takes_no_room() {
     world.after(5.0).await;
     assert_eq!(phase(&pod(&world, "later").await), "Running");
 }
+
+/// Whose object is gone is known to nobody any more, so that its successor need not wait for the containers to end.
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_was_deleted_by_force_takes_no_room() {
+    let world = World::new().await;
+    bind(&world, "first", "3").await;
+    world.after(5.0).await;
+    world.pods().delete("first", &DeleteParams::default().grace_period_seconds(0)).await.expect("deleted");
+    bind(&world, "later", "3").await;
+    world.after(60.0).await;
+    assert_eq!(phase(&pod(&world, "later").await), "Running");
+}
