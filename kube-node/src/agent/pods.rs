@@ -38,13 +38,13 @@ pub(crate) async fn run(shared: Arc<Shared>, pods: Informer<Pod>, shutdown: Canc
     }
     let reader = pods.reader();
     Box::pin(dispatcher.adopt(&reader.list())).await;
+    dispatcher.begin_with(std::iter::from_fn(|| changes.next().now_or_never().flatten()).collect());
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             change = changes.next() => match change {
-                Some(Change::Applied { new, .. }) => dispatcher.apply(new, false),
-                Some(Change::Deleted(old)) => dispatcher.apply(old, true),
+                Some(change) => dispatcher.change(change),
                 None => break,
             },
             Some(change) = runtime.next() => {
@@ -71,6 +71,25 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
+    /// Takes up what is there already: first the pods that have their room, then the others in the order in which they
+    /// came. Source: the kubelet's `HandlePodAdditions`, which sorts by the time of creation.
+    fn begin_with(&mut self, mut present: Vec<Change<Pod>>) {
+        present.sort_by_key(|change| {
+            let pod = change.object();
+            (!is_taken_up(pod), pod.metadata.creation_timestamp.as_ref().map(|time| time.0))
+        });
+        for change in present {
+            self.change(change);
+        }
+    }
+
+    fn change(&mut self, change: Change<Pod>) {
+        match change {
+            Change::Applied { new, .. } => self.apply(new, false),
+            Change::Deleted(old) => self.apply(old, true),
+        }
+    }
+
     /// Hands the newest state of a pod to its worker.
     fn apply(&mut self, pod: Arc<Pod>, gone: bool) {
         let meta = &pod.metadata;
@@ -105,11 +124,7 @@ impl Dispatcher {
 
     /// Why the node does not take a pod that nobody has taken up yet.
     fn refusal(&self, pod: &Pod) -> Option<Verdict> {
-        let taken_up = pod
-            .status
-            .as_ref()
-            .is_some_and(|status| status.start_time.is_some() || Phase::is_terminal(status.phase.as_deref()));
-        if taken_up || pod.metadata.deletion_timestamp.is_some() {
+        if is_taken_up(pod) || pod.metadata.deletion_timestamp.is_some() {
             return None;
         }
         let active: Vec<Arc<Pod>> = {
@@ -224,4 +239,9 @@ impl Dispatcher {
             tracing::error!(%error, "sweeping old directories has failed");
         }
     }
+}
+
+/// Whether an agent has decided on the pod before.
+fn is_taken_up(pod: &Pod) -> bool {
+    pod.status.as_ref().is_some_and(|status| status.start_time.is_some() || Phase::is_terminal(status.phase.as_deref()))
 }

@@ -69,3 +69,22 @@ async fn a_pod_that_was_deleted_by_force_takes_no_room() {
     world.after(60.0).await;
     assert_eq!(phase(&pod(&world, "later").await), "Running");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_came_first_has_room_first_whatever_its_name() {
+    let mut world = World::new().await;
+    bind(&world, "z", "2").await;
+    world.after(5.0).await;
+    world.stop_agent().await;
+    for name in ["y", "a"] {
+        bind(&world, name, "2").await;
+        world.after(5.0).await;
+    }
+    let world = world.with_agent().await;
+    world.after(5.0).await;
+    let mut phases = Vec::new();
+    for name in ["z", "y", "a"] {
+        phases.push(phase(&pod(&world, name).await));
+    }
+    assert_eq!(phases, ["Running", "Running", "Failed"]);
+}

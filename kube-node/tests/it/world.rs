@@ -102,7 +102,7 @@ impl World {
     }
 
     /// Starts an agent on what is there.
-    async fn with_agent(mut self) -> Self {
+    pub(crate) async fn with_agent(mut self) -> Self {
         let mut config = Config::new("n1");
         config.addresses = vec!["192.0.2.1".into()];
         config.capacity = agent::machine::Capacity::of(4, 8 << 30);
@@ -122,9 +122,13 @@ impl World {
     }
 
     pub(crate) async fn restart_agent(mut self) -> Self {
+        self.stop_agent().await;
+        self.with_agent().await
+    }
+
+    pub(crate) async fn stop_agent(&mut self) {
         self.shutdown.cancel();
         (&mut self.task).await.expect("the agent has ended");
-        self.with_agent().await
     }
 
     pub(crate) fn pods(&self) -> Api<Pod> {
