@@ -18,6 +18,9 @@ use crate::pod::backoff::go_duration;
 const SERVING: u8 = 1;
 const STATUSES: [&str; 4] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 
+/// Where the outcome stands.
+const STATUS: &str = "grpc-status";
+
 /// The codes of gRPC by number, as Go names them.
 const CODES: [&str; 17] = [
     "OK",
@@ -62,10 +65,10 @@ pub(super) async fn check(host: &str, port: u16, service: &str, timeout: Duratio
     let asking = async {
         let failed = |error: hyper::Error| format!("error: health rpc probe failed: {error}");
         let answer = sender.send_request(request(&address, service, agent)?).await.map_err(failed)?;
-        judge(answer).await
+        judge(answer, &within).await
     };
     tokio::pin!(asking);
-    // The connection is driven here, so that it does not outlive the probe.
+    // The dispatcher is driven here; dropped, it lets the connection's own task end.
     let asked = async {
         tokio::select! {
             biased;
@@ -73,8 +76,11 @@ pub(super) async fn check(host: &str, port: u16, service: &str, timeout: Duratio
             _ = connection => asking.await,
         }
     };
-    let late = || Err(format!("timeout: health rpc did not complete within {within}"));
-    tokio::time::timeout_at(deadline, asked).await.unwrap_or_else(|_| late())
+    tokio::time::timeout_at(deadline, asked).await.unwrap_or_else(|_| Err(late(&within)))
+}
+
+fn late(within: &str) -> String {
+    format!("timeout: health rpc did not complete within {within}")
 }
 
 fn request(address: &str, service: &str, agent: &str) -> Result<Request<Full<Bytes>>, String> {
@@ -106,18 +112,22 @@ fn frame(service: &str) -> Bytes {
     frame.freeze()
 }
 
-async fn judge(answer: Response<hyper::body::Incoming>) -> Result<(), String> {
+async fn judge(answer: Response<hyper::body::Incoming>, within: &str) -> Result<(), String> {
     let status = answer.status();
     if status != http::StatusCode::OK {
-        let text = format!("unexpected HTTP status code received from server: {status}");
-        return Err(format!("error: health rpc probe failed: rpc error: code = Unknown desc = {text}"));
+        return Err(failed("Unknown", &format!("unexpected HTTP status code received from server: {status}")));
     }
     // A server that has nothing to say puts the outcome in place of the headers.
-    outcome(answer.headers())?;
+    let early = answer.headers().contains_key(STATUS);
+    if early {
+        outcome(answer.headers(), within)?;
+    }
     let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
     let body = body.map_err(|error| format!("error: health rpc probe failed: {error}"))?;
-    if let Some(trailers) = body.trailers() {
-        outcome(trailers)?;
+    match body.trailers() {
+        _ if early => {}
+        Some(trailers) => outcome(trailers, within)?,
+        None => return Err(failed("Internal", "server closed the stream without sending trailers")),
     }
     match serving(&body.to_bytes()) {
         SERVING => Ok(()),
@@ -128,22 +138,35 @@ async fn judge(answer: Response<hyper::body::Incoming>) -> Result<(), String> {
     }
 }
 
-/// What `grpc-status` says, where it is.
-fn outcome(headers: &HeaderMap) -> Result<(), String> {
+fn failed(code: &str, text: &str) -> String {
+    format!("error: health rpc probe failed: rpc error: code = {code} desc = {text}")
+}
+
+/// What `grpc-status` says; without it, nobody knows.
+fn outcome(headers: &HeaderMap, within: &str) -> Result<(), String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (code, message) = (text("grpc-status"), text("grpc-message"));
-    let name = code.parse::<usize>().ok().and_then(|code| CODES.get(code)).copied();
-    match name {
+    let (code, message) = (text(STATUS), percent_decoded(text("grpc-message")));
+    match code.parse::<usize>().ok().and_then(|code| CODES.get(code)).copied() {
         Some("OK") => Ok(()),
-        None if code.is_empty() => Ok(()),
+        Some("DeadlineExceeded") => Err(late(within)),
         Some("Unimplemented") => Err(format!(
             "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {message}"
         )),
-        name => {
-            let name = name.unwrap_or("Unknown");
-            Err(format!("error: health rpc probe failed: rpc error: code = {name} desc = {message}"))
-        }
+        name => Err(failed(name.unwrap_or("Unknown"), &message)),
     }
+}
+
+/// A text with `%` and two hexadecimal digits for every byte that a header may not have; what is malformed stays.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|digits| first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// `HealthCheckResponse.status`, its only field, behind the five bytes of the frame's head; absent is `UNKNOWN`.
@@ -163,6 +186,7 @@ mod tests {
     use http_body_util::StreamBody;
     use hyper::body::{Frame, Incoming};
     use hyper::service::service_fn;
+    use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -183,19 +207,15 @@ mod tests {
             let asked = request.into_body().collect().await.expect("a body").to_bytes();
             assert_eq!(asked, b"\0\0\0\0\x05\x0a\x03web".as_slice());
             let Answer(code, head, message, trailers) = answer;
-            let frames = [Frame::data(Bytes::from_static(message)), Frame::trailers(headers(trailers))];
-            let body = StreamBody::new(futures::stream::iter(frames.map(Ok::<_, Infallible>)));
+            let mut frames = vec![Ok::<_, Infallible>(Frame::data(Bytes::from_static(message)))];
+            frames.extend((!trailers.is_empty()).then(|| Ok(Frame::trailers(headers(trailers)))));
+            let body = StreamBody::new(futures::stream::iter(frames));
             let mut response = Response::builder().status(code).body(body).expect("an answer");
             response.headers_mut().extend(headers(head));
             Ok::<_, Infallible>(response)
         });
         let io = TokioIo::new(stream);
         let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await;
-    }
-
-    async fn ask(listener: &TcpListener) -> Result<(), String> {
-        let port = listener.local_addr().expect("an address").port();
-        check("127.0.0.1", port, "web", Duration::from_secs(1), "kube-probe/1.36").await
     }
 
     async fn check_answer(answer: Answer, expected: Result<(), &str>) {
@@ -220,8 +240,20 @@ mod tests {
         )
         .await;
         check_answer(
-            Answer(200, &[], b"", &[("grpc-status", "5"), ("grpc-message", "unknown service")]),
-            Err("error: health rpc probe failed: rpc error: code = NotFound desc = unknown service"),
+            Answer(200, &[], b"", &[("grpc-status", "5"), ("grpc-message", "100%25 unknown%2c %zz %C3%A9%")]),
+            Err("error: health rpc probe failed: rpc error: code = NotFound desc = 100% unknown, %zz é%"),
+        )
+        .await;
+        let late = Err("timeout: health rpc did not complete within 30s");
+        check_answer(Answer(200, &[], b"", &[("grpc-status", "4")]), late).await;
+        check_answer(
+            Answer(200, &[], b"\0\0\0\0\x02\x08\x01", &[]),
+            Err("error: health rpc probe failed: rpc error: code = Internal desc = server closed the stream without sending trailers"),
+        )
+        .await;
+        check_answer(
+            Answer(200, &[], b"\0\0\0\0\x02\x08\x01", &[("other", "0")]),
+            Err("error: health rpc probe failed: rpc error: code = Unknown desc = "),
         )
         .await;
         check_answer(
@@ -234,14 +266,20 @@ mod tests {
     #[tokio::test]
     async fn who_says_nothing_is_not_well() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let silent = ask(&listener).await;
-        assert_eq!(silent, Err("timeout: health rpc did not complete within 1s".to_owned()));
         let address = listener.local_addr().expect("an address");
+        let timeout = Duration::from_secs(30);
+        let asking = tokio::spawn(async move { check("127.0.0.1", address.port(), "web", timeout, "a").await });
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        stream.read_exact(&mut [0; 24]).await.expect("the preface of HTTP/2");
+        tokio::time::pause();
+        let silent = asking.await.expect("an outcome");
+        assert_eq!(silent, Err("timeout: health rpc did not complete within 30s".to_owned()));
+        tokio::time::resume();
         drop(listener);
         let refused = format!(
             "error: failed to connect service at \"{address}\": dial tcp {address}: connect: connection refused"
         );
-        assert_eq!(check("127.0.0.1", address.port(), "", Duration::from_secs(1), "a").await, Err(refused));
+        assert_eq!(check("127.0.0.1", address.port(), "", timeout, "a").await, Err(refused));
     }
 
     #[test]
