@@ -84,8 +84,10 @@ impl HealthServers {
             }
             kept
         });
-        // The port of one that has just ended may be wanted again.
-        while self.serving.try_join_next().is_some() {}
+        // A listener is closed when its task has ended, and the port may be wanted again at once.
+        while self.serving.len() > self.open.len() {
+            self.serving.join_next().await;
+        }
         self.refused.retain(|port| checks.contains_key(port));
         for (port, check) in checks {
             if let Some(open) = self.open.get(&port) {
@@ -174,8 +176,17 @@ mod tests {
             assert_eq!(ask(port).await, Some((status.to_owned(), endpoints.to_string(), expected)));
         }
         servers.update(BTreeMap::new(), true).await;
-        while ask(port).await.is_some() {
-            tokio::task::yield_now().await;
+        assert_eq!(ask(port).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_port_may_be_wanted_again_at_once() {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+        let mut servers = HealthServers::new(Ipv4Addr::LOCALHOST.into());
+        for name in ["web", "shop"] {
+            servers.update(BTreeMap::from([(port, check(name, 1))]), true).await;
+            assert_eq!(ask(port).await.unwrap().2["service"]["name"], name);
+            servers.update(BTreeMap::new(), true).await;
         }
     }
 
