@@ -241,8 +241,8 @@ type Preference = fn(&Candidate) -> bool;
 /// `topology.go`.
 fn preference(candidates: &[Candidate]) -> Option<Preference> {
     let follows = |hint: fn(&Candidate) -> Option<bool>| {
-        let mut hints = candidates.iter().filter(|candidate| candidate.ready).map(hint);
-        let all: Option<Vec<bool>> = hints.by_ref().collect();
+        let hints = candidates.iter().filter(|candidate| candidate.ready).map(hint);
+        let all: Option<Vec<bool>> = hints.collect();
         all.is_some_and(|all| all.contains(&true))
     };
     if follows(|candidate| candidate.for_node) {

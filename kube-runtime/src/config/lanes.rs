@@ -17,7 +17,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::Service;
 
-/// How many streams a connection carries: what kube-apiserver allows. Source: `secure_serving.go`.
+/// How many streams a connection carries: what kube-apiserver allows. Source: `secure_serving.go`. It is taken for granted,
+/// not read from the server's settings: on a connection to one that allows fewer, what is more waits.
 const STREAMS_MAX: usize = 100;
 
 /// A connection on which nothing arrives for this long is asked for a sign of life, and must give one within the other.
