@@ -25,6 +25,12 @@ async fn pods(cluster: &Cluster) -> Vec<Pod> {
 #[tokio::test]
 async fn a_deployment_runs_scales_and_leaves_nothing() {
     let cluster = cluster(3).await;
+    let nodes: Api<Node> = Api::all(cluster.client());
+    eventually("three nodes take pods", async || {
+        let takes_pods = |node: &&Node| is_ready(node) && node.spec.as_ref().is_none_or(|spec| spec.taints.is_none());
+        nodes.list(&ListParams::default()).await.unwrap().items.iter().filter(takes_pods).count() == 3
+    })
+    .await;
     let deployments: Api<Deployment> = Api::namespaced(cluster.client(), "default");
     deployments.create(&deployment("web", 3)).await.unwrap();
     eventually("three pods run", async || available(&cluster, "web").await == 3).await;
