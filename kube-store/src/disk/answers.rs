@@ -27,7 +27,7 @@ impl Answer {
 }
 
 impl Answers {
-    /// Gives all of these. None waits for a writer to give it on: they are given here, as long as there are some.
+    /// Gives all of these, as long as nobody who was answered gives on what is left.
     pub(crate) fn give(&self, answers: impl IntoIterator<Item = Answer>) {
         self.0.lock().extend(answers);
         while let Some(answer) = self.next() {

@@ -117,8 +117,8 @@ impl Encoder {
     fn frame(&mut self, kind: FrameKind, records: u32) -> Vec<u8> {
         let mut frame = std::mem::take(&mut self.buffer);
         frame::finish(&mut frame, self.salt, FrameHeader { kind, revision: self.revision, synced: 0, records });
-        // The next one is about as large.
-        self.buffer.reserve(frame.len());
+        // The next one is about as large, unless one object made this one larger than frames are.
+        self.buffer.reserve(frame.len().min(FRAME_TARGET + FRAME_TARGET / 4));
         frame::begin(&mut self.buffer);
         frame
     }
