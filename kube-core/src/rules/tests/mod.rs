@@ -5,6 +5,7 @@ mod autoscalers;
 mod defaults;
 mod examples;
 mod fields;
+mod job_status;
 mod jobs;
 mod kinds;
 mod networking;
