@@ -79,7 +79,16 @@ async fn one_client_has_many_watches_open_and_goes_on() {
     let opening = futures::future::join_all(watches.iter_mut());
     let watches = tokio::time::timeout(Duration::from_secs(60), opening).await.expect("every watch opens");
     assert!(watches.iter().all(Result::is_ok));
-    maps.create(&map("a")).await.unwrap();
+    // More for each watch than its connection would hold, were its window not for all of its streams.
+    let mut large = map("a");
+    large.data = Some([("text".to_owned(), "x".repeat(200_000))].into());
+    maps.create(&large).await.unwrap();
+    let further = async {
+        for name in ["b", "c"] {
+            maps.create(&map(name)).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), further).await.expect("requests go on");
     drop(watches);
     cluster.stop().await.unwrap();
 }
