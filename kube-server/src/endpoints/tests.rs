@@ -4,13 +4,9 @@ use crate::pki::TokenKey;
 use crate::tokens::Issuer;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use kubekit_store::{
-    Config, Entry, Extractor, ListRequest, Listing, Memory, ReadAt, Revision, Store, Txn, TxnOutcome, Watch,
-    WatchRequest,
-};
+use kubekit_store::{Config, Extractor, Memory};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
 use tower::ServiceExt;
 
 async fn server() -> ApiServer {
@@ -125,51 +121,4 @@ async fn reencrypting_is_for_administrators() {
     assert_eq!(done.status(), 200);
     let status: Value = serde_json::from_slice(done.body()).unwrap();
     assert_eq!((&status["status"], &status["details"]["count"]), (&"Success".into(), &0.into()));
-}
-
-/// A store that has so much to write anew that it takes an hour.
-#[derive(Debug)]
-struct Large(Memory);
-
-#[async_trait::async_trait]
-impl Store for Large {
-    async fn get(&self, key: &str, at: ReadAt) -> kubekit_store::Result<Option<Arc<Entry>>> {
-        self.0.get(key, at).await
-    }
-
-    async fn list(&self, request: ListRequest) -> kubekit_store::Result<Listing> {
-        self.0.list(request).await
-    }
-
-    async fn txn(&self, txn: Txn) -> kubekit_store::Result<TxnOutcome> {
-        self.0.txn(txn).await
-    }
-
-    async fn watch(&self, request: WatchRequest) -> kubekit_store::Result<Watch> {
-        self.0.watch(request).await
-    }
-
-    async fn revision(&self) -> kubekit_store::Result<Revision> {
-        self.0.revision().await
-    }
-
-    async fn compact(&self, revision: Revision) -> kubekit_store::Result<()> {
-        self.0.compact(revision).await
-    }
-
-    async fn reseal(&self) -> kubekit_store::Result<u64> {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
-        Ok(5_000_000)
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn reencrypting_takes_the_time_that_it_needs() {
-    let store = Arc::new(Large(Memory::new(Extractor::none(), Config::default())));
-    let service = ApiServer::builder(store).build().await.unwrap().as_user(UserInfo::admin());
-    let request = http::Request::post("/reencrypt").body(Empty::<Bytes>::new()).unwrap();
-    let done = service.oneshot(request).await.unwrap();
-    assert_eq!(done.status(), 200);
-    let status: Value = serde_json::from_slice(&done.into_body().collect().await.unwrap().to_bytes()).unwrap();
-    assert_eq!(status["details"]["count"], 5_000_000);
 }

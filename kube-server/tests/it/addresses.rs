@@ -1,12 +1,12 @@
 //! Cluster IPs and node ports of several servers over one store: claimed once, given back, repaired.
 
 use crate::harness::{Harness, service};
+use crate::interposed::{Happening, Interposed, memory};
 use async_trait::async_trait;
 use futures::future::join_all;
 use kubekit_core::environment::Random;
-use kubekit_server::{ApiServer, Builder, extractor, store_config};
-use kubekit_store::{Entry, Error, ListRequest, Listing, Memory, Op, Precondition, ReadAt, Result, Revision, Store};
-use kubekit_store::{Txn, TxnOutcome, Watch, WatchRequest};
+use kubekit_server::{ApiServer, Builder};
+use kubekit_store::{Error, ListRequest, Op, Precondition, Result, Store, Txn, TxnOutcome};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -19,10 +19,6 @@ const SERVICES: &str = "/api/v1/namespaces/default/services";
 const ADDRESSES: &str = "/apis/networking.k8s.io/v1/ipaddresses";
 /// Where the claims of node ports are.
 const PORTS: &str = "/core/servicenodeportallocations/";
-
-fn memory() -> Arc<dyn Store> {
-    Arc::new(Memory::new(extractor(), store_config()))
-}
 
 /// A range of 14 addresses, of which the Service `kubernetes` has the first, and 8 node ports.
 fn small(builder: Builder) -> Builder {
@@ -227,57 +223,30 @@ async fn a_start_claims_what_services_of_older_data_hold() {
     assert_eq!(taken.code, 422);
 }
 
-/// A store that goes wrong where it is told to.
-#[derive(Debug)]
-struct Faulty {
-    store: Arc<dyn Store>,
+/// What goes wrong where it is told to.
+#[derive(Debug, Default)]
+struct Faults {
     /// What becomes of writes of Services.
     fault: Mutex<Option<Error>>,
     /// A key that somebody else has when it is next written, and no longer after that.
     taken: Mutex<Option<String>>,
 }
 
-impl Faulty {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { store: memory(), fault: Mutex::default(), taken: Mutex::default() })
-    }
-
+impl Faults {
     fn fail(&self, fault: impl Into<Option<Error>>) {
         *self.fault.lock() = fault.into();
     }
 }
 
 #[async_trait]
-impl Store for Faulty {
-    async fn get(&self, key: &str, at: ReadAt) -> Result<Option<Arc<Entry>>> {
-        self.store.get(key, at).await
-    }
-
-    async fn list(&self, request: ListRequest) -> Result<Listing> {
-        self.store.list(request).await
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<TxnOutcome> {
+impl Happening for Faults {
+    async fn before_write(&self, _store: &Arc<dyn Store>, txn: &Txn) -> Option<Result<TxnOutcome>> {
         let concerned = txn.key.starts_with("/core/services/") && matches!(txn.op, Op::Put { .. });
         if concerned && let Some(fault) = self.fault.lock().clone() {
-            return Err(fault);
+            return Some(Err(fault));
         }
-        if self.taken.lock().take_if(|taken| *taken == txn.key).is_some() {
-            return Ok(TxnOutcome::Refused { current: None });
-        }
-        self.store.txn(txn).await
-    }
-
-    async fn watch(&self, request: WatchRequest) -> Result<Watch> {
-        self.store.watch(request).await
-    }
-
-    async fn revision(&self) -> Result<Revision> {
-        self.store.revision().await
-    }
-
-    async fn compact(&self, revision: Revision) -> Result<()> {
-        self.store.compact(revision).await
+        let taken = self.taken.lock().take_if(|taken| *taken == txn.key);
+        taken.map(|_| Ok(TxnOutcome::Refused { current: None }))
     }
 }
 
@@ -291,13 +260,13 @@ fn run(server: &ApiServer) -> CancellationToken {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_without_its_service_is_released_after_a_while() {
-    let faulty = Faulty::new();
+    let faulty = Interposed::new(Faults::default());
     let store: Arc<dyn Store> = faulty.clone();
     let servers = two(&store, small).await;
-    faulty.fail(Error::Unknown("no answer came".to_owned()));
+    faulty.happening.fail(Error::Unknown("no answer came".to_owned()));
     let lost = servers[0].post(SERVICES, &service("lost", &json!({"type": "NodePort", "clusterIP": "10.0.0.8"}))).await;
     assert_eq!(lost.code, 504, "{}", lost.text);
-    faulty.fail(None);
+    faulty.happening.fail(None);
     let held = ("10.0.0.8".to_owned(), "lost".to_owned());
     assert!(claimed(&servers[0]).await.contains(&held), "the Service may be there all the same");
     let _running = [run(&servers[0].server), run(&servers[1].server)];
@@ -316,11 +285,11 @@ async fn a_claim_without_its_service_is_released_after_a_while() {
 
 #[tokio::test]
 async fn an_update_that_the_store_refuses_claims_nothing() {
-    let faulty = Faulty::new();
+    let faulty = Interposed::new(Faults::default());
     let store: Arc<dyn Store> = faulty.clone();
     let h = Harness::over(store.clone(), small).await;
     h.made(SERVICES, service("a", &json!({}))).await;
-    faulty.fail(Error::Invalid("it is too large".to_owned()));
+    faulty.happening.fail(Error::Invalid("it is too large".to_owned()));
     let refused = h.patch(&format!("{SERVICES}/a"), "merge", &json!({"spec": {"type": "NodePort"}})).await;
     assert_eq!(refused.code, 400, "{}", refused.text);
     assert!(claimed_ports(&store).await.is_empty());
@@ -328,8 +297,8 @@ async fn an_update_that_the_store_refuses_claims_nothing() {
 
 #[tokio::test]
 async fn the_servers_own_address_is_claimed_when_another_lets_it_go() {
-    let faulty = Faulty::new();
-    *faulty.taken.lock() = Some("/networking.k8s.io/ipaddresses/10.0.0.1".to_owned());
+    let faulty = Interposed::new(Faults::default());
+    *faulty.happening.taken.lock() = Some("/networking.k8s.io/ipaddresses/10.0.0.1".to_owned());
     let h = Harness::over(faulty, small).await;
     assert_eq!(claimed(&h).await, [("10.0.0.1".to_owned(), "kubernetes".to_owned())]);
 }

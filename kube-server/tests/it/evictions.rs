@@ -1,13 +1,12 @@
 //! Evictions: what budgets say to them, and what they say on the Pod.
 
 use crate::harness::{Harness, PODS, pod};
+use crate::interposed::{Happening, Interposed};
 use async_trait::async_trait;
 use kubekit_core::status::ApiError;
 use kubekit_server::admission::{Admission, AdmissionRequest, Operation};
 use kubekit_server::identity::UserInfo;
-use kubekit_server::{extractor, store_config};
-use kubekit_store::{Entry, ListRequest, Listing, Memory, ReadAt, Result, Revision, Store, Txn, TxnOutcome};
-use kubekit_store::{Watch, WatchRequest};
+use kubekit_store::{Result, Store, Txn, TxnOutcome};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -294,18 +293,14 @@ async fn an_eviction_names_its_pod() {
     }
 }
 
-/// A store in which somebody else comes first with a change of the Pod `x`.
-#[derive(Debug)]
-struct Raced {
-    store: Arc<dyn Store>,
-    /// Before how many writes of the Pod somebody changes its status, and to what.
-    change: Mutex<Option<(usize, Value)>>,
-}
+/// Somebody else comes first with a change of the Pod `x`: before how many writes of it its status changes, and to what.
+#[derive(Debug, Default)]
+struct Race(Mutex<Option<(usize, Value)>>);
 
-impl Raced {
+impl Race {
     /// The status that somebody gives the Pod before this key is written.
     fn due(&self, key: &str) -> Option<Value> {
-        let mut change = self.change.lock();
+        let mut change = self.0.lock();
         if key == "/core/pods/default/x" {
             change.iter_mut().for_each(|(writes, _)| *writes -= 1);
         }
@@ -314,48 +309,27 @@ impl Raced {
 }
 
 #[async_trait]
-impl Store for Raced {
-    async fn get(&self, key: &str, at: ReadAt) -> Result<Option<Arc<Entry>>> {
-        self.store.get(key, at).await
-    }
-
-    async fn list(&self, request: ListRequest) -> Result<Listing> {
-        self.store.list(request).await
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<TxnOutcome> {
+impl Happening for Race {
+    async fn before_write(&self, store: &Arc<dyn Store>, txn: &Txn) -> Option<Result<TxnOutcome>> {
         if let Some(status) = self.due(&txn.key) {
-            let other = Harness::over(Arc::clone(&self.store), |builder| builder).await;
+            let other = Harness::over(Arc::clone(store), |builder| builder).await;
             other.patch(&format!("{PODS}/x/status"), "merge", &status).await.ok();
         }
-        self.store.txn(txn).await
-    }
-
-    async fn watch(&self, request: WatchRequest) -> Result<Watch> {
-        self.store.watch(request).await
-    }
-
-    async fn revision(&self) -> Result<Revision> {
-        self.store.revision().await
-    }
-
-    async fn compact(&self, revision: Revision) -> Result<()> {
-        self.store.compact(revision).await
+        None
     }
 }
 
 /// What becomes of the eviction of a Pod that is in this phase and not ready, and runs and is ready just before the server's
 /// write of this number: why its budget keeps it, if it does.
 async fn check_race(phase: &str, write: usize, allowed: i64, kept: Option<&str>) {
-    let store: Arc<dyn Store> = Arc::new(Memory::new(extractor(), store_config()));
-    let raced = Arc::new(Raced { store, change: Mutex::default() });
+    let raced = Interposed::new(Race::default());
     let h = Harness::over(raced.clone(), |builder| builder).await;
     running(&h, phase, "False").await;
     budget(&h, "b", json!({"disruptionsAllowed": allowed})).await;
     let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
-    *raced.change.lock() = Some((write, ready));
+    *raced.happening.0.lock() = Some((write, ready));
     let answer = h.post(&format!("{PODS}/x/eviction"), &eviction(json!({}))).await;
-    assert!(raced.change.lock().is_none(), "the Pod was not written so often: {}", answer.text);
+    assert!(raced.happening.0.lock().is_none(), "the Pod was not written so often: {}", answer.text);
     let goes = h.get(&format!("{PODS}/x")).await.ok()["metadata"].get("deletionTimestamp").is_some();
     let cause = answer.body["details"]["causes"][0]["message"].as_str();
     let expected = (if kept.is_some() { 429 } else { 201 }, kept.is_none(), kept);

@@ -1,11 +1,12 @@
 //! A server over the memory store, and short ways to ask it things.
 
+use crate::interposed::memory;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use kubekit_server::identity::UserInfo;
-use kubekit_server::{ApiServer, Body, Builder, extractor, store_config};
-use kubekit_store::{Memory, Store};
+use kubekit_server::{ApiServer, Body, Builder};
+use kubekit_store::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tower::ServiceExt;
@@ -33,8 +34,7 @@ impl Harness {
     }
 
     pub(crate) async fn with(build: impl FnOnce(Builder) -> Builder) -> Self {
-        let store: Arc<dyn Store> = Arc::new(Memory::new(extractor(), store_config()));
-        Self::over(store, build).await
+        Self::over(memory(), build).await
     }
 
     pub(crate) async fn over(store: Arc<dyn Store>, build: impl FnOnce(Builder) -> Builder) -> Self {
