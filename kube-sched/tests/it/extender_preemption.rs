@@ -42,6 +42,17 @@ async fn cleared(rig: &Rig) -> (String, String) {
     (promised.to_owned(), victims.join(" "))
 }
 
+/// What is [`cleared`] where an extender at this URL may be ignored.
+async fn cleared_beside(url: &str) -> (String, String) {
+    let mut extender = preempt(url);
+    extender.ignorable = true;
+    let rig = rig(extender).await;
+    contend(&rig).await;
+    let cleared = cleared(&rig).await;
+    rig.finish().await;
+    cleared
+}
+
 /// What is told of the greater pod once it is told something.
 async fn told(rig: &Rig) -> String {
     let pods = rig
@@ -156,25 +167,15 @@ async fn an_extender_that_may_be_ignored_holds_no_preemption_up() {
     let url = format!("http://{}", listener.local_addr().expect("it has one"));
     // Nobody is there any more.
     drop(listener);
-    let mut extender = preempt(&url);
-    extender.ignorable = true;
-    let rig = rig(extender).await;
-    contend(&rig).await;
-    let (promised, victim) = cleared(&rig).await;
+    let (promised, victim) = cleared_beside(&url).await;
     assert_eq!(promised, victim);
-    rig.finish().await;
 }
 
 #[tokio::test]
 async fn an_extender_that_may_be_ignored_is_when_it_names_a_node_that_nobody_knows() {
     let (url, _) = serve(|_, _| Reply::Json(json!({"NodeNameToMetaVictims": {"z": {"Pods": []}}}))).await;
-    let mut extender = preempt(&url);
-    extender.ignorable = true;
-    let rig = rig(extender).await;
-    contend(&rig).await;
-    let (promised, victim) = cleared(&rig).await;
+    let (promised, victim) = cleared_beside(&url).await;
     assert_eq!(promised, victim);
-    rig.finish().await;
 }
 
 #[tokio::test]
@@ -184,12 +185,7 @@ async fn a_node_without_victims_is_left_out_where_the_extender_may_be_ignored() 
         Reply::Json(json!({"NodeNameToMetaVictims": {"a": {"Pods": []}, "b": b}}))
     })
     .await;
-    let mut extender = preempt(&url);
-    extender.ignorable = true;
-    let rig = rig(extender).await;
-    contend(&rig).await;
-    assert_eq!(cleared(&rig).await, ("b".to_owned(), "b".to_owned()));
-    rig.finish().await;
+    assert_eq!(cleared_beside(&url).await, ("b".to_owned(), "b".to_owned()));
 }
 
 #[tokio::test]

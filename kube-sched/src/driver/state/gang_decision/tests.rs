@@ -32,10 +32,17 @@ fn with_gang(min_count: i32) -> State {
 
 /// A gang of two, `a` and `b`, of which one needs the place of a lesser pod.
 fn contended() -> State {
+    contended_by(["PreemptLowerPriority"; 2])
+}
+
+/// The same, with these preemption policies.
+fn contended_by(policies: [&str; 2]) -> State {
     let mut state = with_gang(2);
     state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
-    for name in ["a", "b"] {
-        state.pod_applied(&greater(member(name, "g", "1")), ZERO);
+    for (name, policy) in ["a", "b"].into_iter().zip(policies) {
+        let mut pod = greater(member(name, "g", "1"));
+        pod.spec.as_mut().unwrap().preemption_policy = Some(policy.to_owned());
+        state.pod_applied(&pod, ZERO);
     }
     state
 }
@@ -257,13 +264,7 @@ fn a_gang_for_which_nobody_goes_any_more_keeps_no_room() {
 
 #[test]
 fn a_pod_of_a_gang_that_preempts_nobody_keeps_no_promises_of_the_others() {
-    let mut state = with_gang(2);
-    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
-    for (name, policy) in [("a", "Never"), ("b", "PreemptLowerPriority")] {
-        let mut pod = greater(member(name, "g", "1"));
-        pod.spec.as_mut().unwrap().preemption_policy = Some(policy.to_owned());
-        state.pod_applied(&pod, ZERO);
-    }
+    let mut state = contended_by(["Never", "PreemptLowerPriority"]);
     steps(&mut state, ZERO);
     let promised = |state: &State| ["a", "b"].map(|uid| state.cluster.nominated_node(uid).map(str::to_owned));
     assert_eq!(promised(&state), [Some("m".to_owned()), Some("n".to_owned())]);
@@ -276,13 +277,7 @@ fn a_pod_of_a_gang_that_preempts_nobody_keeps_no_promises_of_the_others() {
 
 #[test]
 fn a_pod_of_a_gang_that_would_fit_keeps_no_promise_either() {
-    let mut state = with_gang(2);
-    state.pod_applied(&on(pod("lesser", "1"), "n"), ZERO);
-    for (name, policy) in [("a", "Never"), ("b", "PreemptLowerPriority")] {
-        let mut pod = greater(member(name, "g", "1"));
-        pod.spec.as_mut().unwrap().preemption_policy = Some(policy.to_owned());
-        state.pod_applied(&pod, ZERO);
-    }
+    let mut state = contended_by(["Never", "PreemptLowerPriority"]);
     steps(&mut state, ZERO);
     assert_eq!(state.cluster.nominated_node("a"), Some("m"));
     // The first fits where it was promised room; the other fits nowhere any more, and so nobody waits.
